@@ -1,0 +1,218 @@
+//! What can be asked of an account, and what it answers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{AccountStatus, GrantKind, Limits, PlanTerms};
+use crate::{
+    BootId, GrantId, GrantName, JobId, Microcredits, Pricing, Product, SecretId, SessionId, Timestamp, Units,
+};
+
+/// What a heartbeat asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// The next slice: it speaks, or is about to.
+    Slice,
+    /// Nothing, but keep what is held (speech may go on at any moment).
+    Keep,
+    /// Nothing, and give back what is held (idle, paused).
+    Release,
+}
+
+/// Timings that the ledger needs; from the configuration, the same for all accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terms {
+    /// One heartbeat, in milliseconds: the longest slice.
+    pub heartbeat_ms: i64,
+    /// The shortest slice and what resuming needs, in milliseconds (1 s).
+    pub min_slice_ms: i64,
+    /// How long an engine goes on without the store, in milliseconds (5 min).
+    pub grace_ms: i64,
+    /// How long after its end a session's late report is taken, in milliseconds (24 h).
+    pub late_ms: i64,
+    /// How long an ended session is remembered, in milliseconds (7 days).
+    pub tombstone_ms: i64,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 60_000,
+            min_slice_ms: 1_000,
+            grace_ms: 300_000,
+            late_ms: 24 * 3_600_000,
+            tombstone_ms: 7 * 24 * 3_600_000,
+        }
+    }
+}
+
+/// Everything that can change an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "command")]
+#[allow(missing_docs, reason = "fields carry the words of the module docs")]
+pub enum Command {
+    /// Opens a session's tab at epoch 1. Idempotent by session id and owner. Holds nothing.
+    /// Refused when the account is not open, in debt, at its plan's session cap, or cannot pay one minimal slice.
+    BeginSession { session: SessionId, product: Product, pricing: Pricing, secret: Option<SecretId>, owner: BootId },
+    /// Makes `owner` the owner at the next epoch; settles the former one at `proved` cumulative units
+    /// (never below what is settled) and releases its hold. Idempotent by owner.
+    TakeOver { session: SessionId, owner: BootId, proved: Units },
+    /// Reports cumulative `units` of the whole session, settles them, and asks.
+    Heartbeat { session: SessionId, epoch: u32, number: u64, units: Units, ask: Ask },
+    /// The last heartbeat: settles, releases, and closes the tab. A repeat gets the same answer.
+    EndSession { session: SessionId, epoch: u32, number: u64, units: Units, reason: EndReason },
+    /// Gives credits. `id` is the id the grant gets if `name` is new; the same name again with the same
+    /// body answers the first grant, with another body it is refused.
+    Grant { id: GrantId, name: GrantName, kind: GrantKind, amount: Microcredits, expires_at: Option<Timestamp> },
+    /// Takes back what is still available of a grant, up to `amount`.
+    VoidGrant { name: GrantName, grant: GrantId, amount: Microcredits },
+    /// Puts the account on a plan (or none) from now on: the present period's plan credits expire, the first
+    /// period's are granted, anchored at now. `grant` names that grant.
+    SetPlan { plan: Option<PlanTerms>, grant: GrantId },
+    /// Sets limits.
+    SetLimits { limits: Limits },
+    /// Opens, suspends or closes.
+    SetStatus { status: AccountStatus },
+    /// Sets credits aside for one-time work.
+    HoldJob { job: JobId, amount: Microcredits },
+    /// Spends a job's hold.
+    SettleJob { job: JobId },
+    /// Gives a job's hold back.
+    ReleaseJob { job: JobId },
+    /// Ends the sessions among `sessions` whose `sweep_at` has passed, settled at what was proved; forgets
+    /// tombstones that are old enough.
+    Sweep { sessions: Vec<(SessionId, Units)> },
+    /// Does nothing but what every command does first: roll the period, expire, repay debt.
+    Touch,
+}
+
+/// Why a session may not run. Public: clients see these words, and treat unknown ones as paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "documented for clients in docs/billing.md")]
+pub enum PauseReason {
+    CreditsExhausted,
+    ByRequest,
+    StoreUnreachable,
+    NodeDraining,
+    KeyRevoked,
+    AccountSuspended,
+    SpendingLimit,
+    Debt,
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "documented for clients in docs/billing.md")]
+pub enum EndReason {
+    Stopped,
+    Cancelled,
+    IdleTimeout,
+    MaxDuration,
+    PausedTimeout,
+    RendererFailed,
+    NodeLost,
+    EngineLost,
+    KeyRevoked,
+    AccountSuspended,
+}
+
+/// Did it get a slice?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It asked and may go on to `slice_end`; there will be another.
+    Granted,
+    /// It asked and may go on to `slice_end`, the last units that the balance pays for. It should ask once more
+    /// there: a top-up may have come.
+    Final,
+    /// It asked for nothing; `slice_end` says what it keeps.
+    Settled,
+    /// It asked and gets nothing now, for this reason.
+    Refused(PauseReason),
+    /// The session is over: this was its last settlement.
+    Closed,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SliceAnswer {
+    /// Did it get a slice?
+    pub verdict: Verdict,
+    /// Cumulative units settled.
+    pub settled_units: Units,
+    /// Cumulative units it may use; equal to `settled_units` when nothing is held.
+    pub slice_end: Units,
+    /// Units it may use beyond `slice_end` if, and only if, the store cannot be reached; 0 after a final slice.
+    pub grace_units: Units,
+    /// What the session has cost in all.
+    pub charged: Microcredits,
+}
+
+/// A command was understood and is not done, for a reason the caller can act on. Nothing changed but time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "refusal")]
+#[allow(missing_docs, reason = "the messages say it")]
+pub enum Refusal {
+    #[error("the account has {available} credits and needs {needed}")]
+    CreditsExhausted { available: Microcredits, needed: Microcredits },
+    #[error("the account owes {debt} credits")]
+    InDebt { debt: Microcredits },
+    #[error("the account is suspended")]
+    Suspended,
+    #[error("the account is closed")]
+    Closed,
+    #[error("the plan allows {limit} sessions at once")]
+    TooManySessions { limit: u32 },
+    #[error("no such session")]
+    UnknownSession,
+    #[error("the session is over")]
+    SessionEnded { reason: EndReason },
+    #[error("request {number} is older than the last one, {last}")]
+    Stale { number: u64, last: u64 },
+    #[error("epoch {epoch} is not the session's epoch, {current}")]
+    Fenced { epoch: u32, current: u32 },
+    #[error("this name was used for another operation")]
+    NameTaken,
+    #[error("no such grant")]
+    UnknownGrant,
+    #[error("no such job")]
+    UnknownJob,
+    #[error("the job is already {state}")]
+    JobClosed { state: String },
+    #[error("{what} is out of range")]
+    OutOfRange { what: String },
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+#[allow(missing_docs, reason = "named after their commands")]
+pub enum Outcome {
+    Begun { epoch: u32 },
+    TakenOver { epoch: u32, base: Units },
+    Heartbeat(SliceAnswer),
+    Ended(SliceAnswer),
+    /// `replayed` is true when the name had been used before for the same thing.
+    Granted { grant: GrantId, amount: Microcredits, replayed: bool },
+    Voided { amount: Microcredits },
+    PlanSet,
+    LimitsSet,
+    StatusSet,
+    JobHeld { amount: Microcredits },
+    JobSettled { amount: Microcredits },
+    JobReleased { amount: Microcredits },
+    Swept { ended: Vec<SessionId> },
+    Touched,
+    Refused(Refusal),
+}
+
+impl Command {
+    /// A fresh account's document is not made by a command: see [`crate::Account::open`].
+    #[must_use]
+    pub const fn is_money(&self) -> bool {
+        matches!(self, Self::Grant { .. } | Self::VoidGrant { .. } | Self::SetPlan { .. })
+    }
+}
+

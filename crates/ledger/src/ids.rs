@@ -1,0 +1,106 @@
+//! Names of things. UUIDs (version 7 where we make them), written with a prefix in text: `ses_…`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use uuid::Uuid;
+
+/// The text was not an id of the kind that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a {kind} id; it should look like `{prefix}_` and 32 hexadecimal digits")]
+pub struct InvalidId {
+    text: String,
+    kind: &'static str,
+    prefix: &'static str,
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The prefix of its text form, without the underscore.
+            pub const PREFIX: &'static str = $prefix;
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                let invalid = || InvalidId { text: text.chars().take(64).collect(), kind: $kind, prefix: $prefix };
+                let digits = text.strip_prefix(concat!($prefix, "_")).ok_or_else(invalid)?;
+                if digits.len() != 32 {
+                    return Err(invalid());
+                }
+                Uuid::try_parse(digits).map(Self).map_err(|_| invalid())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    self.0.serialize(serializer)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if deserializer.is_human_readable() {
+                    let text = String::deserialize(deserializer)?;
+                    text.parse().map_err(de::Error::custom)
+                } else {
+                    Uuid::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    };
+}
+
+id!(
+    /// Who pays.
+    AccountId, "acc", "account"
+);
+id!(
+    /// One avatar session.
+    SessionId, "ses", "session"
+);
+id!(
+    /// One lot of credits given to an account.
+    GrantId, "gra", "grant"
+);
+id!(
+    /// One piece of one-time work.
+    JobId, "job", "job"
+);
+id!(
+    /// One API secret (not the secret itself).
+    SecretId, "sec", "secret"
+);
+id!(
+    /// One run of one node: a restarted node has a new one, so a former owner is told apart.
+    BootId, "boo", "boot"
+);
+
+/// The caller's own name for a money operation (its `Idempotency-Key`): the same name is the same
+/// operation for ever. 1 to 255 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GrantName(pub String);

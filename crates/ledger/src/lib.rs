@@ -1,0 +1,28 @@
+//! The credit ledger of Footlight: every rule about credits, as one pure machine.
+//!
+//! Nothing in this crate knows a clock, IO, async or randomness: time and ids are arguments. Stores
+//! load a [`Books`] (one account with what a batch of commands touches), call [`Books::apply`] and
+//! commit the [`Changes`] if the account is still the one that was read.
+//!
+//! Suggested reading order: [`credits`], [`pricing`], [`account`], [`tab`], [`command`], [`books`],
+//! [`journal`].
+
+pub mod account;
+pub mod books;
+pub mod command;
+pub mod credits;
+pub mod ids;
+pub mod journal;
+pub mod pricing;
+pub mod tab;
+pub mod time;
+
+pub use account::{Account, AccountStatus, Grant, GrantKind, Limits, PlanTerms, Totals};
+pub use books::{Applied, Books, Changes, Touched};
+pub use command::{Ask, Command, EndReason, Outcome, PauseReason, Refusal, SliceAnswer, Verdict};
+pub use credits::Microcredits;
+pub use ids::{AccountId, BootId, GrantId, GrantName, JobId, SecretId, SessionId};
+pub use journal::{Entry, EntryKind};
+pub use pricing::{Counting, Pricing, Product, RateCard, Rounding, Tariff, Units};
+pub use tab::{Tab, TabState};
+pub use time::Timestamp;

@@ -1,0 +1,83 @@
+//! The tab: what the account remembers of one session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BootId, EndReason, GrantId, Microcredits, Pricing, Product, SecretId, SessionId, SliceAnswer, Timestamp, Units,
+};
+
+/// Where a session stands with its account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TabState {
+    /// Holds nothing and asks for nothing.
+    Quiet,
+    /// Holds a slice.
+    Speaking,
+    /// Asked for a slice and got none; counted when small balances are shared.
+    Waiting,
+    /// Over. A late report may still come until `late_until`; kept as a tombstone until `forget_at`.
+    Ended { at: Timestamp, reason: EndReason, late_until: Timestamp, forget_at: Timestamp },
+}
+
+/// A part of a hold: how much of which grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "two words")]
+pub struct Part {
+    pub grant: GrantId,
+    pub amount: Microcredits,
+}
+
+/// One session's line in the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tab {
+    /// Whose it is.
+    pub session: SessionId,
+    /// What it is sold as.
+    pub product: Product,
+    /// The price it was opened at.
+    pub pricing: Pricing,
+    /// The secret it was opened with.
+    pub secret: Option<SecretId>,
+    /// When it began.
+    pub begun_at: Timestamp,
+    /// Counts its owners; fences a former one.
+    pub epoch: u32,
+    /// The run of the node that owns it.
+    pub owner: BootId,
+    /// The last request number of this epoch and the answer that it got.
+    pub last_number: u64,
+    /// See `last_number`; `None` before the first heartbeat of an epoch.
+    pub last_answer: Option<SliceAnswer>,
+    /// Where it stands.
+    pub state: TabState,
+    /// Cumulative units settled so far, over all epochs.
+    pub settled_units: Units,
+    /// What those cost: grants and debt and overage together.
+    pub charged: Microcredits,
+    /// Cumulative units paid for by the hold; at least `settled_units`.
+    pub slice_end: Units,
+    /// The credits set aside for `settled_units..slice_end`, in the order they will be spent.
+    pub hold: Vec<Part>,
+    /// The part of the hold that is overage.
+    pub overage_held: Microcredits,
+    /// Usage since the last sealed journal entry.
+    pub open_usage: Usage,
+    /// When the sweeper may end it if nothing is heard: last heard + 2 x heartbeat + grace.
+    pub sweep_at: Timestamp,
+}
+
+/// Usage of one session within one clock hour: the body of a usage entry.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// The clock hour, counted from the epoch.
+    pub hour: i64,
+    /// Units used.
+    pub units: Units,
+    /// What was spent from which grant.
+    pub by_grant: Vec<Part>,
+    /// What became debt.
+    pub debt: Microcredits,
+    /// What became overage.
+    pub overage: Microcredits,
+}
