@@ -1,1 +1,46 @@
-//! Footlight.
+//! Pictures from poses.
+//!
+//! A [`Renderer`] turns a [`Pose`] into a [`Frame`]: [`NullRenderer`] for metering without pictures,
+//! [`EssenceRenderer`] on the CPU. [`life`] keeps a face alive while nothing is said. Nothing here
+//! knows of sessions, time or sound.
+//!
+//! Suggested reading order: [`Frame`], [`Pose`], [`Renderer`], [`life`], [`essence`].
+
+mod error;
+pub mod essence;
+mod frame;
+pub mod life;
+mod null;
+mod pose;
+
+pub use error::{RenderError, SIDE_MAX, SIDE_MIN, check_size};
+pub use essence::{EssenceRenderer, LoadedAvatar};
+pub use frame::Frame;
+pub use null::NullRenderer;
+pub use pose::{HeadPose, Pose};
+
+/// Makes pictures of one size. One per session; moves between threads freely.
+pub trait Renderer: Send {
+    /// Draws `pose` over all of `frame`.
+    ///
+    /// Never blocks. The same pose gives the same bytes, whatever the frame held before.
+    ///
+    /// # Errors
+    /// [`RenderError::FrameSize`] when `frame` is of another size, or what the renderer ran into.
+    fn render(&mut self, pose: &Pose, frame: &mut Frame) -> Result<(), RenderError>;
+
+    /// The width and height of its pictures, in pixels.
+    fn size(&self) -> (u32, u32);
+}
+
+fn check_frame((width, height): (u32, u32), frame: &Frame) -> Result<(), RenderError> {
+    if (frame.width(), frame.height()) == (width, height) {
+        return Ok(());
+    }
+    Err(RenderError::FrameSize {
+        found_width: frame.width(),
+        found_height: frame.height(),
+        width,
+        height,
+    })
+}
