@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, GrantId, Microcredits, Timestamp};
+use crate::{AccountId, Entry, GrantId, Microcredits, Timestamp};
 
 /// May the account start things?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub struct PlanTerms {
 }
 
 /// Limits of one account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Limits {
     /// The most debt that usage in grace may make.
     pub debt: Microcredits,
@@ -109,4 +109,29 @@ pub struct Account {
     pub waiting: u32,
     /// Number of the next journal entry.
     pub next_entry: u64,
+    /// Journal entries that the next commit writes.
+    #[serde(skip)]
+    pub(crate) unwritten: Vec<Entry>,
+}
+
+impl Account {
+    /// A new account: open, without a plan, a grant or a debt. Its plan follows as a command.
+    #[must_use]
+    pub fn open(id: AccountId, now: Timestamp, limits: Limits) -> Self {
+        Self {
+            id,
+            opened_at: now,
+            status: AccountStatus::Open,
+            plan: None,
+            limits,
+            now,
+            grants: Vec::new(),
+            totals: Totals::default(),
+            open_sessions: 0,
+            speaking: 0,
+            waiting: 0,
+            next_entry: 0,
+            unwritten: Vec::new(),
+        }
+    }
 }

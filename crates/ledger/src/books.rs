@@ -1,12 +1,11 @@
 //! The books: one account with what a batch of commands touches, and the machine that changes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::command::Terms;
 use crate::tab::Part;
-use crate::{Account, Command, Entry, GrantId, GrantName, JobId, Microcredits, Outcome, SessionId, Tab, Timestamp};
+use crate::{Account, Command, Entry, GrantId, GrantName, JobId, Microcredits, Outcome, SessionId, Tab, Terms, Timestamp};
 
 /// What a money operation's name was used for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,8 @@ pub struct NamedOperation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the states of a job's hold")]
 pub enum JobHold {
-    Held { amount: Microcredits, parts: Vec<Part> },
+    /// Swept (given back) when `sweep_at` passes.
+    Held { amount: Microcredits, parts: Vec<Part>, sweep_at: Timestamp },
     Settled { amount: Microcredits },
     Released { amount: Microcredits },
 }
@@ -35,6 +35,16 @@ pub struct Books {
     pub tabs: BTreeMap<SessionId, Tab>,
     pub names: BTreeMap<GrantName, NamedOperation>,
     pub jobs: BTreeMap<JobId, JobHold>,
+    #[serde(skip)]
+    dirty: Dirty,
+}
+
+/// What changed since [`Books::take_changes`] was last called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Dirty {
+    tabs: BTreeSet<SessionId>,
+    names: BTreeSet<GrantName>,
+    jobs: BTreeSet<JobId>,
 }
 
 /// The keys that a command needs loaded, beside the account itself.
@@ -66,4 +76,30 @@ pub struct Changes {
     pub names: BTreeMap<GrantName, NamedOperation>,
     pub jobs: BTreeMap<JobId, JobHold>,
     pub entries: Vec<Entry>,
+}
+
+impl Books {
+    /// The books of `account` with nothing else loaded; put what [`Command::touched`] names into the maps.
+    #[must_use]
+    pub fn new(account: Account) -> Self {
+        Self { account, tabs: BTreeMap::new(), names: BTreeMap::new(), jobs: BTreeMap::new(), dirty: Dirty::default() }
+    }
+
+    /// Applies one command; every rule about credits lives here. `now` is raised to the account's last `now`.
+    pub fn apply(&mut self, _terms: &Terms, _now: Timestamp, _command: &Command) -> Applied {
+        unimplemented!("the machine follows")
+    }
+
+    /// What changed since the last call.
+    pub fn take_changes(&mut self) -> Changes {
+        let dirty = std::mem::take(&mut self.dirty);
+        let entries = std::mem::take(&mut self.account.unwritten);
+        Changes {
+            account: self.account.clone(),
+            tabs: dirty.tabs.into_iter().map(|id| (id, self.tabs.get(&id).cloned())).collect(),
+            names: dirty.names.into_iter().filter_map(|id| self.names.get(&id).cloned().map(|it| (id, it))).collect(),
+            jobs: dirty.jobs.into_iter().filter_map(|id| self.jobs.get(&id).cloned().map(|it| (id, it))).collect(),
+            entries,
+        }
+    }
 }

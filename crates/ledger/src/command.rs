@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountStatus, GrantKind, Limits, PlanTerms};
 use crate::{
-    BootId, GrantId, GrantName, JobId, Microcredits, Pricing, Product, SecretId, SessionId, Timestamp, Units,
+    BootId, GrantId, GrantName, JobId, Microcredits, Pricing, Product, SecretId, SessionId, Timestamp, Touched, Units,
 };
 
 /// What a heartbeat asks for.
@@ -17,33 +17,6 @@ pub enum Ask {
     Keep,
     /// Nothing, and give back what is held (idle, paused).
     Release,
-}
-
-/// Timings that the ledger needs; from the configuration, the same for all accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Terms {
-    /// One heartbeat, in milliseconds: the longest slice.
-    pub heartbeat_ms: i64,
-    /// The shortest slice and what resuming needs, in milliseconds (1 s).
-    pub min_slice_ms: i64,
-    /// How long an engine goes on without the store, in milliseconds (5 min).
-    pub grace_ms: i64,
-    /// How long after its end a session's late report is taken, in milliseconds (24 h).
-    pub late_ms: i64,
-    /// How long an ended session is remembered, in milliseconds (7 days).
-    pub tombstone_ms: i64,
-}
-
-impl Default for Terms {
-    fn default() -> Self {
-        Self {
-            heartbeat_ms: 60_000,
-            min_slice_ms: 1_000,
-            grace_ms: 300_000,
-            late_ms: 24 * 3_600_000,
-            tombstone_ms: 7 * 24 * 3_600_000,
-        }
-    }
 }
 
 /// Everything that can change an account.
@@ -82,6 +55,8 @@ pub enum Command {
     /// Ends the sessions among `sessions` whose `sweep_at` has passed, settled at what was proved; forgets
     /// tombstones that are old enough.
     Sweep { sessions: Vec<(SessionId, Units)> },
+    /// Gives back the holds of those `jobs` whose `sweep_at` has passed.
+    SweepJobs { jobs: Vec<JobId> },
     /// Does nothing but what every command does first: roll the period, expire, repay debt.
     Touch,
 }
@@ -148,6 +123,8 @@ pub struct SliceAnswer {
     pub grace_units: Units,
     /// What the session has cost in all.
     pub charged: Microcredits,
+    /// Whether other sessions of the account wait for credit: who does not speak should give back at once.
+    pub others_wait: bool,
 }
 
 /// A command was understood and is not done, for a reason the caller can act on. Nothing changed but time.
@@ -175,7 +152,13 @@ pub enum Refusal {
     Fenced { epoch: u32, current: u32 },
     #[error("this name was used for another operation")]
     NameTaken,
-    #[error("no such grant")]
+    #[error("a top-up never expires: leave expires_at out, or give a promo")]
+    TopUpExpires,
+    #[error("expires_at {expires_at} is past: give a later one", expires_at = .expires_at.0)]
+    AlreadyExpired { expires_at: Timestamp },
+    #[error("plan credits expire with their period and the account has no plan: set one, or say expires_at")]
+    NoPeriod,
+    #[error("no such grant with credits left")]
     UnknownGrant,
     #[error("no such job")]
     UnknownJob,
@@ -204,11 +187,30 @@ pub enum Outcome {
     JobSettled { amount: Microcredits },
     JobReleased { amount: Microcredits },
     Swept { ended: Vec<SessionId> },
+    JobsSwept { released: Vec<JobId> },
     Touched,
     Refused(Refusal),
 }
 
 impl Command {
+    /// What the command needs loaded, beside the account.
+    #[must_use]
+    pub fn touched(&self) -> Touched {
+        let mut touched = Touched::default();
+        match self {
+            Self::BeginSession { session, .. }
+            | Self::TakeOver { session, .. }
+            | Self::Heartbeat { session, .. }
+            | Self::EndSession { session, .. } => touched.sessions.push(*session),
+            Self::Sweep { sessions } => touched.sessions.extend(sessions.iter().map(|(session, _)| *session)),
+            Self::Grant { name, .. } | Self::VoidGrant { name, .. } => touched.names.push(name.clone()),
+            Self::HoldJob { job, .. } | Self::SettleJob { job } | Self::ReleaseJob { job } => touched.jobs.push(*job),
+            Self::SweepJobs { jobs } => touched.jobs.extend(jobs),
+            Self::SetPlan { .. } | Self::SetLimits { .. } | Self::SetStatus { .. } | Self::Touch => {}
+        }
+        touched
+    }
+
     /// A fresh account's document is not made by a command: see [`crate::Account::open`].
     #[must_use]
     pub const fn is_money(&self) -> bool {

@@ -15,14 +15,16 @@ pub mod ids;
 pub mod journal;
 pub mod pricing;
 pub mod tab;
+pub mod terms;
 pub mod time;
 
 pub use account::{Account, AccountStatus, Grant, GrantKind, Limits, PlanTerms, Totals};
-pub use books::{Applied, Books, Changes, Touched};
+pub use books::{Applied, Books, Changes, JobHold, NamedOperation, Touched};
 pub use command::{Ask, Command, EndReason, Outcome, PauseReason, Refusal, SliceAnswer, Verdict};
 pub use credits::Microcredits;
 pub use ids::{AccountId, BootId, GrantId, GrantName, JobId, SecretId, SessionId};
 pub use journal::{Entry, EntryKind};
 pub use pricing::{Counting, Pricing, Product, RateCard, Rounding, Tariff, Units};
-pub use tab::{Tab, TabState};
+pub use tab::{Part, Tab, TabState, Usage};
+pub use terms::Terms;
 pub use time::Timestamp;

@@ -59,6 +59,13 @@ pub struct Tab {
     pub slice_end: Units,
     /// The credits set aside for `settled_units..slice_end`, in the order they will be spent.
     pub hold: Vec<Part>,
+    /// The most cumulative units that this epoch was ever allowed, slice and grace together. Reports beyond it are
+    /// not believed; within it they are charged even if a later answer, which may have been lost, allowed less.
+    pub permitted: Units,
+    /// What the cap on debt kept from being charged: `charged + forgiven` is the price of `settled_units`.
+    pub forgiven: Microcredits,
+    /// Cumulative units at which this epoch began.
+    pub base: Units,
     /// The part of the hold that is overage.
     pub overage_held: Microcredits,
     /// Usage since the last sealed journal entry.
@@ -80,4 +87,6 @@ pub struct Usage {
     pub debt: Microcredits,
     /// What became overage.
     pub overage: Microcredits,
+    /// What the cap on debt kept from being charged.
+    pub forgiven: Microcredits,
 }
