@@ -1,1 +1,47 @@
-fn main() {}
+//! `cargo xtask`: the project's own chores. It needs nothing but a Rust toolchain, and installs or names the rest.
+
+mod chores;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [FILTER]   install what the tests need, build, run every test (release build)
+  lint            rustfmt, clippy with warnings denied, rustdoc with warnings denied
+  deny            licences, bans and sources of the dependencies (installs cargo-deny on first use)
+  ci              lint, deny and test
+  setup           only install what is missing
+  crash [ARGS]    kill -9 a node at random moments and audit what was charged (see tests/README.md)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (chore, rest) = match arguments.split_first() {
+        Some((chore, rest)) => (chore.as_str(), rest),
+        None => ("help", &[][..]),
+    };
+    let outcome = match chore {
+        "test" => tools::install_missing().and_then(|()| chores::test(rest)),
+        "lint" => chores::lint(),
+        "deny" => chores::deny(),
+        "ci" => tools::install_missing()
+            .and_then(|()| chores::lint())
+            .and_then(|()| chores::deny())
+            .and_then(|()| chores::test(&[])),
+        "setup" => tools::install_missing(),
+        "crash" => tools::install_missing().and_then(|()| chores::crash(rest)),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(format!("there is no chore called `{other}`\n\n{USAGE}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("xtask: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What single values cannot say: ranges, and what must fit together.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+
+use super::{Environment, Settings};
+
+/// # Errors
+/// At the first setting that is out of range, by its key and with the range.
+pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
+    let between = |key: &str, value: Duration, low: Duration, high: Duration| {
+        ensure!((low..=high).contains(&value), "`{key}` is {value:?}; it must be between {low:?} and {high:?}");
+        Ok(())
+    };
+    const SECOND: Duration = Duration::from_secs(1);
+    const HOUR: Duration = Duration::from_secs(3600);
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    for (key, address) in [("listen", &settings.listen), ("admin_listen", &settings.admin_listen)] {
+        address
+            .parse::<std::net::SocketAddr>()
+            .with_context(|| format!("`{key}` is `{address}`; it must be an address and port like 127.0.0.1:8080"))?;
+    }
+    let name = &settings.node.name;
+    let name_fits = (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.');
+    ensure!(name_fits, "`node.name` is `{name}`; it must be 1 to 63 letters, digits, dots and dashes");
+    ensure!(settings.node.max_sessions > 0, "`node.max_sessions` must be at least 1");
+    let overcommit = settings.node.overcommit;
+    ensure!((1.0..=1000.0).contains(&overcommit), "`node.overcommit` is {overcommit}; it must be between 1 and 1000");
+
+    between("metering.heartbeat", settings.metering.heartbeat, SECOND, HOUR)?;
+    between("metering.grace", settings.metering.grace, Duration::ZERO, HOUR)?;
+    between("metering.min_slice", settings.metering.min_slice, Duration::from_millis(100), settings.metering.heartbeat)?;
+    between("metering.hold_after_speech", settings.metering.hold_after_speech, Duration::ZERO, HOUR)?;
+    between("sessions.idle_timeout", settings.sessions.idle_timeout, SECOND, settings.sessions.max_idle_timeout)?;
+    between("sessions.max_duration", settings.sessions.max_duration, SECOND, settings.sessions.max_max_duration)?;
+    between("sessions.paused_timeout", settings.sessions.paused_timeout, SECOND, 7 * DAY)?;
+    between("node.drain_deadline", settings.node.drain_deadline, Duration::ZERO, HOUR)?;
+    between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
+    between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
+
+    for (name, plan) in &settings.plans {
+        ensure!(matches!(plan.months, 1 | 12), "`plans.{name}.months` is {}; it must be 1 or 12", plan.months);
+    }
+    if settings.environment == Environment::Production {
+        let token = &settings.admin_token.0;
+        ensure!(
+            token.is_empty() || token.len() >= 16,
+            "`admin_token` has {} characters; in production it must have at least 16",
+            token.len()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,162 @@
+//! The settings: one typed value, loaded in one place, refused when a key is unknown or a value out of range.
+//!
+//! `config/default.toml` is both the documentation and the defaults: it is compiled in and read first.
+
+mod amount;
+mod check;
+mod load;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use footlight_ledger::{Counting, Product, Rounding};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use amount::Amount;
+pub(crate) use load::{Loaded, load};
+
+/// Everything that can be set. Each key is described in `config/default.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) environment: Environment,
+    pub(crate) listen: String,
+    pub(crate) admin_listen: String,
+    pub(crate) admin_token: Secret,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) store: String,
+    pub(crate) log: Log,
+    pub(crate) node: NodeSettings,
+    pub(crate) sessions: Sessions,
+    pub(crate) metering: Metering,
+    pub(crate) stage: StageSettings,
+    pub(crate) api: ApiSettings,
+    pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
+    pub(crate) plans: BTreeMap<String, PlanSettings>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Environment {
+    Development,
+    Production,
+}
+
+/// A value that is never shown: neither by `Debug` nor by `footlight config`.
+#[derive(Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "(not set)" } else { "(set)" })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{self:?}"))
+    }
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeSettings {
+    pub(crate) name: String,
+    pub(crate) max_sessions: u32,
+    pub(crate) speaking_slots: u32,
+    pub(crate) overcommit: f32,
+    #[serde(with = "humantime_serde")]
+    pub(crate) slot_wait: Duration,
+    pub(crate) restart_budget: u32,
+    #[serde(with = "humantime_serde")]
+    pub(crate) restart_window: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) drain_deadline: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sessions {
+    #[serde(with = "humantime_serde")]
+    pub(crate) idle_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_idle_timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_duration: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_max_duration: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) paused_timeout: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metering {
+    #[serde(with = "humantime_serde")]
+    pub(crate) heartbeat: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) grace: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) min_slice: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) hold_after_speech: Duration,
+    pub(crate) debt_limit: Amount,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StageSettings {
+    pub(crate) workers: usize,
+    pub(crate) renderer: Renderer,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_queued_audio: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Renderer {
+    Essence,
+    Null,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ApiSettings {
+    pub(crate) max_body: usize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) max_utterance: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TariffSettings {
+    pub(crate) rate: Amount,
+    pub(crate) counting: Counting,
+    pub(crate) rounding: Rounding,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanSettings {
+    pub(crate) credits: Amount,
+    pub(crate) months: u8,
+    pub(crate) max_sessions: u32,
+    pub(crate) price_usd: u32,
+}

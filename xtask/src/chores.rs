@@ -1,0 +1,50 @@
+//! What `cargo xtask` does, as calls to cargo. Everything is built in the release profile: the tests run what
+//! people run, and nothing is compiled twice.
+
+use std::process::Command;
+
+use crate::tools::is_on_path;
+
+/// Builds and runs every test.
+pub(crate) fn test(filter: &[String]) -> Result<(), String> {
+    // The binary first: the integration tests start it as a process of its own.
+    cargo(&["build", "--release", "--package", "footlight"])?;
+    let mut arguments = vec!["test", "--release", "--workspace"];
+    arguments.extend(filter.iter().map(String::as_str));
+    cargo(&arguments)
+}
+
+/// rustfmt, clippy and rustdoc, warnings denied.
+pub(crate) fn lint() -> Result<(), String> {
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    let mut doc = Command::new("cargo");
+    doc.args(["doc", "--release", "--workspace", "--no-deps", "--document-private-items"]);
+    run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Checks the dependencies.
+pub(crate) fn deny() -> Result<(), String> {
+    if !is_on_path("cargo-deny") {
+        println!("xtask: cargo-deny is missing; building it, once");
+        cargo(&["install", "--locked", "cargo-deny"])?;
+    }
+    cargo(&["deny", "check"])
+}
+
+/// The crash test: a program of the tests package.
+pub(crate) fn crash(arguments: &[String]) -> Result<(), String> {
+    cargo(&["build", "--release", "--package", "footlight"])?;
+    let mut all = vec!["run", "--release", "--package", "footlight-tests", "--bin", "crash", "--"];
+    all.extend(arguments.iter().map(String::as_str));
+    cargo(&all)
+}
+
+fn cargo(arguments: &[&str]) -> Result<(), String> {
+    run(Command::new("cargo").args(arguments))
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} failed ({status})")) }
+}
