@@ -1,9 +1,11 @@
 //! The life of one session, as pure machines: no clock, no IO, no async, no randomness.
 //!
-//! Suggested reading order: [`record`], [`slice`], [`machine`].
+//! Suggested reading order: [`record`], [`utterance`], [`slice`].
 
 pub mod record;
 pub mod slice;
+pub mod utterance;
 
 pub use footlight_ledger::{EndReason, PauseReason, SessionId};
 pub use record::{SessionRecord, SessionState, WhenUnwatched};
+pub use utterance::{InvalidUtteranceId, UtteranceId};
