@@ -1,1 +1,36 @@
-fn main() {}
+//! The `footlight` binary: it names the concrete stores and renderers, puts the parts together and runs a command.
+
+mod cli;
+mod commands;
+mod exit;
+mod settings;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => exit::report(&error),
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Demo(options) => commands::demo::run(global, &options),
+        Command::Serve(options) => commands::serve::run(global, &options),
+        Command::Render(options) => commands::render::run(global, &options),
+        Command::Animate(options) => commands::animate::run(&options),
+        Command::Session(session) => commands::session::run(global, session),
+        Command::Account(account) => commands::account::run(global, account),
+        Command::Audit(options) => commands::audit::run(global, &options),
+        Command::Bench(bench) => commands::bench::run(global, &bench),
+        Command::Config => commands::config::run(global),
+    }
+}

@@ -1,0 +1,312 @@
+//! The command line, as types.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs real-time talking-avatar sessions and charges them, to the frame, in credits per active minute.
+#[derive(Debug, Parser)]
+#[command(name = "footlight", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 not enough credits; 4 the node or store cannot be
+reached; 5 the audit does not balance.";
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// A settings file; may be given more than once, later ones win.
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
+    /// Where credits and sessions are kept: sqlite:, redis://…
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The node's data directory.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Print data as JSON, for machines.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show it all: three sessions speak, one runs out of credits and is topped up; ends with the bill and the audit.
+    Demo(Demo),
+    /// Run a node.
+    Serve(Serve),
+    /// Make a video of an avatar speaking an audio file.
+    Render(Render),
+    /// Print the face's weights for an audio file, one line a frame.
+    Animate(Animate),
+    /// Open, list, watch and stop sessions of a running node.
+    #[command(subcommand)]
+    Session(Session),
+    /// Open accounts, give credits, see balances and journals, through a running node's admin API.
+    #[command(subcommand)]
+    Account(Account),
+    /// Check that every credit ever granted is available, held, spent, expired or voided.
+    Audit(Audit),
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(Bench),
+    /// Print every setting and where it came from.
+    Config,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Where the videos go.
+    #[arg(long, short, default_value = "footlight-demo", value_name = "DIR")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where services talk to the node.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) listen: Option<String>,
+    /// Where operators and Prometheus talk to the node.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin_listen: Option<String>,
+    /// The node's name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// What draws the avatar.
+    #[arg(long, value_enum)]
+    pub(crate) renderer: Option<RendererChoice>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RendererChoice {
+    /// The CPU renderer.
+    Essence,
+    /// Draws nothing.
+    Null,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Render {
+    /// Speech: WAV, FLAC, MP3 or Ogg.
+    pub(crate) audio: PathBuf,
+    /// The video to write.
+    #[arg(long, short, value_name = "OUT.mp4")]
+    pub(crate) output: PathBuf,
+    /// An avatar's name, or the path of a bundle.
+    #[arg(long, default_value = "ada")]
+    pub(crate) avatar: String,
+    #[command(flatten)]
+    pub(crate) picture: Picture,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Picture {
+    /// Frames a second: 20, 25, 30 or 50.
+    #[arg(long, default_value_t = 25)]
+    pub(crate) fps: u32,
+    /// Width in pixels; even, 64 to 1920.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) width: u32,
+    /// Height in pixels; even, 64 to 1920.
+    #[arg(long, default_value_t = 512)]
+    pub(crate) height: u32,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Animate {
+    /// Speech: WAV, FLAC, MP3 or Ogg.
+    pub(crate) audio: PathBuf,
+    /// Frames a second: 20, 25, 30 or 50.
+    #[arg(long, default_value_t = 25)]
+    pub(crate) fps: u32,
+}
+
+/// How to reach a node as a customer of it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Customer {
+    /// The node's address.
+    #[arg(long, env = "FOOTLIGHT_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The account's API secret.
+    #[arg(long, env = "FOOTLIGHT_API_SECRET", hide_env_values = true)]
+    pub(crate) api_secret: String,
+}
+
+/// How to reach a node as its operator.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Operator {
+    /// The node's admin address.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
+    pub(crate) admin_url: String,
+    /// The operators' token.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Session {
+    /// Open a session.
+    Create {
+        #[command(flatten)]
+        customer: Customer,
+        /// The avatar's name.
+        #[arg(long, default_value = "ada")]
+        avatar: String,
+        #[command(flatten)]
+        picture: Picture,
+    },
+    /// List the account's sessions, newest first.
+    List {
+        #[command(flatten)]
+        customer: Customer,
+    },
+    /// Show one session.
+    Show {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+    },
+    /// Send it an audio file to speak, and save what it sends back while it does.
+    Speak {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+        /// Speech: WAV, FLAC, MP3 or Ogg.
+        audio: PathBuf,
+        /// Save the video here.
+        #[arg(long, short, value_name = "OUT.mp4")]
+        output: Option<PathBuf>,
+    },
+    /// Pause it.
+    Pause {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+    },
+    /// Take back a pause.
+    Resume {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+    },
+    /// Stop what it is saying, at once.
+    Interrupt {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+    },
+    /// End it.
+    Stop {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Account {
+    /// Open an account; its API secret is shown once.
+    Open {
+        #[command(flatten)]
+        operator: Operator,
+        /// A plan of the settings; without one the account starts with nothing.
+        #[arg(long)]
+        plan: Option<String>,
+    },
+    /// List accounts.
+    List {
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Show an account's balance, holds and limits.
+    Show {
+        #[command(flatten)]
+        operator: Operator,
+        /// `acc_…`
+        id: String,
+    },
+    /// Give an account credits.
+    Grant {
+        #[command(flatten)]
+        operator: Operator,
+        /// `acc_…`
+        id: String,
+        /// How many, with at most six decimals.
+        credits: String,
+        /// Bought credits never expire; promo credits may.
+        #[arg(long, default_value = "top_up", value_parser = ["top_up", "promo"])]
+        kind: String,
+        /// A name for this grant: the same name is never credited twice.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Pause all its sessions at their next heartbeat, and start none.
+    Suspend {
+        #[command(flatten)]
+        operator: Operator,
+        /// `acc_…`
+        id: String,
+    },
+    /// Take back a suspension.
+    Resume {
+        #[command(flatten)]
+        operator: Operator,
+        /// `acc_…`
+        id: String,
+    },
+    /// Close it for ever.
+    Close {
+        #[command(flatten)]
+        operator: Operator,
+        /// `acc_…`
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Audit {
+    /// Only this account: `acc_…`
+    #[arg(long)]
+    pub(crate) account: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// The largest number of clean streams this machine makes, and what each stage costs.
+    Streams {
+        /// How long each step runs, in seconds.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+        /// Threads that render and encode; 0: all cores but one, which makes the load.
+        #[arg(long, default_value_t = 0)]
+        workers: usize,
+    },
+    /// Metered sessions without pictures: memory, heartbeat lag, settled heartbeats against the bare store.
+    Meter {
+        #[arg(long, default_value_t = 100_000)]
+        sessions: usize,
+        #[arg(long, default_value_t = 1_000)]
+        accounts: usize,
+        /// How long it runs, in seconds; heartbeats come once a `metering.heartbeat`.
+        #[arg(long, default_value_t = 90)]
+        seconds: u64,
+    },
+    /// Create to first speaking frame, and audio in to frame out, through the API of a node.
+    Latency {
+        /// How many tries.
+        #[arg(long, default_value_t = 200)]
+        tries: usize,
+    },
+}

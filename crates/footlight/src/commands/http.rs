@@ -1,0 +1,101 @@
+//! Talking to a node's two listeners.
+
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+use crate::cli::{Customer, Operator};
+use crate::exit::{Failure, coded};
+
+/// One call at a time to one listener.
+pub(crate) struct Http {
+    client: reqwest::Client,
+    base: String,
+    credential: Credential,
+}
+
+enum Credential {
+    ApiSecret(String),
+    AdminToken(String),
+}
+
+impl Http {
+    /// As a customer.
+    pub(crate) fn customer(customer: &Customer) -> anyhow::Result<Self> {
+        Self::new(&customer.url, Credential::ApiSecret(customer.api_secret.clone()))
+    }
+
+    /// As the operator.
+    pub(crate) fn operator(operator: &Operator) -> anyhow::Result<Self> {
+        Self::new(&operator.admin_url, Credential::AdminToken(operator.admin_token.clone()))
+    }
+
+    fn new(base: &str, credential: Credential) -> anyhow::Result<Self> {
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), credential })
+    }
+
+    /// A request with the caller's credential.
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        match &self.credential {
+            Credential::ApiSecret(secret) => request.header("api-secret", secret),
+            Credential::AdminToken(token) => request.bearer_auth(token),
+        }
+    }
+
+    /// Sends a request and answers its JSON.
+    ///
+    /// # Errors
+    /// With the problem's own words, and exit code 3 or 4 where it is about credits or reaching the node.
+    pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let response = request.send().await.map_err(|error| {
+            coded(Failure::Unreachable, format!("no node answers at {}: {}; is `footlight serve` running?", self.base, root(&error)))
+        })?;
+        let status = response.status();
+        let body: Value = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok(body);
+        }
+        let detail = body["detail"].as_str().unwrap_or("it says no more");
+        let code = body["code"].as_str().unwrap_or("unknown");
+        let failure = match status.as_u16() {
+            402 => Failure::Credits,
+            503 => Failure::Unreachable,
+            _ => Failure::Failed,
+        };
+        Err(coded(failure, format!("the node refuses ({} {code}): {detail}", status.as_u16())))
+    }
+
+    /// Follows a paged list to its end, up to `limit` items.
+    pub(crate) async fn list(&self, path: &str, limit: usize) -> anyhow::Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        while items.len() < limit {
+            let mut request = self.request(Method::GET, path);
+            if let Some(cursor) = &cursor {
+                request = request.query(&[("cursor", cursor)]);
+            }
+            let page = self.send(request).await?;
+            let data = page["data"].as_array().cloned().unwrap_or_default();
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            let done = data.is_empty() || cursor.is_none();
+            items.extend(data);
+            if done {
+                break;
+            }
+        }
+        items.truncate(limit);
+        Ok(items)
+    }
+}
+
+/// The innermost cause says what happened; the outer ones repeat the address.
+fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

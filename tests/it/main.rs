@@ -1,0 +1,22 @@
+//! Footlight from outside: real nodes, real stores, real sockets.
+//!
+//! Tests that take over half a minute run when `FOOTLIGHT_SLOW_TESTS` is set; each says so when it skips.
+
+mod bad_input;
+mod charging;
+mod crash;
+mod demo;
+mod interrupt;
+mod observability;
+mod outage;
+mod sharing;
+mod stores;
+
+/// Whether slow tests are wanted; says so when they are not.
+fn slow_tests(name: &str) -> bool {
+    let wanted = std::env::var_os("FOOTLIGHT_SLOW_TESTS").is_some();
+    if !wanted {
+        eprintln!("{name}: skipped; set FOOTLIGHT_SLOW_TESTS=1 to run it");
+    }
+    wanted
+}
