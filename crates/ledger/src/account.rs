@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Entry, GrantId, Microcredits, Timestamp};
+use crate::{AccountId, Entry, GrantId, Microcredits, Period, Timestamp};
 
 /// May the account start things?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,17 +82,28 @@ pub struct Totals {
     pub overage_spent: Microcredits,
 }
 
+/// What an account has: available and held together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the kinds of grants")]
+pub struct Balance {
+    pub plan: Microcredits,
+    pub promo: Microcredits,
+    pub top_up: Microcredits,
+}
+
 /// One account. Fields that the ledger keeps for itself are private to the crate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// Its name.
     pub id: AccountId,
-    /// When it was opened; the anchor of its periods.
+    /// When it was opened.
     pub opened_at: Timestamp,
     /// May it start things?
     pub status: AccountStatus,
     /// Its plan, if any.
     pub plan: Option<PlanTerms>,
+    /// The period of the plan it is in.
+    pub period: Option<Period>,
     /// Its limits.
     pub limits: Limits,
     /// The latest instant it has seen: time never runs backwards for an account.
@@ -103,10 +114,14 @@ pub struct Account {
     pub totals: Totals,
     /// Sessions that have begun and not ended.
     pub open_sessions: u32,
-    /// Sessions that hold a slice.
+    /// Sessions that hold a slice; free ones are not counted.
     pub speaking: u32,
-    /// Sessions that asked for a slice and got none.
+    /// Sessions that asked for a slice and got none; free ones are not counted.
     pub waiting: u32,
+    /// What those that wait need to begin, together.
+    pub(crate) waiting_need: Microcredits,
+    /// The grant that the last change of plan was told to make: the same change again changes nothing.
+    pub(crate) last_plan: Option<GrantId>,
     /// Number of the next journal entry.
     pub next_entry: u64,
     /// Journal entries that the next commit writes.
@@ -115,6 +130,26 @@ pub struct Account {
 }
 
 impl Account {
+    /// What the account has, what is held included, by what it came from.
+    #[must_use]
+    pub fn balance(&self) -> Balance {
+        let of_kind = |kind| {
+            let grants = self.grants.iter().filter(|grant| grant.kind == kind);
+            grants.map(|grant| grant.available + grant.held).sum()
+        };
+        Balance { plan: of_kind(GrantKind::Plan), promo: of_kind(GrantKind::Promo), top_up: of_kind(GrantKind::TopUp) }
+    }
+
+    /// The account as it is at `now` if nothing else happens: for readers, who change nothing.
+    #[must_use]
+    pub fn as_of(&self, now: Timestamp) -> Self {
+        let mut account = self.clone();
+        account.advance(now);
+        account.drop_used_grants();
+        account.unwritten.clear();
+        account
+    }
+
     /// A new account: open, without a plan, a grant or a debt. Its plan follows as a command.
     #[must_use]
     pub fn open(id: AccountId, now: Timestamp, limits: Limits) -> Self {
@@ -123,6 +158,7 @@ impl Account {
             opened_at: now,
             status: AccountStatus::Open,
             plan: None,
+            period: None,
             limits,
             now,
             grants: Vec::new(),
@@ -130,6 +166,8 @@ impl Account {
             open_sessions: 0,
             speaking: 0,
             waiting: 0,
+            waiting_need: Microcredits::ZERO,
+            last_plan: None,
             next_entry: 0,
             unwritten: Vec::new(),
         }

@@ -173,21 +173,42 @@ pub enum Refusal {
 #[serde(rename_all = "snake_case", tag = "outcome")]
 #[allow(missing_docs, reason = "named after their commands")]
 pub enum Outcome {
-    Begun { epoch: u32 },
-    TakenOver { epoch: u32, base: Units },
+    Begun {
+        epoch: u32,
+    },
+    TakenOver {
+        epoch: u32,
+        base: Units,
+    },
     Heartbeat(SliceAnswer),
     Ended(SliceAnswer),
     /// `replayed` is true when the name had been used before for the same thing.
-    Granted { grant: GrantId, amount: Microcredits, replayed: bool },
-    Voided { amount: Microcredits },
+    Granted {
+        grant: GrantId,
+        amount: Microcredits,
+        replayed: bool,
+    },
+    Voided {
+        amount: Microcredits,
+    },
     PlanSet,
     LimitsSet,
     StatusSet,
-    JobHeld { amount: Microcredits },
-    JobSettled { amount: Microcredits },
-    JobReleased { amount: Microcredits },
-    Swept { ended: Vec<SessionId> },
-    JobsSwept { released: Vec<JobId> },
+    JobHeld {
+        amount: Microcredits,
+    },
+    JobSettled {
+        amount: Microcredits,
+    },
+    JobReleased {
+        amount: Microcredits,
+    },
+    Swept {
+        ended: Vec<SessionId>,
+    },
+    JobsSwept {
+        released: Vec<JobId>,
+    },
     Touched,
     Refused(Refusal),
 }
@@ -217,4 +238,3 @@ impl Command {
         matches!(self, Self::Grant { .. } | Self::VoidGrant { .. } | Self::SetPlan { .. })
     }
 }
-

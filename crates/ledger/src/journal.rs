@@ -22,15 +22,52 @@ pub struct Entry {
 #[serde(rename_all = "snake_case", tag = "kind")]
 #[allow(missing_docs, reason = "fields carry the ledger's words")]
 pub enum EntryKind {
-    Granted { grant: GrantId, name: Option<GrantName>, grant_kind: GrantKind, amount: Microcredits, expires_at: Option<Timestamp> },
-    Expired { grant: GrantId, amount: Microcredits },
-    Voided { grant: GrantId, name: GrantName, amount: Microcredits },
-    DebtRepaid { grant: GrantId, amount: Microcredits },
-    Usage { session: SessionId, product: Product, secret: Option<SecretId>, usage: Usage, late: bool },
-    JobHeld { job: JobId, parts: Vec<Part> },
-    JobSettled { job: JobId, parts: Vec<Part> },
-    JobReleased { job: JobId, parts: Vec<Part> },
-    PlanSet { plan: Option<String> },
-    StatusSet { status: crate::AccountStatus },
-    LimitsSet { limits: crate::Limits },
+    Granted {
+        grant: GrantId,
+        name: Option<GrantName>,
+        grant_kind: GrantKind,
+        amount: Microcredits,
+        expires_at: Option<Timestamp>,
+    },
+    Expired {
+        grant: GrantId,
+        amount: Microcredits,
+    },
+    Voided {
+        grant: GrantId,
+        name: GrantName,
+        amount: Microcredits,
+    },
+    DebtRepaid {
+        grant: GrantId,
+        amount: Microcredits,
+    },
+    Usage {
+        session: SessionId,
+        product: Product,
+        secret: Option<SecretId>,
+        usage: Usage,
+        late: bool,
+    },
+    JobHeld {
+        job: JobId,
+        parts: Vec<Part>,
+    },
+    JobSettled {
+        job: JobId,
+        parts: Vec<Part>,
+    },
+    JobReleased {
+        job: JobId,
+        parts: Vec<Part>,
+    },
+    PlanSet {
+        plan: Option<String>,
+    },
+    StatusSet {
+        status: crate::AccountStatus,
+    },
+    LimitsSet {
+        limits: crate::Limits,
+    },
 }

@@ -4,26 +4,35 @@
 //! load a [`Books`] (one account with what a batch of commands touches), call [`Books::apply`] and
 //! commit the [`Changes`] if the account is still the one that was read.
 //!
-//! Suggested reading order: [`credits`], [`pricing`], [`account`], [`tab`], [`command`], [`books`],
-//! [`journal`].
+//! Suggested reading order: [`credits`], [`pricing`], [`account`], [`tab`], [`command`], [`books`] (the
+//! machine), [`journal`], [`audit`]. What the rules mean, with examples, is in the crate's README.
 
 pub mod account;
+pub mod audit;
 pub mod books;
+mod calendar;
 pub mod command;
 pub mod credits;
 pub mod ids;
 pub mod journal;
+pub mod period;
 pub mod pricing;
+mod purse;
+mod settle;
+mod sharing;
+mod sum_rule;
 pub mod tab;
 pub mod terms;
 pub mod time;
 
-pub use account::{Account, AccountStatus, Grant, GrantKind, Limits, PlanTerms, Totals};
+pub use account::{Account, AccountStatus, Balance, Grant, GrantKind, Limits, PlanTerms, Totals};
+pub use audit::{Audit, Checkpoint, Difference};
 pub use books::{Applied, Books, Changes, JobHold, NamedOperation, Touched};
 pub use command::{Ask, Command, EndReason, Outcome, PauseReason, Refusal, SliceAnswer, Verdict};
 pub use credits::Microcredits;
 pub use ids::{AccountId, BootId, GrantId, GrantName, JobId, SecretId, SessionId};
 pub use journal::{Entry, EntryKind};
+pub use period::Period;
 pub use pricing::{Counting, Pricing, Product, RateCard, Rounding, Tariff, Units};
 pub use tab::{Part, Tab, TabState, Usage};
 pub use terms::Terms;

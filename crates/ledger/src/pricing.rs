@@ -1,6 +1,9 @@
 //! The rate card: what a session of each product costs, and how its units are counted.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +25,70 @@ pub enum Product {
     VoiceChat,
     CameraChat,
     AudioOnly,
+}
+
+impl Product {
+    /// All of them, in the order of the price list.
+    pub const ALL: [Self; 8] = [
+        Self::EssenceCloud,
+        Self::EssenceSelfHosted,
+        Self::ExpressionCloud,
+        Self::ExpressionSelfHosted,
+        Self::ExpressionOnDevice,
+        Self::VoiceChat,
+        Self::CameraChat,
+        Self::AudioOnly,
+    ];
+
+    /// Its name in the configuration, the API and the metrics: `essence_cloud`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EssenceCloud => "essence_cloud",
+            Self::EssenceSelfHosted => "essence_self_hosted",
+            Self::ExpressionCloud => "expression_cloud",
+            Self::ExpressionSelfHosted => "expression_self_hosted",
+            Self::ExpressionOnDevice => "expression_on_device",
+            Self::VoiceChat => "voice_chat",
+            Self::CameraChat => "camera_chat",
+            Self::AudioOnly => "audio_only",
+        }
+    }
+
+    /// Whether its engine is somebody else's and only reports to us.
+    #[must_use]
+    pub const fn is_remote(self) -> bool {
+        match self {
+            Self::EssenceSelfHosted | Self::ExpressionSelfHosted | Self::ExpressionOnDevice => true,
+            Self::EssenceCloud | Self::ExpressionCloud | Self::VoiceChat | Self::CameraChat | Self::AudioOnly => false,
+        }
+    }
+}
+
+impl fmt::Display for Product {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The text was not the name of a product.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{text}` is not a product; products are essence_cloud, essence_self_hosted, expression_cloud, expression_self_hosted, expression_on_device, voice_chat, camera_chat and audio_only"
+)]
+pub struct UnknownProduct {
+    text: String,
+}
+
+impl FromStr for Product {
+    type Err = UnknownProduct;
+
+    fn from_str(text: &str) -> Result<Self, UnknownProduct> {
+        Self::ALL
+            .into_iter()
+            .find(|product| product.as_str() == text)
+            .ok_or_else(|| UnknownProduct { text: text.chars().take(64).collect() })
+    }
 }
 
 /// What is counted.
@@ -62,6 +129,42 @@ pub struct Tariff {
 #[serde(transparent)]
 pub struct RateCard(pub BTreeMap<Product, Tariff>);
 
+/// The prices that ship: credits per active minute.
+impl Default for RateCard {
+    fn default() -> Self {
+        Self(
+            Product::ALL
+                .into_iter()
+                .map(|product| {
+                    let (credits, counting) = match product {
+                        Product::EssenceSelfHosted => (1, Counting::Frames),
+                        Product::EssenceCloud | Product::ExpressionSelfHosted => (2, Counting::Frames),
+                        Product::ExpressionCloud => (4, Counting::Frames),
+                        Product::ExpressionOnDevice => (2, Counting::Connected),
+                        Product::VoiceChat => (10, Counting::Connected),
+                        Product::CameraChat => (30, Counting::Connected),
+                        Product::AudioOnly => (0, Counting::Frames),
+                    };
+                    let rate = Microcredits::from_credits(credits);
+                    (product, Tariff { rate, counting, rounding: Rounding::Exact })
+                })
+                .collect(),
+        )
+    }
+}
+
+impl Tariff {
+    /// The price of a session that makes `fps` frames a second (ignored by what counts connected time).
+    #[must_use]
+    pub fn pricing(&self, fps: NonZeroU32) -> Pricing {
+        let units_per_minute = match self.counting {
+            Counting::Frames => 60 * u64::from(fps.get()),
+            Counting::Connected => 60_000,
+        };
+        Pricing { rate: self.rate, units_per_minute, rounding: self.rounding }
+    }
+}
+
 /// The price a session was opened at, kept for its whole life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pricing {
@@ -76,7 +179,12 @@ pub struct Pricing {
 impl Pricing {
     /// The price of `units` in all: floor(units x rate / units per minute), exact at any frame rate.
     ///
-    /// Charges are differences of this total, so they never drift (design rule 3).
+    /// Charges are differences of this total, so they never drift, even where a frame costs a fraction of a millionth.
+    /// Where a minute is never paid in part, `units` are first raised to whole minutes. A price beyond the
+    /// range is held at its end.
+    ///
+    /// # Panics
+    /// When the rate is negative or a minute has no units, which no open session has.
     #[must_use]
     pub fn cost(&self, units: Units) -> Microcredits {
         let units = match self.rounding {
@@ -106,4 +214,20 @@ impl Pricing {
         };
         Some(u64::try_from(units).unwrap_or(u64::MAX))
     }
+
+    /// Units that pass in `ms` milliseconds, a begun one left out.
+    #[must_use]
+    pub fn units_in(&self, ms: i64) -> Units {
+        let ms = u128::try_from(ms).unwrap_or(0);
+        u64::try_from(ms * u128::from(self.units_per_minute) / 60_000).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it costs nothing.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.rate.0 == 0
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,17 @@ pub enum TabState {
     Speaking,
     /// Asked for a slice and got none; counted when small balances are shared.
     Waiting,
-    /// Over. A late report may still come until `late_until`; kept as a tombstone until `forget_at`.
-    Ended { at: Timestamp, reason: EndReason, late_until: Timestamp, forget_at: Timestamp },
+    /// Over; remembered as a tombstone.
+    Ended {
+        /// Since when.
+        at: Timestamp,
+        /// Why.
+        reason: EndReason,
+        /// Until when a late report is charged; `at` once the last one has come.
+        late_until: Timestamp,
+        /// When the sweeper may forget it.
+        forget_at: Timestamp,
+    },
 }
 
 /// A part of a hold: how much of which grant.
@@ -68,9 +77,12 @@ pub struct Tab {
     pub base: Units,
     /// The part of the hold that is overage.
     pub overage_held: Microcredits,
+    /// What it needs to begin while it waits; nothing otherwise.
+    pub(crate) need: Microcredits,
     /// Usage since the last sealed journal entry.
     pub open_usage: Usage,
-    /// When the sweeper may end it if nothing is heard: last heard + 2 x heartbeat + grace.
+    /// When the sweeper has something to do: it ends the session if nothing is heard until last heard +
+    /// 2 x heartbeat + grace; after the end it forgets it at `forget_at`.
     pub sweep_at: Timestamp,
 }
 
@@ -89,4 +101,23 @@ pub struct Usage {
     pub overage: Microcredits,
     /// What the cap on debt kept from being charged.
     pub forgiven: Microcredits,
+}
+
+impl Tab {
+    /// Whether the session is over.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.state, TabState::Ended { .. })
+    }
+
+    /// Whether it counts among those that share what is left: free sessions compete for nothing.
+    pub(crate) const fn is_counted(&self) -> bool {
+        !self.pricing.is_free()
+    }
+
+    /// All that is held for it.
+    #[must_use]
+    pub fn held(&self) -> Microcredits {
+        self.hold.iter().map(|part| part.amount).sum::<Microcredits>() + self.overage_held
+    }
 }
