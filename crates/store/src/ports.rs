@@ -1,56 +1,16 @@
 //! What a store can do, in the ledger's and the session's words.
 
 use async_trait::async_trait;
-use footlight_ledger::{AccountId, BootId, Books, Changes, Entry, SecretId, SessionId, Tab, Timestamp, Touched};
+use footlight_ledger::{AccountId, Books, BootId, Changes, Entry, JobId, SecretId, SessionId, Tab, Timestamp, Touched};
 use footlight_session::SessionRecord;
 use serde::{Deserialize, Serialize};
+use tokio::sync::broadcast;
 
-/// A store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// It cannot be reached, or did not answer in time.
-    #[error("the store cannot be reached: {detail}")]
-    Unreachable {
-        /// What the connection said.
-        detail: String,
-        /// Whether the write may have happened all the same: then read it back by commit id.
-        outcome_unknown: bool,
-    },
-    /// It is there and refuses to work in this state (full, read-only, evicting, not persistent, in use, …).
-    #[error("the store refuses: {detail}")]
-    Refused {
-        /// Why, and what to do about it.
-        detail: String,
-    },
-    /// What it holds cannot be read.
-    #[error("the store holds something unreadable at {place}: {detail}")]
-    Corrupt {
-        /// The key or row.
-        place: String,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// The commit's time is over a second away from the store's clock.
-    #[error("this node's clock is {skew_ms} ms away from the store's")]
-    ClockSkew {
-        /// Node minus store.
-        skew_ms: i64,
-    },
-}
+use crate::{DueMove, StoreError};
 
-impl StoreError {
-    /// Whether a write that failed like this may have happened.
-    #[must_use]
-    pub const fn is_outcome_unknown(&self) -> bool {
-        matches!(self, Self::Unreachable { outcome_unknown: true, .. })
-    }
-
-    /// Whether this is a transport failure (grace applies) rather than a refusal (it never does).
-    #[must_use]
-    pub const fn is_transport(&self) -> bool {
-        matches!(self, Self::Unreachable { .. })
-    }
-}
+/// How many former commit ids an account remembers, so that an outcome that got lost can be told even after others
+/// have changed the account: 16 commits are far more than meet one account within a node's time limits.
+pub const REMEMBERED_COMMITS: usize = 16;
 
 /// The identity of one version of an account: compared by equality only, since counters rewind after a fail-over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -68,6 +28,16 @@ pub struct Loaded {
     pub books: Books,
     /// Which version that is.
     pub version: Version,
+    /// The commit ids before this version's, newest first, at most [`REMEMBERED_COMMITS`] less one.
+    pub recent: Vec<u128>,
+}
+
+impl Loaded {
+    /// Whether the commit with this id is part of what was read.
+    #[must_use]
+    pub fn has_commit(&self, commit: u128) -> bool {
+        self.version.commit == commit || self.recent.contains(&commit)
+    }
 }
 
 /// One account's changes.
@@ -77,14 +47,20 @@ pub struct Commit {
     pub expected: Option<Version>,
     /// The version it becomes.
     pub next: Version,
+    /// The commit ids before `next`, newest first: what a later reader gets as [`Loaded::recent`].
+    pub recent: Vec<u128>,
     /// The node's clock when the batch was applied.
     pub now: Timestamp,
     /// What to write.
     pub changes: Changes,
     /// What to load again if somebody else was faster.
     pub touched: Touched,
+    /// Moves in the index of due tabs that belong to `changes`.
+    pub due: Vec<DueMove>,
     /// Whether it carries money and so must be durable before it is acknowledged.
     pub durable: bool,
+    /// Whether what is available rose: other processes may have sessions waiting for it.
+    pub available_rose: bool,
 }
 
 /// The commit was written.
@@ -123,11 +99,19 @@ pub trait AccountStore: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<Tab>, StoreError>;
 
-    /// Open tabs of all accounts that are overdue at `now`, at most `limit`.
+    /// Tabs of all accounts whose time has come at `now`, at most `limit`: open ones past their `sweep_at`, and
+    /// ended ones past their `forget_at`.
     async fn list_overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, SessionId)>, StoreError>;
+
+    /// Jobs of all accounts whose hold is to be given back at `now`, at most `limit`.
+    async fn list_overdue_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, JobId)>, StoreError>;
 
     /// An account's journal entries from number `from` on, at most `limit`.
     async fn list_entries(&self, account: AccountId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Answers once everything written for the account so far is durable: what a money operation waits for when its
+    /// commit was found written after its reply got lost.
+    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError>;
 
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
@@ -222,4 +206,10 @@ pub trait ProgressStore: Send + Sync + 'static {
 pub trait Store: AccountStore + SecretStore + SessionDirectory + IdempotencyStore + ProgressStore {
     /// What to call it in messages: `sqlite`, `redis`.
     fn kind(&self) -> &'static str;
+
+    /// Accounts whose available credits rose through a commit of any process: a hint to ask again, never the truth.
+    /// `None` where no other process can write.
+    fn rises(&self) -> Option<broadcast::Receiver<AccountId>> {
+        None
+    }
 }

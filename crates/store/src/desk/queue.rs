@@ -1,0 +1,131 @@
+//! What flies when: one batch in flight per account, the rest waits and becomes the next one.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use footlight_ledger::AccountId;
+use tokio::sync::mpsc;
+
+use super::cache::Cache;
+use super::flight::{self, Passage};
+use super::types::{Ground, Group, Landing};
+
+/// Groups taken from the channel at once.
+const INTAKE: usize = 1_024;
+
+/// One account that has something to do.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Group>,
+    flying: bool,
+}
+
+pub(super) struct Queue {
+    ground: Arc<Ground>,
+    lines: HashMap<AccountId, Line>,
+    /// Accounts that wait and do not fly, first come first served.
+    ready: VecDeque<AccountId>,
+    /// Groups in all lines.
+    waiting: usize,
+    cache: Cache,
+    flights: usize,
+    landed: mpsc::UnboundedSender<Vec<Landing>>,
+    landings: mpsc::UnboundedReceiver<Vec<Landing>>,
+}
+
+impl Queue {
+    pub(super) fn new(ground: Arc<Ground>) -> Self {
+        // Unbounded, because there is one landing per batch in flight.
+        let (landed, landings) = mpsc::unbounded_channel();
+        Self {
+            cache: Cache::new(ground.options.cached_tabs),
+            ground,
+            lines: HashMap::new(),
+            ready: VecDeque::new(),
+            waiting: 0,
+            flights: 0,
+            landed,
+            landings,
+        }
+    }
+
+    /// Runs until every handle is gone and everything is answered.
+    pub(super) async fn run(mut self, mut submitted: mpsc::Receiver<Group>) {
+        let mut intake = Vec::new();
+        let mut open = true;
+        while open || !self.lines.is_empty() {
+            let room = self.waiting < self.ground.options.queued_groups;
+            tokio::select! {
+                biased;
+                Some(landings) = self.landings.recv() => self.land(landings),
+                taken = submitted.recv_many(&mut intake, INTAKE), if open && room => {
+                    open = taken > 0;
+                    intake.drain(..).for_each(|group| self.queue(group));
+                }
+            }
+            self.depart();
+        }
+    }
+
+    fn queue(&mut self, group: Group) {
+        let account = group.account;
+        let line = self.lines.entry(account).or_default();
+        if line.waiting.is_empty() && !line.flying {
+            self.ready.push_back(account);
+        }
+        line.waiting.push_back(group);
+        self.waiting += 1;
+    }
+
+    /// An empty list says that a flight is over.
+    fn land(&mut self, landings: Vec<Landing>) {
+        if landings.is_empty() {
+            self.flights -= 1;
+        }
+        for Landing { account, known } in landings {
+            if let Some(known) = known {
+                self.cache.put(account, known);
+            }
+            let line = self.lines.get_mut(&account).expect("a flying account has a line");
+            line.flying = false;
+            if line.waiting.is_empty() {
+                self.lines.remove(&account);
+            } else {
+                self.ready.push_back(account);
+            }
+        }
+    }
+
+    /// Sends off what is ready. Batches that must read first fly apart, so that the others need not wait for them.
+    fn depart(&mut self) {
+        while self.flights < self.ground.options.flights_max && !self.ready.is_empty() {
+            let count = self.ready.len().min(self.ground.options.accounts_per_flight);
+            let (mut warm, mut cold) = (Vec::new(), Vec::new());
+            for account in self.ready.drain(..count).collect::<Vec<_>>() {
+                let passage = self.board(account);
+                if passage.knows_all() { warm.push(passage) } else { cold.push(passage) }
+            }
+            for passages in [warm, cold].into_iter().filter(|passages| !passages.is_empty()) {
+                self.flights += 1;
+                tokio::spawn(flight::fly(Arc::clone(&self.ground), passages, self.landed.clone()));
+            }
+        }
+    }
+
+    /// Takes as much of an account's line as fits one commit; at least its first group.
+    fn board(&mut self, account: AccountId) -> Passage {
+        let line = self.lines.get_mut(&account).expect("a ready account has a line");
+        let mut groups = Vec::new();
+        let mut commands = 0;
+        while let Some(next) = line.waiting.front() {
+            if !groups.is_empty() && commands + next.commands.len() > self.ground.options.batch_max {
+                break;
+            }
+            commands += next.commands.len();
+            groups.extend(line.waiting.pop_front());
+        }
+        line.flying = true;
+        self.waiting -= groups.len();
+        Passage::new(account, groups, self.cache.take(account))
+    }
+}

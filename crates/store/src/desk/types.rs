@@ -1,0 +1,88 @@
+//! What the parts of the desk pass to each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use footlight_ledger::{AccountId, Books, Command, Outcome, Terms, Timestamp};
+use tokio::sync::{broadcast, mpsc};
+
+use super::figures::Counters;
+use crate::{Store, StoreError, Version};
+
+/// Says what time it is: this node's clock.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Makes commit ids: 128 random bits.
+pub type CommitIds = Arc<dyn Fn() -> u128 + Send + Sync>;
+
+/// The desk's bounds.
+#[derive(Debug, Clone)]
+pub struct DeskOptions {
+    /// Groups of commands that wait at the desk before callers wait with them. Raising it costs memory and hides a slow
+    /// store for longer.
+    pub queued_groups: usize,
+    /// The most commands in one commit. Redis runs nothing else meanwhile: 1 000 heartbeats take it about a millisecond.
+    pub batch_max: usize,
+    /// The most accounts in one call of the store.
+    pub accounts_per_flight: usize,
+    /// Calls of the store under way at once. More hide a slow network; fewer make larger groups.
+    pub flights_max: usize,
+    /// Tabs kept in memory, about 500 bytes each. Tabs beyond it are read again when they are touched.
+    pub cached_tabs: usize,
+    /// How often a batch is tried before its callers get the error. With `backoff`, bounds how long they wait for it.
+    pub tries_max: u32,
+    /// The wait before the second try; doubles from try to try, and half of it is random.
+    pub backoff: Duration,
+}
+
+impl Default for DeskOptions {
+    fn default() -> Self {
+        Self {
+            queued_groups: 16_384,
+            batch_max: 1_024,
+            accounts_per_flight: 1_024,
+            flights_max: 4,
+            cached_tabs: 1_000_000,
+            tries_max: 5,
+            backoff: Duration::from_millis(20),
+        }
+    }
+}
+
+/// What all parts of one desk stand on.
+pub(super) struct Ground {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) terms: Terms,
+    pub(super) clock: Clock,
+    pub(super) commit_ids: CommitIds,
+    pub(super) options: DeskOptions,
+    pub(super) rises: broadcast::Sender<AccountId>,
+    pub(super) counters: Counters,
+}
+
+/// One command's answer, by its place in the submission.
+pub(super) type Answer = (usize, Result<Outcome, StoreError>);
+
+/// Where answers go. Unbounded, because each submission gets exactly one answer per command.
+pub(super) type Reply = mpsc::UnboundedSender<Vec<Answer>>;
+
+/// Commands of one submission for one account.
+pub(super) struct Group {
+    pub(super) account: AccountId,
+    pub(super) commands: Vec<(usize, Command)>,
+    pub(super) reply: Reply,
+}
+
+/// An account as this node saw it last, with the tabs it touched.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) books: Books,
+    pub(super) version: Version,
+    pub(super) recent: Vec<u128>,
+}
+
+/// A batch is over: what is known of its account now, if anything.
+pub(super) struct Landing {
+    pub(super) account: AccountId,
+    pub(super) known: Option<Known>,
+}
