@@ -1,11 +1,15 @@
 //! The life of one session, as pure machines: no clock, no IO, no async, no randomness.
 //!
-//! Suggested reading order: [`record`], [`utterance`], [`slice`].
+//! Suggested reading order: [`record`], [`utterance`], [`moment`], [`slice`], [`meter`].
 
+pub mod meter;
+pub mod moment;
 pub mod record;
 pub mod slice;
 pub mod utterance;
 
 pub use footlight_ledger::{EndReason, PauseReason, SessionId};
+pub use moment::Moment;
 pub use record::{SessionRecord, SessionState, WhenUnwatched};
+pub use slice::SliceGate;
 pub use utterance::{InvalidUtteranceId, UtteranceId};
