@@ -1,9 +1,12 @@
 //! The `footlight` binary: it names the concrete stores and renderers, puts the parts together and runs a command.
 
+mod assembly;
+mod audit;
 mod cli;
 mod commands;
 mod exit;
 mod settings;
+mod speech;
 mod telemetry;
 
 use std::process::ExitCode;

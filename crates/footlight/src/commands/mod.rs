@@ -8,6 +8,8 @@ pub(crate) mod config;
 pub(crate) mod demo;
 mod http;
 mod print;
+mod recording;
+mod watch;
 pub(crate) mod render;
 pub(crate) mod serve;
 pub(crate) mod session;

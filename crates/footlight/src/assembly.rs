@@ -1,0 +1,90 @@
+//! Putting a node together: the one place that names concrete stores and renderers.
+
+mod store;
+mod terms;
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
+use footlight_ledger::Timestamp;
+use footlight_stage::{RendererKind, Stage, StageOptions};
+use footlight_store::{LedgerDesk, Store};
+
+use crate::settings::{Renderer, Settings};
+
+pub(crate) use store::{OpenStore, open_store};
+pub(crate) use terms::{limits, plans, rate_card, terms};
+
+/// A node with its parts, ready to be served or driven.
+pub(crate) struct Assembly {
+    pub(crate) node: Node,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) store: Arc<dyn Store>,
+}
+
+/// This machine's wall clock.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Opens the store, starts the stage, recovers what a crash left, and answers a node that takes sessions.
+///
+/// # Errors
+/// When the data directory is in use, the store cannot be opened, or a thread cannot be started.
+pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
+    let OpenStore { store, data_dir } = open_store(settings).await?;
+    let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
+    let stage = Arc::new(Stage::start(stage_options(settings)).context("starting the stage")?);
+    let node = Node::start(NodeParts {
+        store: Arc::clone(&store),
+        desk,
+        stage: Arc::clone(&stage),
+        rate_card: rate_card(settings),
+        terms: terms(settings),
+        options: node_options(settings),
+        data_dir,
+        registry: prometheus::Registry::new(),
+        clock: Arc::new(now),
+    })
+    .await
+    .context("starting the node")?;
+    Ok(Assembly { node, stage, store })
+}
+
+pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
+    StageOptions {
+        workers: settings.stage.workers,
+        renderer: match settings.stage.renderer {
+            Renderer::Essence => RendererKind::Essence,
+            Renderer::Null => RendererKind::Null,
+        },
+        max_queued_audio_s: u32::try_from(settings.stage.max_queued_audio.as_secs()).unwrap_or(u32::MAX),
+        ..StageOptions::default()
+    }
+}
+
+fn node_options(settings: &Settings) -> NodeOptions {
+    NodeOptions {
+        name: settings.node.name.clone(),
+        max_sessions: settings.node.max_sessions,
+        speaking_slots: match settings.node.speaking_slots {
+            0 => SpeakingSlots::Measured,
+            slots => SpeakingSlots::Fixed(slots),
+        },
+        overcommit: settings.node.overcommit,
+        slot_wait: settings.node.slot_wait,
+        idle_timeout: settings.sessions.idle_timeout,
+        max_idle_timeout: settings.sessions.max_idle_timeout,
+        max_duration: settings.sessions.max_duration,
+        max_max_duration: settings.sessions.max_max_duration,
+        paused_timeout: settings.sessions.paused_timeout,
+        hold_after_speech: settings.metering.hold_after_speech,
+        restart_budget: settings.node.restart_budget,
+        restart_window: settings.node.restart_window,
+        drain_deadline: settings.node.drain_deadline,
+        ..NodeOptions::default()
+    }
+}

@@ -1,0 +1,108 @@
+//! From an audio file to what the stage takes: 48 kHz, mono, 16 bits.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use footlight_avatar::audio::{AudioError, Downmix, Resampler};
+use footlight_media::decode::{AudioDecoder, DecodeError, DecodeLimits, PcmFormat};
+
+use crate::SAMPLE_RATE;
+
+/// Why audio cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum EarError {
+    /// It cannot be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Its rate or channels are not taken.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// It lasts longer than one utterance may.
+    #[error("the audio lasts {seconds} s and one utterance may last {seconds_max} s; cut it and send the pieces one after the other")]
+    TooLong {
+        /// How long it is, or how far it was read.
+        seconds: u64,
+        /// How long it may be.
+        seconds_max: u32,
+    },
+}
+
+/// Decodes a whole upload. Takes about a hundredth of the speech's own time: call it where blocking is allowed.
+///
+/// `raw` says what the samples are when there is no header; without it the content is recognised by itself, whatever
+/// its name or type says.
+///
+/// # Errors
+/// With what is wrong with the audio.
+pub fn decode(upload: Bytes, raw: Option<PcmFormat>, seconds_max: u32) -> Result<Arc<[i16]>, EarError> {
+    // The decoder's own limit stays open, so that a refusal can name the length that was sent and not only the limit.
+    let limits = DecodeLimits { seconds_max: u32::MAX };
+    let mut decoder = match raw {
+        Some(format) => AudioDecoder::open_raw(upload, format, limits)?,
+        None => AudioDecoder::open(upload, None, limits)?,
+    };
+    let too_long = |seconds: u64| EarError::TooLong { seconds, seconds_max };
+    let rate = u64::from(decoder.rate());
+    if let Some(frames) = decoder.frames_hint().filter(|frames| *frames > u64::from(seconds_max) * rate) {
+        return Err(too_long(frames / rate));
+    }
+    let mut ear = Ear::new(decoder.rate(), u16::try_from(decoder.channels()).unwrap_or(u16::MAX))?;
+    let mut speech: Vec<i16> = Vec::new();
+    let most = seconds_max as usize * SAMPLE_RATE as usize;
+    while let Some(chunk) = decoder.next_chunk()? {
+        ear.push(chunk.samples.iter().copied(), &mut speech);
+        if speech.len() > most {
+            return Err(too_long((speech.len() / SAMPLE_RATE as usize) as u64));
+        }
+    }
+    ear.flush(&mut speech);
+    if speech.is_empty() {
+        return Err(DecodeError::Empty.into());
+    }
+    Ok(speech.into())
+}
+
+/// Any rate and channels to 48 kHz mono 16-bit samples, chunk by chunk.
+pub struct Ear {
+    downmix: Downmix,
+    resampler: Resampler,
+    mono: Vec<f32>,
+    heard: Vec<f32>,
+}
+
+impl Ear {
+    /// An ear for audio of `rate` Hz and `channels`.
+    ///
+    /// # Errors
+    /// Names the rate or the channels that are not taken.
+    pub fn new(rate: u32, channels: u16) -> Result<Self, AudioError> {
+        Ok(Self {
+            downmix: Downmix::new(channels)?,
+            resampler: Resampler::new(rate, SAMPLE_RATE)?,
+            mono: Vec::new(),
+            heard: Vec::new(),
+        })
+    }
+
+    /// Takes interleaved samples at full scale 1 and appends what they complete.
+    pub fn push(&mut self, interleaved: impl IntoIterator<Item = f32>, speech: &mut Vec<i16>) {
+        self.mono.clear();
+        self.heard.clear();
+        self.downmix.push(interleaved, &mut self.mono);
+        self.resampler.push(&self.mono, &mut self.heard);
+        append(&self.heard, speech);
+    }
+
+    /// Ends the input and appends what was held back. The next push begins anew.
+    pub fn flush(&mut self, speech: &mut Vec<i16>) {
+        self.heard.clear();
+        self.downmix.reset();
+        self.resampler.flush(&mut self.heard);
+        append(&self.heard, speech);
+    }
+}
+
+fn append(heard: &[f32], speech: &mut Vec<i16>) {
+    // `as` saturates: what is over full scale is clipped, as a converter would.
+    speech.extend(heard.iter().map(|sample| (sample * 32_768.0).round() as i16));
+}
