@@ -1,15 +1,19 @@
 //! The life of one session, as pure machines: no clock, no IO, no async, no randomness.
 //!
-//! Suggested reading order: [`record`], [`utterance`], [`moment`], [`slice`], [`meter`].
+//! Suggested reading order: [`record`], [`utterance`], [`moment`], [`machine`], [`slice`], [`meter`], [`restart`].
 
+pub mod machine;
 pub mod meter;
 pub mod moment;
 pub mod record;
+pub mod restart;
 pub mod slice;
 pub mod utterance;
 
 pub use footlight_ledger::{EndReason, PauseReason, SessionId};
+pub use machine::{Input, SessionMachine, SessionRules};
 pub use moment::Moment;
 pub use record::{SessionRecord, SessionState, WhenUnwatched};
+pub use restart::RestartBudget;
 pub use slice::SliceGate;
 pub use utterance::{InvalidUtteranceId, UtteranceId};

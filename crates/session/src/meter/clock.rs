@@ -16,8 +16,6 @@ pub struct SliceClockOptions {
     pub min_slice: Duration,
     /// How long a session goes on when the store cannot be reached, from the last good heartbeat.
     pub grace: Duration,
-    /// How long a slice is kept after the last frame.
-    pub hold_after_speech: Duration,
 }
 
 /// The part of a slice after which the next one is asked for, so that speech never waits at the boundary.
@@ -43,6 +41,8 @@ pub struct SliceClock {
     beat_at: Moment,
     /// Set when a slice, or more of one, should be asked for as soon as nothing is in the air.
     ask_due: bool,
+    /// Set when the account still holds a slice that this session may not use any more.
+    give_back: bool,
     /// Cumulative units that the last answer settled, and up to which it gave.
     settled: Units,
     slice_end: Units,
@@ -62,8 +62,8 @@ enum Stance {
     Holding {
         /// The balance pays for no other.
         last: bool,
-        /// Since when no frame was taken.
-        silent_since: Option<Moment>,
+        /// When it goes back unless speech goes on; set while silent.
+        release_at: Option<Moment>,
         /// Where its turn ends if others wait.
         turn_end: Units,
         /// Whether the gate was opened beyond the slice because the store is away.
@@ -97,6 +97,7 @@ impl SliceClock {
             flight: None,
             beat_at: first_beat,
             ask_due: false,
+            give_back: false,
             settled: base,
             slice_end: base,
             grace_units: 0,
@@ -154,16 +155,16 @@ impl SliceClock {
                 self.ask_due = true;
             }
             Stance::Waiting { .. } => self.ask_due = true,
-            Stance::Holding { silent_since, .. } => {
-                *silent_since = None;
+            Stance::Holding { release_at, .. } => {
+                *release_at = None;
                 self.ask_due = true;
             }
             Stance::Ending { .. } | Stance::Closed => {}
         }
     }
 
-    /// The session has nothing to say any more, or may not: a slice is kept for a while, a wish is dropped.
-    pub fn fall_silent(&mut self, now: Moment) {
+    /// The session has nothing to say any more, or may not: a slice is kept for `keep`, a wish is dropped.
+    pub fn fall_silent(&mut self, now: Moment, keep: Duration) {
         match &mut self.stance {
             Stance::Waiting { .. } => {
                 self.stance = Stance::Quiet;
@@ -171,8 +172,9 @@ impl SliceClock {
                 // The account still counts it among those who wait, and shares by that number.
                 self.beat_at = now;
             }
-            Stance::Holding { silent_since, .. } => {
-                silent_since.get_or_insert(now);
+            Stance::Holding { release_at, .. } => {
+                let at = now.plus(keep);
+                *release_at = Some(release_at.map_or(at, |earlier| earlier.min(at)));
             }
             Stance::Quiet | Stance::Ending { .. } | Stance::Closed => {}
         }
@@ -180,8 +182,8 @@ impl SliceClock {
 
     /// Frames flow.
     pub const fn speak(&mut self) {
-        if let Stance::Holding { silent_since, .. } = &mut self.stance {
-            *silent_since = None;
+        if let Stance::Holding { release_at, .. } = &mut self.stance {
+            *release_at = None;
         }
     }
 
@@ -249,15 +251,24 @@ impl SliceClock {
                 }
                 (gate.used(), RequestKind::Beat(Ask::Release))
             }
+            Stance::Waiting { .. } if self.give_back => {
+                let was_due = self.ask_due;
+                let request = self.send(now, gate.used(), RequestKind::Beat(Ask::Release), options);
+                self.ask_due = was_due;
+                return Some(request);
+            }
             Stance::Waiting { .. } => {
                 if !self.ask_due && now < self.beat_at {
                     return None;
                 }
                 (gate.used(), RequestKind::Beat(Ask::Slice))
             }
-            Stance::Holding { last, silent_since, turn_end, .. } => {
-                let kept = if others_wait { Duration::ZERO } else { options.hold_after_speech };
-                if silent_since.is_some_and(|since| since.plus(kept) <= now) {
+            Stance::Holding { last, release_at, turn_end, .. } => {
+                // While others wait nobody asks ahead, and a last slice that is not being used needs no successor.
+                if others_wait || (last && release_at.is_some()) {
+                    self.ask_due = false;
+                }
+                if release_at.is_some_and(|at| others_wait || at <= now) {
                     self.stance = Stance::Quiet;
                     (gate.close(), RequestKind::Beat(Ask::Release))
                 } else if others_wait && gate.used() >= turn_end {
@@ -265,10 +276,10 @@ impl SliceClock {
                     let request = self.send(now, gate.close(), RequestKind::Beat(Ask::Release), options);
                     self.ask_due = true;
                     return Some(request);
-                } else if self.ask_due && !(last && silent_since.is_some()) {
+                } else if self.ask_due {
                     (gate.used(), RequestKind::Beat(Ask::Slice))
                 } else if self.beat_at <= now {
-                    let ask = if silent_since.is_some() { Ask::Keep } else { Ask::Slice };
+                    let ask = if release_at.is_some() { Ask::Keep } else { Ask::Slice };
                     (gate.used(), RequestKind::Beat(ask))
                 } else {
                     return None;
@@ -281,6 +292,7 @@ impl SliceClock {
     fn send(&mut self, now: Moment, units: Units, kind: RequestKind, options: &SliceClockOptions) -> Request {
         self.number += 1;
         self.ask_due = false;
+        self.give_back = false;
         self.beat_at = now.plus(options.heartbeat);
         let request = Request { epoch: self.epoch, number: self.number, units, kind };
         self.flight = Some(Flight { request, first_sent: now, attempts: 1, retry_at: None });
@@ -338,22 +350,27 @@ impl SliceClock {
             (Verdict::Granted | Verdict::Final, Stance::Waiting { .. } | Stance::Holding { .. }) => {
                 let last = answer.verdict == Verdict::Final;
                 if answer.slice_end <= used {
-                    return self.found_too_short(gate, last);
+                    return self.found_too_short(gate);
                 }
-                self.open(now, gate, used, last, options)
+                self.open(gate, used, last, options)
             }
-            (Verdict::Refused(reason), Stance::Holding { silent_since, turn_end, .. })
-                if reason == PauseReason::CreditsExhausted && answer.slice_end > used =>
+            (Verdict::Refused(reason), Stance::Holding { release_at, turn_end, .. })
+                if is_about_credit(reason) && answer.slice_end > used =>
             {
                 // Nothing more, but what it holds is paid for: it is the last slice.
-                self.stance = Stance::Holding { last: true, silent_since, turn_end, in_grace: false };
+                self.stance = Stance::Holding { last: true, release_at, turn_end, in_grace: false };
                 gate.set_slice(answer.slice_end, answer.slice_end);
                 Some(Notice::GrantedLast { units: answer.slice_end - used })
             }
-            (Verdict::Refused(reason), Stance::Waiting { .. } | Stance::Holding { .. }) => self.wait(gate, reason),
-            (Verdict::Settled, Stance::Holding { .. }) => {
-                // It asked to keep what it has. What it was refused or never got would be missing from the gate.
-                gate.set_limit(answer.slice_end.max(used));
+            (Verdict::Refused(reason), Stance::Waiting { .. } | Stance::Holding { .. }) => {
+                let notice = self.wait(gate, reason);
+                self.give_back = answer.slice_end > answer.settled_units;
+                notice
+            }
+            (Verdict::Settled, Stance::Holding { last, release_at, turn_end, .. }) => {
+                // It asked to keep what it has, and the ledger says what that is.
+                self.stance = Stance::Holding { last, release_at, turn_end, in_grace: false };
+                gate.set_limit(answer.slice_end);
                 None
             }
             (Verdict::Closed, _) => {
@@ -374,20 +391,19 @@ impl SliceClock {
     }
 
     /// Opens the gate up to the slice's end.
-    fn open(&mut self, now: Moment, gate: &SliceGate, used: Units, last: bool, options: &SliceClockOptions) -> Option<Notice> {
-        let (was_waiting, silent_since) = match self.stance {
-            Stance::Holding { silent_since, .. } => (false, silent_since),
+    fn open(&mut self, gate: &SliceGate, used: Units, last: bool, options: &SliceClockOptions) -> Option<Notice> {
+        let (was_waiting, release_at) = match self.stance {
+            Stance::Holding { release_at, .. } => (false, release_at),
             // Nothing was taken yet: if nothing ever is, the slice goes back like that of a session that fell silent.
             _ => (true, None),
         };
         let room = self.slice_end - used;
         let turn = units_in(&self.pricing, options.min_slice).max(1);
         self.stance =
-            Stance::Holding { last, silent_since, turn_end: used.saturating_add(turn.min(room)), in_grace: false };
+            Stance::Holding { last, release_at, turn_end: used.saturating_add(turn.min(room)), in_grace: false };
         // A last slice is asked about at its end only: a top-up may have come until then.
         let ask_at = if last { self.slice_end } else { used + (room * ASK_AFTER_PERCENT / 100).max(1) };
         gate.set_slice(self.slice_end, ask_at);
-        let _ = now;
         match (last, was_waiting) {
             (true, _) => Some(Notice::GrantedLast { units: room }),
             (false, true) => Some(Notice::Granted),
@@ -396,8 +412,8 @@ impl SliceClock {
     }
 
     /// A slice was granted that ends before what is used by now: grace went past it while the answer was on its way.
-    fn found_too_short(&mut self, gate: &SliceGate, last: bool) -> Option<Notice> {
-        if last && self.settled >= gate.used() {
+    fn found_too_short(&mut self, gate: &SliceGate) -> Option<Notice> {
+        if self.settled >= gate.used() {
             return self.wait(gate, PauseReason::CreditsExhausted);
         }
         self.ask_due = true;
@@ -490,16 +506,19 @@ impl SliceClock {
             Stance::Closed => Moment::NEVER,
             Stance::Ending { .. } => Moment::default(),
             Stance::Quiet => self.beat_at,
-            Stance::Waiting { .. } if self.ask_due => Moment::default(),
+            Stance::Waiting { .. } if self.ask_due || self.give_back => Moment::default(),
             Stance::Waiting { .. } => self.beat_at,
             Stance::Holding { .. } if self.ask_due => Moment::default(),
-            Stance::Holding { silent_since: Some(since), .. } => {
-                let kept = if others_wait { Duration::ZERO } else { options.hold_after_speech };
-                self.beat_at.min(since.plus(kept))
-            }
+            Stance::Holding { release_at: Some(_), .. } if others_wait => Moment::default(),
+            Stance::Holding { release_at: Some(at), .. } => self.beat_at.min(at),
             Stance::Holding { .. } => self.beat_at,
         }
     }
+}
+
+/// Whether the account has too little, rather than that it may not.
+const fn is_about_credit(reason: PauseReason) -> bool {
+    matches!(reason, PauseReason::CreditsExhausted | PauseReason::SpendingLimit)
 }
 
 /// The units that pass in `time`, rounded down.
