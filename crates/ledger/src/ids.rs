@@ -15,6 +15,32 @@ pub struct InvalidId {
     prefix: &'static str,
 }
 
+/// An id within an internally tagged enum (a journal entry's kind) is read from serde's buffer, which calls itself human
+/// readable whatever the format was: so text and the 16 bytes of a binary format are both taken there.
+struct TextOrBytes(&'static str);
+
+impl de::Visitor<'_> for TextOrBytes {
+    type Value = Uuid;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}_` and 32 hexadecimal digits", self.0)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Uuid, E> {
+        parse(self.0, text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+
+    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Uuid, E> {
+        Uuid::from_slice(bytes).map_err(E::custom)
+    }
+}
+
+/// Reads `prefix_` and 32 hexadecimal digits.
+fn parse(prefix: &str, text: &str) -> Option<Uuid> {
+    let digits = text.strip_prefix(prefix)?.strip_prefix('_')?;
+    if digits.len() == 32 { Uuid::try_parse(digits).ok() } else { None }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $kind:literal) => {
         $(#[$doc])*
@@ -43,11 +69,7 @@ macro_rules! id {
 
             fn from_str(text: &str) -> Result<Self, InvalidId> {
                 let invalid = || InvalidId { text: text.chars().take(64).collect(), kind: $kind, prefix: $prefix };
-                let digits = text.strip_prefix(concat!($prefix, "_")).ok_or_else(invalid)?;
-                if digits.len() != 32 {
-                    return Err(invalid());
-                }
-                Uuid::try_parse(digits).map(Self).map_err(|_| invalid())
+                parse($prefix, text).map(Self).ok_or_else(invalid)
             }
         }
 
@@ -64,8 +86,7 @@ macro_rules! id {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 if deserializer.is_human_readable() {
-                    let text = String::deserialize(deserializer)?;
-                    text.parse().map_err(de::Error::custom)
+                    deserializer.deserialize_str(TextOrBytes($name::PREFIX)).map(Self)
                 } else {
                     Uuid::deserialize(deserializer).map(Self)
                 }
