@@ -4,7 +4,7 @@
 //! which four minutes a deadline lies in, and a commit moves an entry when that changes: about every fourth heartbeat.
 //! A reader takes the entries that may be due and looks at the tabs themselves.
 
-use footlight_ledger::{JobHold, SessionId, Tab, TabState, Timestamp};
+use footlight_ledger::{JobHold, SessionId, Tab, Timestamp};
 
 /// Width of an index entry. Under the shortest usual distance between a heartbeat and its deadline (7 minutes), so that a
 /// healthy session is never on the list.
@@ -13,10 +13,7 @@ const GRAIN_MS: i64 = 240_000;
 /// When somebody should look at a tab: an open one is swept, an ended one is forgotten.
 #[must_use]
 pub const fn due_at(tab: &Tab) -> Timestamp {
-    match tab.state {
-        TabState::Ended { forget_at, .. } => forget_at,
-        TabState::Quiet | TabState::Speaking | TabState::Waiting => tab.sweep_at,
-    }
+    tab.sweep_at
 }
 
 /// When a job's hold is given back, if it is still held. Jobs are few: their index is exact.

@@ -3,20 +3,29 @@
 //! Stores hold no rules. They load a [`footlight_ledger::Books`], and commit its changes if the account is still
 //! the one that was read. [`desk`] puts both together: it is the one door through which a node changes accounts.
 //!
-//! Suggested reading order: [`ports`], [`error`], [`desk`], [`sqlite`], [`due`], [`codec`], [`progress`].
+//! Suggested reading order: [`ports`], [`error`], [`desk`], [`sqlite`], [`audit`], [`trim`], [`due`], [`codec`].
+//! With the feature `contract`: the suite that every store meets, and a store that fails on purpose.
 
+pub mod audit;
 pub mod codec;
+#[cfg(feature = "contract")]
+pub mod contract;
 pub mod desk;
 pub mod due;
 pub mod error;
+#[cfg(feature = "contract")]
+pub mod faulty;
 pub mod ports;
 pub mod sqlite;
+pub mod trim;
 
+pub use audit::{AccountAudit, audit_account, audit_all};
 pub use desk::{DeskOptions, LedgerDesk};
 pub use due::{DueMove, due_at, due_bucket, job_due_at};
 pub use error::StoreError;
 pub use ports::{
     AccountStore, Commit, CommitOutcome, Committed, IdempotencyStore, Loaded, ProgressStore, REMEMBERED_COMMITS,
-    Remembered, SecretRecord, SecretStore, SessionDirectory, Store, Version,
+    Remembered, SecretRecord, SecretStore, SessionDirectory, Store, Version, WholeAccount,
 };
 pub use sqlite::{DataDirLock, SqliteStore};
+pub use trim::trim_journal;

@@ -1,7 +1,10 @@
 //! What a store can do, in the ledger's and the session's words.
 
 use async_trait::async_trait;
-use footlight_ledger::{AccountId, Books, BootId, Changes, Entry, JobId, SecretId, SessionId, Tab, Timestamp, Touched};
+use footlight_ledger::{
+    Account, AccountId, Books, BootId, Changes, Checkpoint, Entry, JobHold, JobId, SecretId, SessionId, Tab, Timestamp,
+    Touched,
+};
 use footlight_session::SessionRecord;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
@@ -38,6 +41,21 @@ impl Loaded {
     pub fn has_commit(&self, commit: u128) -> bool {
         self.version.commit == commit || self.recent.contains(&commit)
     }
+}
+
+/// Everything there is of one account, read at one moment: what an audit needs.
+#[derive(Debug, Clone)]
+pub struct WholeAccount {
+    /// The account.
+    pub account: Account,
+    /// The fold of the journal entries that were trimmed.
+    pub checkpoint: Checkpoint,
+    /// The journal from the checkpoint on.
+    pub entries: Vec<Entry>,
+    /// All its tabs, ended ones included until they are forgotten.
+    pub tabs: Vec<Tab>,
+    /// All its jobs.
+    pub jobs: Vec<JobHold>,
 }
 
 /// One account's changes.
@@ -108,6 +126,16 @@ pub trait AccountStore: Send + Sync + 'static {
 
     /// An account's journal entries from number `from` on, at most `limit`.
     async fn list_entries(&self, account: AccountId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Reads everything there is of an account, as of one moment. Its size is that of the account's journal and tabs.
+    async fn load_whole(&self, account: AccountId) -> Result<Option<WholeAccount>, StoreError>;
+
+    /// The fold of the entries that were trimmed; nothing folded when none were.
+    async fn load_checkpoint(&self, account: AccountId) -> Result<Checkpoint, StoreError>;
+
+    /// Replaces the entries before `checkpoint.next_entry` by the checkpoint, if the present checkpoint still ends at
+    /// `from`. Answers whether it did: another node may have trimmed meanwhile.
+    async fn trim_entries(&self, account: AccountId, from: u64, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
 
     /// Answers once everything written for the account so far is durable: what a money operation waits for when its
     /// commit was found written after its reply got lost.

@@ -14,9 +14,6 @@ mod flight;
 mod queue;
 mod types;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use footlight_ledger::{AccountId, Books, Entry, JobId, SessionId, Tab, Timestamp, Touched};
+use footlight_ledger::{AccountId, Books, SessionId, Tab, Timestamp, Touched};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
@@ -192,87 +192,13 @@ fn read_each<K: Ord + Clone, V: serde::de::DeserializeOwned>(
     Ok(found)
 }
 
-pub(super) fn list_accounts(
-    connection: &Connection,
-    after: Option<AccountId>,
-    limit: usize,
-) -> Result<Vec<AccountId>, Failure> {
-    let mut list =
-        connection.prepare_cached("SELECT id FROM accounts WHERE ?1 IS NULL OR id > ?1 ORDER BY id LIMIT ?2")?;
-    let rows = list.query_map(params![after.map(|id| *id.0.as_bytes()), limit_sql(limit)], |row| row.get(0))?;
-    rows.map(|id| Ok(AccountId(Uuid::from_bytes(id?)))).collect()
-}
-
-pub(super) fn list_tabs(
-    connection: &Connection,
-    account: AccountId,
-    after: Option<SessionId>,
-    limit: usize,
-) -> Result<Vec<Tab>, Failure> {
-    let mut list = connection.prepare_cached(
-        "SELECT doc FROM tabs WHERE account = ?1 AND (?2 IS NULL OR session > ?2) ORDER BY session LIMIT ?3",
-    )?;
-    let after = after.map(|id| *id.0.as_bytes());
-    let rows =
-        list.query_map(params![account.0.as_bytes(), after, limit_sql(limit)], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.map(|document| Ok(codec::decode(&document?, || format!("{account}, a tab"))?)).collect()
-}
-
-pub(super) fn list_overdue(
-    connection: &Connection,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<(AccountId, SessionId)>, Failure> {
-    let mut list = connection.prepare_cached(
-        "SELECT account, session FROM tabs WHERE due_bucket <= ?1 AND due_at <= ?1 ORDER BY due_bucket LIMIT ?2",
-    )?;
-    let rows = list.query_map(params![now.0, limit_sql(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.map(|row| {
-        let (account, session) = row?;
-        Ok((AccountId(Uuid::from_bytes(account)), SessionId(Uuid::from_bytes(session))))
-    })
-    .collect()
-}
-
-pub(super) fn list_overdue_jobs(
-    connection: &Connection,
-    now: Timestamp,
-    limit: usize,
-) -> Result<Vec<(AccountId, JobId)>, Failure> {
-    let mut list =
-        connection.prepare_cached("SELECT account, job FROM jobs WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2")?;
-    let rows = list.query_map(params![now.0, limit_sql(limit)], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    rows.map(|row| {
-        let (account, job) = row?;
-        Ok((AccountId(Uuid::from_bytes(account)), JobId(Uuid::from_bytes(job))))
-    })
-    .collect()
-}
-
-pub(super) fn list_entries(
-    connection: &Connection,
-    account: AccountId,
-    from: u64,
-    limit: usize,
-) -> Result<Vec<Entry>, Failure> {
-    let mut list = connection
-        .prepare_cached("SELECT doc FROM entries WHERE account = ?1 AND number >= ?2 ORDER BY number LIMIT ?3")?;
-    let rows =
-        list.query_map(params![account.0.as_bytes(), to_sql(from), limit_sql(limit)], |row| row.get::<_, Vec<u8>>(0))?;
-    rows.map(|document| Ok(codec::decode(&document?, || format!("{account}, a journal entry"))?)).collect()
-}
-
 /// SQLite's integers are signed. Counters grow by one and never come near the border.
-fn to_sql(count: u64) -> i64 {
+pub(super) fn to_sql(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn from_sql(count: i64) -> u64 {
+pub(super) fn from_sql(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
-}
-
-fn limit_sql(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// A commit whose account cannot be read fails alone; a failing database fails them all.

@@ -6,6 +6,7 @@
 mod accounts;
 mod directory;
 mod failure;
+mod lists;
 mod lock;
 mod readers;
 mod schema;
@@ -15,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use footlight_ledger::{AccountId, BootId, Entry, JobId, SessionId, Tab, Timestamp, Touched};
+use footlight_ledger::{AccountId, BootId, Checkpoint, Entry, JobId, SessionId, Tab, Timestamp, Touched};
 use footlight_session::SessionRecord;
 use rusqlite::Connection;
 
@@ -25,7 +26,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use crate::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError,
+    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
 };
 
 pub use lock::DataDirLock;
@@ -110,18 +111,19 @@ fn prepare(connection: &mut Connection, place: &Place) -> Result<(), StoreError>
     schema::migrate(connection, place).map_err(|failure| place.explain(failure))
 }
 
+/// Runs several reads in one transaction. A reader is not in one yet; the writer is.
+fn at_one_moment<T>(connection: &Connection, read: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let moment = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
+    let result = read()?;
+    moment.map(rusqlite::Transaction::finish).transpose()?;
+    Ok(result)
+}
+
 #[async_trait]
 impl AccountStore for SqliteStore {
     async fn load_account(&self, account: AccountId, touched: &Touched) -> Result<Option<Loaded>, StoreError> {
         let touched = touched.clone();
-        self.read(move |connection| {
-            // Account and tabs must be of one moment. A reader is not in a transaction yet; the writer is.
-            let moment = connection.is_autocommit().then(|| connection.unchecked_transaction()).transpose()?;
-            let loaded = accounts::load(connection, account, &touched)?;
-            moment.map(rusqlite::Transaction::finish).transpose()?;
-            Ok(loaded)
-        })
-        .await
+        self.read(move |connection| at_one_moment(connection, || accounts::load(connection, account, &touched))).await
     }
 
     async fn commit(&self, commits: Vec<Commit>) -> Vec<Result<CommitOutcome, StoreError>> {
@@ -140,7 +142,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn list_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountId>, StoreError> {
-        self.read(move |connection| accounts::list_accounts(connection, after, limit)).await
+        self.read(move |connection| lists::list_accounts(connection, after, limit)).await
     }
 
     async fn list_tabs(
@@ -149,19 +151,32 @@ impl AccountStore for SqliteStore {
         after: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<Tab>, StoreError> {
-        self.read(move |connection| accounts::list_tabs(connection, account, after, limit)).await
+        self.read(move |connection| lists::list_tabs(connection, account, after, limit)).await
     }
 
     async fn list_overdue(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, SessionId)>, StoreError> {
-        self.read(move |connection| accounts::list_overdue(connection, now, limit)).await
+        self.read(move |connection| lists::list_overdue(connection, now, limit)).await
     }
 
     async fn list_overdue_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<(AccountId, JobId)>, StoreError> {
-        self.read(move |connection| accounts::list_overdue_jobs(connection, now, limit)).await
+        self.read(move |connection| lists::list_overdue_jobs(connection, now, limit)).await
     }
 
     async fn list_entries(&self, account: AccountId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        self.read(move |connection| accounts::list_entries(connection, account, from, limit)).await
+        self.read(move |connection| lists::list_entries(connection, account, from, limit)).await
+    }
+
+    async fn load_whole(&self, account: AccountId) -> Result<Option<WholeAccount>, StoreError> {
+        self.read(move |connection| at_one_moment(connection, || lists::load_whole(connection, account))).await
+    }
+
+    async fn load_checkpoint(&self, account: AccountId) -> Result<Checkpoint, StoreError> {
+        self.read(move |connection| lists::load_checkpoint(connection, account)).await
+    }
+
+    async fn trim_entries(&self, account: AccountId, from: u64, checkpoint: &Checkpoint) -> Result<bool, StoreError> {
+        let checkpoint = checkpoint.clone();
+        self.writer.call(move |connection| lists::trim_entries(connection, account, from, &checkpoint)).await
     }
 
     /// Every acknowledged write is on the disk already.

@@ -35,6 +35,7 @@ const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID;
     CREATE INDEX jobs_due ON jobs (due_at) WHERE due_at IS NOT NULL;
     CREATE TABLE entries (account BLOB NOT NULL, number INTEGER NOT NULL, doc BLOB NOT NULL, PRIMARY KEY (account, number)) WITHOUT ROWID;
+    CREATE TABLE checkpoints (account BLOB PRIMARY KEY, next_entry INTEGER NOT NULL, doc BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE secrets (
         id BLOB PRIMARY KEY,
         account BLOB NOT NULL,

@@ -1,0 +1,67 @@
+//! What every store keeps to, as one suite: `footlight_store::store_contract!(open)` makes a test of each promise, where
+//! `open` is an `async fn() -> Opened`.
+
+pub mod accounts;
+pub mod desk;
+pub mod directory;
+pub mod faults;
+mod given;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::Store;
+
+/// An empty store for one test, and what must live as long as it (a directory, a server).
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Dropped after it.
+    pub keep: Box<dyn Any + Send>,
+}
+
+/// Makes a test of every promise of the contract.
+#[macro_export]
+macro_rules! store_contract {
+    ($open:path) => {
+        $crate::store_contract! { $open;
+            accounts::an_account_is_read_back_as_it_was_committed
+            accounts::what_is_not_there_is_left_out
+            accounts::a_stale_commit_conflicts_and_gets_the_fresh_state
+            accounts::a_commit_sent_twice_is_written_once
+            accounts::the_last_sixteen_commits_are_remembered
+            accounts::commits_of_one_call_stand_each_on_their_own
+            accounts::accounts_and_tabs_and_entries_come_in_pages
+            accounts::a_tab_is_overdue_from_its_deadline_on
+            accounts::a_job_is_overdue_until_it_is_settled
+            accounts::a_trimmed_journal_still_audits
+            directory::secrets_are_found_by_hash_until_revoked
+            directory::sessions_are_listed_newest_first
+            directory::orphans_are_the_unended_sessions_of_a_former_boot
+            directory::an_idempotency_key_is_answered_once
+            directory::a_request_that_failed_may_be_made_again
+            directory::progress_blocks_are_replaced_and_deleted
+            desk::commands_are_answered_in_their_order
+            desk::an_unknown_account_is_named
+            desk::opening_twice_opens_once
+            desk::a_top_up_sent_twice_is_credited_once
+            desk::twenty_jobs_of_75_on_500_get_exactly_six
+            desk::fifty_sessions_never_overspend
+            desk::two_desks_on_one_account_charge_exactly
+            desk::a_rise_is_told
+            desk::a_full_cache_only_costs_reads
+            faults::a_reply_lost_charges_once
+            faults::random_faults_charge_exactly
+        }
+    };
+    ($open:path; $($group:ident::$promise:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let $crate::contract::Opened { store, keep } = $open().await;
+                $crate::contract::$group::$promise(store).await;
+                drop(keep);
+            }
+        )*
+    };
+}

@@ -1,0 +1,33 @@
+//! Trimming a journal that was exported, so that it does not fill the store.
+
+use footlight_ledger::{AccountId, Timestamp};
+
+use crate::{Store, StoreError};
+
+/// Entries folded in one step: bounds the memory, and what a store deletes at once.
+const STEP: usize = 4_096;
+
+/// Replaces an account's entries from before `before` by a checkpoint, so that audits still close. Answers how many went.
+///
+/// # Errors
+/// What the store said; [`StoreError::Corrupt`] when journal entries are missing.
+pub async fn trim_journal(store: &dyn Store, account: AccountId, before: Timestamp) -> Result<u64, StoreError> {
+    let mut trimmed = 0;
+    loop {
+        let mut checkpoint = store.load_checkpoint(account).await?;
+        let from = checkpoint.next_entry;
+        let entries = store.list_entries(account, from, STEP).await?;
+        for entry in entries.iter().take_while(|entry| entry.at < before) {
+            checkpoint.fold(entry).map_err(|gap| StoreError::Corrupt {
+                place: format!("{account}, the journal"),
+                detail: gap.to_string(),
+            })?;
+        }
+        let folded = checkpoint.next_entry - from;
+        // Another node trims as well: it goes on where this one stops.
+        if folded == 0 || !store.trim_entries(account, from, &checkpoint).await? {
+            return Ok(trimmed);
+        }
+        trimmed += folded;
+    }
+}

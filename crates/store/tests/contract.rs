@@ -1,0 +1,28 @@
+//! The embedded store keeps the contract, in memory and on disk.
+
+use std::sync::Arc;
+
+use footlight_store::SqliteStore;
+use footlight_store::contract::Opened;
+
+mod in_memory {
+    use super::*;
+
+    async fn open() -> Opened {
+        Opened { store: Arc::new(SqliteStore::in_memory().expect("opens")), keep: Box::new(()) }
+    }
+
+    footlight_store::store_contract!(open);
+}
+
+mod on_disk {
+    use super::*;
+
+    async fn open() -> Opened {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(directory.path()).expect("opens");
+        Opened { store: Arc::new(store), keep: Box::new(directory) }
+    }
+
+    footlight_store::store_contract!(open);
+}
