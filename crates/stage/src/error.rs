@@ -1,0 +1,72 @@
+//! What the stage refuses, and why.
+
+use footlight_avatar::bundle::BundleError;
+use footlight_avatar::face::FaceError;
+use footlight_media::MediaError;
+use footlight_render::RenderError;
+
+/// Why the stage could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StageError {
+    /// No avatar has this name.
+    #[error("there is no avatar `{name}`; known are: {known}")]
+    UnknownAvatar {
+        /// What was asked for.
+        name: String,
+        /// The names there are, separated by commas.
+        known: String,
+    },
+    /// The avatar's bundle cannot be used.
+    #[error("avatar `{name}` cannot be used")]
+    Avatar {
+        /// The avatar.
+        name: String,
+        /// What is wrong with its bundle.
+        #[source]
+        source: BundleError,
+    },
+    /// The frame rate is not one the stage performs at.
+    #[error("frame rate {fps} is not possible; choose 20, 25, 30 or 50")]
+    FrameRate {
+        /// What was asked for.
+        fps: u32,
+    },
+    /// The queue of audio that waits to be spoken is full.
+    #[error("{queued_ms} ms of audio already wait to be spoken; at most {limit_ms} ms may, so {refused_ms} ms more were refused")]
+    QueueFull {
+        /// What waits.
+        queued_ms: u64,
+        /// What may wait.
+        limit_ms: u64,
+        /// What was refused.
+        refused_ms: u64,
+    },
+    /// Too many commands wait for this session's worker.
+    #[error("{waiting} commands already wait for this session; send them more slowly")]
+    Busy {
+        /// How many wait.
+        waiting: usize,
+    },
+    /// An utterance without a single sample.
+    #[error("the audio is empty; send at least one sample")]
+    EmptyAudio,
+    /// The live utterance is over: it was ended, interrupted, or had no audio for 300 ms.
+    #[error("this live utterance is over; open another one")]
+    UtteranceOver,
+    /// The performance is closed, or failed.
+    #[error("the performance is closed")]
+    Closed,
+    /// A frame could not be rendered, or a renderer could not be made.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// The face model failed.
+    #[error(transparent)]
+    Face(#[from] FaceError),
+    /// Video or audio could not be encoded.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// A worker thread could not be started.
+    #[error("stage worker thread could not be started")]
+    Thread(#[source] std::io::Error),
+}

@@ -1,0 +1,183 @@
+//! What sessions share: avatars, idle loops, the face model, the sound of silence. Made once, kept.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use footlight_avatar::bundle::{self, AvatarBundle};
+use footlight_avatar::face::FaceModel;
+use footlight_media::{OpusSettings, RateControl, VideoSettings};
+use footlight_render::{LoadedAvatar, Pose, life};
+use parking_lot::Mutex;
+
+use crate::idle::IdleLoop;
+use crate::soundtrack;
+use crate::voice::Voice;
+use crate::{PerformanceSpec, RendererKind, StageError, StageOptions};
+
+/// What a performance looks like: sessions of equal looks share a loop and exchange cameras.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Looks {
+    avatar: String,
+    fps: u32,
+    width: u32,
+    height: u32,
+    background: Option<[u8; 3]>,
+}
+
+impl Looks {
+    fn of(spec: &PerformanceSpec) -> Self {
+        Self {
+            avatar: spec.avatar.clone(),
+            fps: spec.fps,
+            width: spec.width,
+            height: spec.height,
+            background: spec.background,
+        }
+    }
+}
+
+/// Everything that pictures of some looks are made from.
+pub(crate) struct Set {
+    pub(crate) looks: Looks,
+    /// `None` under the null renderer.
+    pub(crate) avatar: Option<Arc<LoadedAvatar>>,
+    pub(crate) video: VideoSettings,
+}
+
+impl Set {
+    pub(crate) fn fps(&self) -> u32 {
+        self.looks.fps
+    }
+
+    /// What the face does by itself at a place in the idle loop.
+    pub(crate) fn life(&self, place: u64) -> Pose {
+        self.avatar.as_ref().map_or(Pose::NEUTRAL, |avatar| life::life_at_frame(avatar.seed(), place, self.fps()))
+    }
+}
+
+/// A set with its idle loop.
+pub(crate) struct Stand {
+    pub(crate) set: Arc<Set>,
+    pub(crate) idle: Arc<IdleLoop>,
+}
+
+/// What one stage's sessions share.
+pub(crate) struct Library {
+    renderer: RendererKind,
+    video_qp: u8,
+    pub(crate) sound: OpusSettings,
+    pub(crate) silence: Bytes,
+    pub(crate) face: Arc<FaceModel>,
+    avatars: Shelf<String, LoadedAvatar>,
+    stands: Shelf<Looks, Stand>,
+}
+
+impl Library {
+    pub(crate) fn new(options: &StageOptions) -> Result<Self, StageError> {
+        let sound = OpusSettings { bits_per_second: options.audio_kbps * 1000, ..OpusSettings::default() };
+        Ok(Self {
+            renderer: options.renderer,
+            video_qp: options.video_qp,
+            sound,
+            silence: soundtrack::silence(sound)?,
+            face: FaceModel::shipped()?,
+            avatars: Shelf::default(),
+            stands: Shelf::default(),
+        })
+    }
+
+    /// The avatar of this name, loaded at its first use.
+    pub(crate) fn avatar(&self, name: &str) -> Result<Arc<LoadedAvatar>, StageError> {
+        let known = || bundle::shipped_names().collect::<Vec<_>>().join(", ");
+        if !bundle::shipped_names().any(|shipped| shipped == name) {
+            // Names come from outside and are repeated in an answer: not at any length.
+            let name = name.chars().take(64).collect();
+            return Err(StageError::UnknownAvatar { name, known: known() });
+        }
+        self.avatars.get(&name.to_owned(), || {
+            let bundle: AvatarBundle = bundle::shipped(name)
+                .map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
+            Ok(LoadedAvatar::new(bundle)?)
+        })
+    }
+
+    /// A voice for one performance; none under the null renderer, whose pictures no weights move.
+    pub(crate) fn voice(&self, fps: u32) -> Result<Option<Voice>, StageError> {
+        match self.renderer {
+            RendererKind::Essence => Voice::new(Arc::clone(&self.face), fps).map(Some),
+            RendererKind::Null => Ok(None),
+        }
+    }
+
+    /// What pictures of this spec are made from.
+    pub(crate) fn set(&self, spec: &PerformanceSpec) -> Result<Arc<Set>, StageError> {
+        let avatar = self.avatar(&spec.avatar)?;
+        Ok(Arc::new(Set {
+            looks: Looks::of(spec),
+            avatar: (self.renderer == RendererKind::Essence).then_some(avatar),
+            video: VideoSettings {
+                width: spec.width,
+                height: spec.height,
+                fps: spec.fps,
+                rate: RateControl::ConstantQp(self.video_qp),
+            },
+        }))
+    }
+
+    /// Everything for performances of this spec, made at its first use.
+    pub(crate) fn stand(&self, spec: &PerformanceSpec) -> Result<Arc<Stand>, StageError> {
+        spec.check()?;
+        self.stands.get(&Looks::of(spec), || {
+            let set = self.set(spec)?;
+            let idle = Arc::new(IdleLoop::make(&set)?);
+            Ok(Arc::new(Stand { set, idle }))
+        })
+    }
+}
+
+/// How many things a shelf keeps that nobody uses: an idle loop is about a megabyte, and sizes and colours come from
+/// outside.
+const KEPT_MAX: usize = 64;
+
+/// Things that are made once per key. Whoever asks for one that is being made waits for that one alone.
+struct Shelf<K, V> {
+    slots: Mutex<HashMap<K, Slot<V>>>,
+}
+
+type Slot<V> = Arc<Mutex<Option<Arc<V>>>>;
+
+impl<K, V> Default for Shelf<K, V> {
+    fn default() -> Self {
+        Self { slots: Mutex::new(HashMap::new()) }
+    }
+}
+
+impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
+    /// The thing of this key. What could not be made is tried anew at the next call.
+    fn get(&self, key: &K, make: impl FnOnce() -> Result<Arc<V>, StageError>) -> Result<Arc<V>, StageError> {
+        let slot = self.slot(key);
+        let mut slot = slot.lock();
+        if let Some(made) = &*slot {
+            return Ok(Arc::clone(made));
+        }
+        let made = make()?;
+        *slot = Some(Arc::clone(&made));
+        Ok(made)
+    }
+
+    fn slot(&self, key: &K) -> Slot<V> {
+        let mut slots = self.slots.lock();
+        if slots.len() >= KEPT_MAX && !slots.contains_key(key) {
+            slots.retain(|_, slot| is_used(slot));
+        }
+        Arc::clone(slots.entry(key.clone()).or_default())
+    }
+}
+
+/// Whether the thing is being made, or held by anyone but the shelf.
+fn is_used<V>(slot: &Slot<V>) -> bool {
+    let making = Arc::strong_count(slot) > 1;
+    making || slot.lock().as_ref().is_some_and(|made| Arc::strong_count(made) > 1)
+}

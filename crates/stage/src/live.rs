@@ -1,0 +1,131 @@
+//! Audio that arrives while it is spoken: a microphone, or speech synthesised as it streams.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+
+use crate::performance::Shared;
+use crate::{StageError, UtteranceId};
+
+/// The sender's end of a live utterance. Dropping it ends the utterance.
+#[derive(Debug)]
+pub struct LiveFeed {
+    id: UtteranceId,
+    buffer: Arc<LiveBuffer>,
+    shared: Arc<Shared>,
+}
+
+/// What was pushed and not yet fetched.
+#[derive(Debug, Default)]
+pub(crate) struct LiveBuffer(Mutex<Arrived>);
+
+#[derive(Debug, Default)]
+struct Arrived {
+    samples: VecDeque<i16>,
+    /// The sender is done.
+    ended: bool,
+    /// The performer is done with it: nothing more is taken.
+    over: bool,
+}
+
+impl LiveFeed {
+    pub(crate) fn new(id: UtteranceId, shared: Arc<Shared>) -> (Self, Arc<LiveBuffer>) {
+        let buffer = Arc::new(LiveBuffer::default());
+        (Self { id, buffer: Arc::clone(&buffer), shared }, buffer)
+    }
+
+    /// The utterance that is being fed.
+    #[must_use]
+    pub fn utterance(&self) -> UtteranceId {
+        self.id
+    }
+
+    /// Appends 48 kHz mono samples. Returns how many more samples would fit now. Takes all or nothing.
+    ///
+    /// # Errors
+    /// [`StageError::QueueFull`] when they do not fit: push again once some were spoken.
+    /// [`StageError::UtteranceOver`] once the utterance was interrupted, ended, or had no audio for 300 ms.
+    /// [`StageError::Closed`] once the performance is.
+    pub fn push(&self, samples: &[i16]) -> Result<u64, StageError> {
+        {
+            let mut arrived = self.buffer.0.lock();
+            if arrived.over || arrived.ended {
+                return Err(if self.shared.is_closed() { StageError::Closed } else { StageError::UtteranceOver });
+            }
+            // Under the lock: whatever marks the utterance over gives the reservation back exactly once.
+            self.shared.reserve(samples.len() as u64)?;
+            arrived.samples.extend(samples);
+        }
+        self.shared.wake();
+        Ok(self.shared.room())
+    }
+
+    /// Says that nothing follows: what is there is spoken at once, without waiting for more.
+    pub fn end(&self) {
+        self.buffer.0.lock().ended = true;
+        self.shared.wake();
+    }
+}
+
+impl Drop for LiveFeed {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl LiveBuffer {
+    /// Moves what has arrived to `into`. Returns whether the sender is done.
+    pub(crate) fn fetch(&self, into: &mut Vec<i16>) -> bool {
+        let mut arrived = self.0.lock();
+        let (front, back) = arrived.samples.as_slices();
+        into.extend_from_slice(front);
+        into.extend_from_slice(back);
+        arrived.samples.clear();
+        arrived.ended
+    }
+
+    /// Whether anything has arrived, or the sender is done.
+    pub(crate) fn has_news(&self) -> bool {
+        let arrived = self.0.lock();
+        arrived.ended || !arrived.samples.is_empty()
+    }
+
+    /// Takes nothing more. Returns how many samples had not been fetched.
+    pub(crate) fn close(&self) -> u64 {
+        let mut arrived = self.0.lock();
+        arrived.over = true;
+        let left = arrived.samples.len() as u64;
+        arrived.samples = VecDeque::new();
+        left
+    }
+}
+
+impl Shared {
+    /// Takes room in the queue.
+    pub(crate) fn reserve(&self, samples: u64) -> Result<(), StageError> {
+        if self.is_closed() {
+            return Err(StageError::Closed);
+        }
+        let fits = |queued: u64| (queued + samples <= self.queue_limit).then_some(queued + samples);
+        match self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(()),
+            Err(queued) => Err(StageError::QueueFull {
+                queued_ms: queued / 48,
+                limit_ms: self.queue_limit / 48,
+                refused_ms: samples / 48,
+            }),
+        }
+    }
+
+    /// Gives room back: samples that were spoken or dropped.
+    pub(crate) fn release(&self, samples: u64) {
+        self.queued.fetch_sub(samples, Ordering::AcqRel);
+    }
+
+    /// How many more samples fit.
+    pub(crate) fn room(&self) -> u64 {
+        self.queue_limit.saturating_sub(self.queued.load(Ordering::Acquire))
+    }
+}

@@ -1,0 +1,48 @@
+//! How a stage is set up.
+
+use serde::Deserialize;
+
+/// What makes the pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RendererKind {
+    /// The avatar, on the CPU.
+    #[default]
+    Essence,
+    /// No picture is drawn or encoded: units are empty, everything else is real. For metering at scale.
+    Null,
+}
+
+/// How a stage is set up.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StageOptions {
+    /// Worker threads. Each carries its share of the sessions; more than there are cores only adds switching. `0`
+    /// means one per core.
+    pub workers: usize,
+    /// What makes the pictures.
+    pub renderer: RendererKind,
+    /// Seconds of audio that may wait in one session, live feeds included. Raising it lets clients send further ahead,
+    /// at 96 kB a second and session.
+    pub max_queued_audio_s: u32,
+    /// Units that may wait in an outlet whose options name no other bound. At 25 frames a second 75 units are one
+    /// second; beyond, a slow reader loses whole access units.
+    pub outlet_queue_units: usize,
+    /// The quantiser of all video, 12 (best) to 51 (smallest). Idle loops and live video share it.
+    pub video_qp: u8,
+    /// Kilobits a second of audio, 16 to 128.
+    pub audio_kbps: u32,
+}
+
+impl Default for StageOptions {
+    fn default() -> Self {
+        Self {
+            workers: 0,
+            renderer: RendererKind::Essence,
+            max_queued_audio_s: 600,
+            outlet_queue_units: 75,
+            video_qp: 26,
+            audio_kbps: 32,
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! One session on the stage, as its owner holds it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam_channel::Sender;
+use tokio::sync::oneshot;
+
+use crate::live::LiveBuffer;
+use crate::outlet::Port;
+use crate::worker::{Errand, PerformerKey};
+use crate::{LiveFeed, Outlet, OutletOptions, StageError, UtteranceId};
+
+/// Commands that may wait for one performance. A session gives a few a second; whoever sends more is told to wait.
+const COMMANDS_MAX: usize = 64;
+
+/// One piece of audio to speak.
+#[derive(Debug, Clone)]
+pub struct Utterance {
+    /// Its name, made by whoever submits it.
+    pub id: UtteranceId,
+    /// The whole of it: 48 kHz, mono, at least one sample.
+    pub audio: Arc<[i16]>,
+}
+
+/// What becomes of speech that is already queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SpeakMode {
+    /// It is spoken first.
+    #[default]
+    Append,
+    /// It is interrupted and dropped.
+    Replace,
+}
+
+/// The answer to an interrupt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The generation from now on. No frame of an older one is handed to a live outlet any more.
+    pub generation: u32,
+    /// How far the interrupted utterance came, in milliseconds of its audio; 0 when nothing was being said.
+    pub position_ms: u64,
+    /// What was being said.
+    pub utterance: Option<UtteranceId>,
+}
+
+/// How a performance stands. Cheap: reads a few counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerformanceSnapshot {
+    /// Grows by one with each interrupt.
+    pub generation: u32,
+    /// Active frames so far.
+    pub frames: u64,
+    /// Frames that came too late or had no audio in the middle of live speech, so far.
+    pub stalls: u64,
+    /// Where the media clock stands, in microseconds.
+    pub media_time_us: u64,
+    /// Audio that waits, in milliseconds.
+    pub queued_ms: u64,
+    /// Outlets attached.
+    pub watchers: usize,
+    /// Whether active frames flow.
+    pub speaking: bool,
+}
+
+/// One session on the stage. Clones are the same performance; it closes when the last one is dropped.
+///
+/// No method blocks: commands go to the performance's worker and wake it.
+#[derive(Debug, Clone)]
+pub struct Performance {
+    owner: Arc<Owner>,
+}
+
+/// Closes the performance with its last handle.
+#[derive(Debug)]
+struct Owner {
+    shared: Arc<Shared>,
+    outlet_queue_units: usize,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.shared.send_always(Command::Close);
+    }
+}
+
+/// What the worker is told about one performance.
+pub(crate) enum Command {
+    Speak { utterance: Utterance, mode: SpeakMode },
+    SpeakLive { id: UtteranceId, buffer: Arc<LiveBuffer> },
+    Interrupt { reply: oneshot::Sender<Interrupted> },
+    Pause,
+    Resume,
+    Attach(Port),
+    Detach(u64),
+    Wake,
+    Close,
+}
+
+/// What the handle and the performer both see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) key: PerformerKey,
+    errands: Sender<Errand>,
+    waiting: AtomicUsize,
+    next_outlet: AtomicU64,
+    /// Samples that wait, and how many may.
+    pub(crate) queued: AtomicU64,
+    pub(crate) queue_limit: u64,
+    pub(crate) generation: AtomicU32,
+    pub(crate) frames: AtomicU64,
+    pub(crate) stalls: AtomicU64,
+    pub(crate) media_time_us: AtomicU64,
+    pub(crate) watchers: AtomicUsize,
+    pub(crate) speaking: AtomicBool,
+    pub(crate) asleep: AtomicBool,
+    pub(crate) closed: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn new(key: PerformerKey, errands: Sender<Errand>, queue_limit: u64) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            errands,
+            waiting: AtomicUsize::new(0),
+            next_outlet: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+            queue_limit,
+            generation: AtomicU32::new(0),
+            frames: AtomicU64::new(0),
+            stalls: AtomicU64::new(0),
+            media_time_us: AtomicU64::new(0),
+            watchers: AtomicUsize::new(0),
+            speaking: AtomicBool::new(false),
+            asleep: AtomicBool::new(true),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Sends a command unless too many wait.
+    fn send(&self, command: Command) -> Result<(), StageError> {
+        if self.is_closed() {
+            return Err(StageError::Closed);
+        }
+        let waiting = self.waiting.load(Ordering::Acquire);
+        if waiting >= COMMANDS_MAX {
+            return Err(StageError::Busy { waiting });
+        }
+        self.send_always(command);
+        Ok(())
+    }
+
+    /// Sends a command that must arrive: there are at most a few of these per handle and outlet.
+    fn send_always(&self, command: Command) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        // The worker is gone only when the whole stage is, and every performance with it.
+        let _ = self.errands.send(Errand::Command(self.key, command));
+    }
+
+    /// The worker has fetched a command.
+    pub(crate) fn fetched(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Wakes a performer that sleeps.
+    pub(crate) fn wake(&self) {
+        // Exchanged, so that a burst of pushes sends one errand.
+        if self.asleep.swap(false, Ordering::AcqRel) {
+            self.send_always(Command::Wake);
+        }
+    }
+
+    pub(crate) fn detached(&self, outlet: u64) {
+        if !self.is_closed() {
+            self.send_always(Command::Detach(outlet));
+        }
+    }
+}
+
+impl Performance {
+    pub(crate) fn new(shared: Arc<Shared>, outlet_queue_units: usize) -> Self {
+        Self { owner: Arc::new(Owner { shared, outlet_queue_units }) }
+    }
+
+    /// Queues an utterance.
+    ///
+    /// # Errors
+    /// [`StageError::EmptyAudio`], [`StageError::QueueFull`], [`StageError::Busy`], [`StageError::Closed`]; nothing is
+    /// queued then.
+    pub fn speak(&self, utterance: Utterance, mode: SpeakMode) -> Result<(), StageError> {
+        let samples = utterance.audio.len() as u64;
+        if samples == 0 {
+            return Err(StageError::EmptyAudio);
+        }
+        let shared = &self.owner.shared;
+        match mode {
+            SpeakMode::Append => shared.reserve(samples)?,
+            // What it replaces gives its room back, so only its own length counts.
+            SpeakMode::Replace if samples <= shared.queue_limit => {
+                shared.queued.fetch_add(samples, Ordering::AcqRel);
+            }
+            SpeakMode::Replace => {
+                return Err(StageError::QueueFull {
+                    queued_ms: 0,
+                    limit_ms: shared.queue_limit / 48,
+                    refused_ms: samples / 48,
+                });
+            }
+        }
+        shared.send(Command::Speak { utterance, mode }).inspect_err(|_| shared.release(samples))
+    }
+
+    /// Opens an utterance whose audio arrives while it is spoken. It waits its turn behind what is queued.
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`].
+    pub fn live(&self, id: UtteranceId) -> Result<LiveFeed, StageError> {
+        let (feed, buffer) = LiveFeed::new(id, Arc::clone(&self.owner.shared));
+        self.owner.shared.send(Command::SpeakLive { id, buffer })?;
+        Ok(feed)
+    }
+
+    /// Drops everything that is being said or queued. Resolves once no frame of an older generation will be handed to a
+    /// live outlet any more.
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`].
+    pub async fn interrupt(&self) -> Result<Interrupted, StageError> {
+        let (reply, answer) = oneshot::channel();
+        self.owner.shared.send(Command::Interrupt { reply })?;
+        answer.await.map_err(|_| StageError::Closed)
+    }
+
+    /// Holds speech where it is and shows a closed mouth, free of charge, until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`].
+    pub fn pause(&self) -> Result<(), StageError> {
+        self.owner.shared.send(Command::Pause)
+    }
+
+    /// Goes on after [`pause`](Self::pause).
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`].
+    pub fn resume(&self) -> Result<(), StageError> {
+        self.owner.shared.send(Command::Resume)
+    }
+
+    /// Ends the performance: outlets end after what they hold.
+    pub fn close(&self) {
+        if !self.owner.shared.is_closed() {
+            self.owner.shared.send_always(Command::Close);
+        }
+    }
+
+    /// Attaches an outlet. Its first unit is an IDR.
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`].
+    pub fn attach(&self, options: OutletOptions) -> Result<Outlet, StageError> {
+        let shared = &self.owner.shared;
+        let id = shared.next_outlet.fetch_add(1, Ordering::Relaxed);
+        let max_queued = options.max_queued.unwrap_or(self.owner.outlet_queue_units);
+        let (port, outlet) = Port::open(id, options.kind, max_queued, Arc::clone(shared));
+        shared.send(Command::Attach(port))?;
+        Ok(outlet)
+    }
+
+    /// How it stands now.
+    #[must_use]
+    pub fn snapshot(&self) -> PerformanceSnapshot {
+        let shared = &self.owner.shared;
+        PerformanceSnapshot {
+            generation: shared.generation.load(Ordering::Acquire),
+            frames: shared.frames.load(Ordering::Acquire),
+            stalls: shared.stalls.load(Ordering::Acquire),
+            media_time_us: shared.media_time_us.load(Ordering::Acquire),
+            queued_ms: shared.queued.load(Ordering::Acquire) / 48,
+            watchers: shared.watchers.load(Ordering::Acquire),
+            speaking: shared.speaking.load(Ordering::Acquire),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Where a performance's pictures come from: the shared idle loop, a camera of its own, or a frozen picture.
+
+mod camera;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use footlight_avatar::Weights;
+use footlight_media::EncodedVideo;
+use footlight_render::{Pose, life};
+
+pub(crate) use self::camera::{Camera, CameraPool};
+use crate::StageError;
+use crate::blend::Blend;
+use crate::idle::{begins_group, next_group};
+use crate::library::Stand;
+use crate::stats::WorkerStats;
+
+/// From rest into speech. Short: the first sound needs its own mouth.
+pub(crate) const INTO_SPEECH_MS: u32 = 80;
+/// From speech to rest.
+const INTO_REST_MS: u32 = 250;
+
+/// One performance's pictures.
+pub(crate) struct Scene {
+    stand: Arc<Stand>,
+    /// The place in the idle loop, also while the camera runs: the head moves as it does in the loop, so that either can
+    /// follow the other. Stands still while the picture does.
+    place: u64,
+    source: Source,
+}
+
+enum Source {
+    /// The shared loop's units, as they are.
+    Loop,
+    /// The camera of this performance.
+    Live(Box<Live>),
+    /// The last picture, for as long as it takes.
+    Frozen(Bytes),
+}
+
+struct Live {
+    camera: Camera,
+    speaking: bool,
+    blend: Blend,
+    /// What was shown last.
+    shown: Pose,
+    /// The next picture must be an IDR: the camera is new here, or its last picture was not handed out.
+    broken: bool,
+}
+
+/// What a scene needs from its worker.
+pub(crate) struct Props<'a> {
+    pub(crate) cameras: &'a mut CameraPool,
+    pub(crate) stats: &'a WorkerStats,
+}
+
+impl Scene {
+    pub(crate) fn new(stand: Arc<Stand>) -> Self {
+        Self { stand, place: 0, source: Source::Loop }
+    }
+
+    /// Whether an IDR can be made now, rather than when the loop comes to one.
+    pub(crate) fn can_force_idr(&self) -> bool {
+        !matches!(self.source, Source::Loop)
+    }
+
+    /// The next picture of speech.
+    pub(crate) fn speak(
+        &mut self,
+        weights: &Weights,
+        force_idr: bool,
+        props: &mut Props<'_>,
+    ) -> Result<EncodedVideo, StageError> {
+        let target = life::compose(&self.life(), weights);
+        let fps = self.stand.set.fps();
+        let live = self.go_live(props)?;
+        if !live.speaking {
+            live.speaking = true;
+            live.blend = Blend::from(live.shown, INTO_SPEECH_MS, fps);
+        }
+        let picture = live.shoot(&target, force_idr, props.stats)?;
+        self.place += 1;
+        Ok(picture)
+    }
+
+    /// The next picture of rest: the camera settles, then the loop takes over at its next group.
+    pub(crate) fn rest(&mut self, force_idr: bool, props: &mut Props<'_>) -> Result<EncodedVideo, StageError> {
+        let settled = match &self.source {
+            Source::Loop => true,
+            Source::Live(live) => !live.speaking && live.blend.is_over() && begins_group(self.place),
+            Source::Frozen(_) => begins_group(self.place),
+        };
+        let picture = if settled {
+            self.strike(props);
+            self.stand.idle.unit(self.place).clone()
+        } else {
+            let target = self.life();
+            let fps = self.stand.set.fps();
+            let live = self.go_live(props)?;
+            if live.speaking {
+                live.speaking = false;
+                live.blend = Blend::from(live.shown, INTO_REST_MS, fps);
+            }
+            live.shoot(&target, force_idr, props.stats)?
+        };
+        self.place += 1;
+        Ok(picture)
+    }
+
+    /// Comes to a stop with one closed-mouth IDR, and gives that again when `force_idr` asks for it. Out of the loop this
+    /// waits for a group to begin. `None` while nothing moves.
+    pub(crate) fn freeze(&mut self, force_idr: bool, props: &mut Props<'_>) -> Result<Option<EncodedVideo>, StageError> {
+        let picture = match &mut self.source {
+            Source::Frozen(data) => {
+                return Ok(force_idr.then(|| EncodedVideo { data: data.clone(), idr: true }));
+            }
+            Source::Loop if begins_group(self.place) => self.stand.idle.unit(self.place).clone(),
+            Source::Loop => return self.rest(false, props).map(Some),
+            Source::Live(live) => {
+                let pose = self.stand.set.life(self.place);
+                live.blend = Blend::NONE;
+                live.shoot(&pose, true, props.stats)?
+            }
+        };
+        self.strike(props);
+        self.source = Source::Frozen(picture.data.clone());
+        Ok(Some(picture))
+    }
+
+    /// The last picture was not handed out: what predicts from it cannot be shown.
+    pub(crate) fn not_shown(&mut self) {
+        if let Source::Live(live) = &mut self.source {
+            live.broken = true;
+        }
+    }
+
+    /// Nobody watches: everything goes back, and the next watcher begins at a group.
+    pub(crate) fn leave(&mut self, props: &mut Props<'_>) {
+        self.strike(props);
+        self.place = next_group(self.place);
+    }
+
+    fn life(&self) -> Pose {
+        self.stand.set.life(self.place)
+    }
+
+    /// Back to the loop.
+    fn strike(&mut self, props: &mut Props<'_>) {
+        if let Source::Live(live) = std::mem::replace(&mut self.source, Source::Loop) {
+            props.cameras.give_back(&self.stand.set.looks, live.camera);
+        }
+    }
+
+    /// Takes a camera, if there is none, that begins where the loop or the frozen picture is.
+    fn go_live(&mut self, props: &mut Props<'_>) -> Result<&mut Live, StageError> {
+        if !matches!(self.source, Source::Live(_)) {
+            let shown = self.stand.set.life(self.place.saturating_sub(1));
+            let camera = props.cameras.take(&self.stand.set)?;
+            self.source =
+                Source::Live(Box::new(Live { camera, speaking: false, blend: Blend::NONE, shown, broken: true }));
+        }
+        match &mut self.source {
+            Source::Live(live) => Ok(live),
+            Source::Loop | Source::Frozen(_) => unreachable!("the source was made live above"),
+        }
+    }
+}
+
+impl Live {
+    fn shoot(&mut self, target: &Pose, force_idr: bool, stats: &WorkerStats) -> Result<EncodedVideo, StageError> {
+        let pose = self.blend.apply(target);
+        let shot = self.camera.shoot(&pose, force_idr || self.broken)?;
+        stats.render.record(shot.render);
+        stats.h264.record(shot.encode);
+        self.broken = false;
+        self.shown = pose;
+        Ok(shot.picture)
+    }
+}
