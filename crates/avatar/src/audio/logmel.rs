@@ -19,11 +19,12 @@ pub const WINDOW_AHEAD: usize = 160;
 const FFT: usize = 512;
 const LOWEST_HZ: f64 = 60.0;
 const HIGHEST_HZ: f64 = 7_600.0;
-/// Added to the power of a band before its logarithm: about the noise of 16-bit audio, so that digital silence and a quiet
-/// room look alike.
+/// The band power that counts as silence: a quiet room and digital zero look alike.
 const FLOOR: f32 = 1e-6;
+/// Brings loud speech to about 1.3.
+const SCALE: f32 = 0.1;
 
-/// One frame: natural logarithms of band powers, shifted and scaled to lie near -1 to 1.
+/// One frame: scaled logarithms of band powers over the floor, 0 for silence.
 pub type MelFrame = [f32; MEL_BANDS];
 
 /// Makes log-mel frames out of speech at 16 kHz, in chunks of any size.
@@ -146,9 +147,8 @@ impl LogMel {
     }
 }
 
-/// The logarithm, moved so that silence is near -1 and loud speech near 1.
 fn scaled(power: f32) -> f32 {
-    ((power + FLOOR).ln() + 4.0) * 0.1
+    (power / FLOOR).ln_1p() * SCALE
 }
 
 fn hann() -> Vec<f32> {

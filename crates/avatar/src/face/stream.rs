@@ -3,19 +3,28 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::shapes::{JAW_OPEN, MOUTH_CLOSE};
+use super::model::ModelState;
 use super::{FaceError, FaceModel};
 use crate::Weights;
+use crate::audio::LogMel;
+use crate::audio::logmel::{HOP, MEL_BANDS, MelFrame};
 
-/// Turns one utterance's speech into weights. Push samples, pull weights, flush at the end, reset before the next one.
+/// Turns one utterance's speech into weights. Push samples, pull weights, flush at the end.
 ///
 /// The `n`-th weights belong to the time `n / 100` seconds after the first sample: the look-ahead is already taken off. An
-/// utterance of `s` samples gives `ceil(s / 160)` sets of weights.
+/// utterance of `s` samples gives `ceil(s / 160)` sets of weights, however it was cut into pushes.
 #[derive(Debug)]
 pub struct FaceStream {
-    _model: Arc<FaceModel>,
-    pending: Vec<f32>,
+    model: Arc<FaceModel>,
+    state: ModelState,
+    mel: LogMel,
+    /// Frames heard that do not fill a chunk yet.
+    heard: Vec<MelFrame>,
     ready: VecDeque<Weights>,
+    /// Answers still to drop, because they belong to the time before the first sample.
+    early: usize,
+    taken: u64,
+    answered: u64,
 }
 
 impl FaceStream {
@@ -23,9 +32,14 @@ impl FaceStream {
     #[must_use]
     pub fn new(model: Arc<FaceModel>) -> Self {
         Self {
-            _model: model,
-            pending: Vec::new(),
+            state: model.initial_state(),
+            mel: LogMel::new(),
+            heard: Vec::new(),
             ready: VecDeque::new(),
+            early: model.delay(),
+            taken: 0,
+            answered: 0,
+            model,
         }
     }
 
@@ -34,24 +48,26 @@ impl FaceStream {
     /// # Errors
     /// [`FaceError::Run`] if the network fails.
     pub fn push(&mut self, pcm16k: &[f32]) -> Result<(), FaceError> {
-        self.pending.extend_from_slice(pcm16k);
-        while self.pending.len() >= 160 {
-            let block: Vec<f32> = self.pending.drain(..160).collect();
-            self.ready.push_back(loudness(&block));
-        }
-        Ok(())
+        self.taken += pcm16k.len() as u64;
+        self.mel.push(pcm16k, &mut self.heard);
+        self.run_chunks(u64::MAX)
     }
 
-    /// Ends the utterance: what the look-ahead still held back becomes available, as if silence followed.
+    /// Ends the utterance: what the look-ahead still held back becomes available, as if silence followed. The next push
+    /// begins a new utterance; weights not yet pulled stay.
     ///
     /// # Errors
     /// [`FaceError::Run`] if the network fails.
     pub fn flush(&mut self) -> Result<(), FaceError> {
-        if !self.pending.is_empty() {
-            let block = std::mem::take(&mut self.pending);
-            self.ready.push_back(loudness(&block));
-        }
-        Ok(())
+        let owed = self.taken.div_ceil(HOP as u64);
+        self.mel.flush(&mut self.heard);
+        let chunk = self.model.chunk();
+        // Silence for the delay, and then to the end of a chunk.
+        let padded = (self.heard.len() + self.model.delay()).next_multiple_of(chunk);
+        self.heard.resize(padded, [0.0; MEL_BANDS]);
+        let ran = self.run_chunks(owed);
+        self.begin();
+        ran
     }
 
     /// Returns the next weights, if there are any yet.
@@ -59,17 +75,36 @@ impl FaceStream {
         self.ready.pop_front()
     }
 
-    /// Forgets the utterance.
+    /// Forgets the utterance, and what was not pulled.
     pub fn reset(&mut self) {
-        self.pending.clear();
+        self.mel.reset();
         self.ready.clear();
+        self.begin();
     }
-}
 
-fn loudness(block: &[f32]) -> Weights {
-    let energy = block.iter().map(|x| x * x).sum::<f32>() / 160.0;
-    let mut weights = Weights::NEUTRAL;
-    weights.0[JAW_OPEN] = (4.0 * energy.sqrt()).min(0.7);
-    weights.0[MOUTH_CLOSE] = if energy < 1e-5 { 0.2 } else { 0.0 };
-    weights
+    fn begin(&mut self) {
+        self.state = self.model.initial_state();
+        self.heard.clear();
+        self.early = self.model.delay();
+        self.taken = 0;
+        self.answered = 0;
+    }
+
+    fn run_chunks(&mut self, owed: u64) -> Result<(), FaceError> {
+        let Self { model, state, heard, ready, early, answered, .. } = self;
+        let mut chunks = heard.chunks_exact(model.chunk());
+        for chunk in chunks.by_ref() {
+            model.step(chunk, state, |weights| {
+                if *early > 0 {
+                    *early -= 1;
+                } else if *answered < owed {
+                    *answered += 1;
+                    ready.push_back(weights);
+                }
+            })?;
+        }
+        let left = chunks.remainder().len();
+        heard.drain(..heard.len() - left);
+        Ok(())
+    }
 }
