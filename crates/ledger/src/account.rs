@@ -120,8 +120,6 @@ pub struct Account {
     pub waiting: u32,
     /// What those that wait need to begin, together.
     pub(crate) waiting_need: Microcredits,
-    /// The grant that the last change of plan was told to make: the same change again changes nothing.
-    pub(crate) last_plan: Option<GrantId>,
     /// Number of the next journal entry.
     pub next_entry: u64,
     /// Journal entries that the next commit writes.
@@ -167,7 +165,6 @@ impl Account {
             speaking: 0,
             waiting: 0,
             waiting_need: Microcredits::ZERO,
-            last_plan: None,
             next_entry: 0,
             unwritten: Vec::new(),
         }

@@ -21,7 +21,7 @@ pub enum Ask {
 
 /// Everything that can change an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "command")]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "fields carry the words of the module docs")]
 pub enum Command {
     /// Opens a session's tab at epoch 1. Idempotent by session id and owner. Holds nothing.
@@ -40,7 +40,8 @@ pub enum Command {
     /// Takes back what is still available of a grant, up to `amount`.
     VoidGrant { name: GrantName, grant: GrantId, amount: Microcredits },
     /// Puts the account on a plan (or none) from now on: the present period's plan credits expire, the first
-    /// period's are granted, anchored at now. `grant` names that grant.
+    /// period's are granted, anchored at now. `grant` names that grant and the change: the same change again
+    /// changes nothing, however late.
     SetPlan { plan: Option<PlanTerms>, grant: GrantId },
     /// Sets limits.
     SetLimits { limits: Limits },
@@ -129,7 +130,7 @@ pub struct SliceAnswer {
 
 /// A command was understood and is not done, for a reason the caller can act on. Nothing changed but time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case", tag = "refusal")]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the messages say it")]
 pub enum Refusal {
     #[error("the account has {available} credits and needs {needed}")]
@@ -170,7 +171,7 @@ pub enum Refusal {
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "outcome")]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "named after their commands")]
 pub enum Outcome {
     Begun {
@@ -227,7 +228,8 @@ impl Command {
             Self::Grant { name, .. } | Self::VoidGrant { name, .. } => touched.names.push(name.clone()),
             Self::HoldJob { job, .. } | Self::SettleJob { job } | Self::ReleaseJob { job } => touched.jobs.push(*job),
             Self::SweepJobs { jobs } => touched.jobs.extend(jobs),
-            Self::SetPlan { .. } | Self::SetLimits { .. } | Self::SetStatus { .. } | Self::Touch => {}
+            Self::SetPlan { grant, .. } => touched.names.push(plan_change(*grant)),
+            Self::SetLimits { .. } | Self::SetStatus { .. } | Self::Touch => {}
         }
         touched
     }
@@ -237,4 +239,9 @@ impl Command {
     pub const fn is_money(&self) -> bool {
         matches!(self, Self::Grant { .. } | Self::VoidGrant { .. } | Self::SetPlan { .. })
     }
+}
+
+/// The name under which a change of plan is remembered: its grant names it.
+pub(crate) fn plan_change(grant: GrantId) -> GrantName {
+    GrantName(format!("change of plan {grant}"))
 }

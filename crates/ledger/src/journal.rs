@@ -17,9 +17,10 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
-/// What happened.
+/// What happened. Tagged from outside: serde buffers what is tagged from inside and forgets there that a binary
+/// format is not for humans, so that ids written as bytes could not be read back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "fields carry the ledger's words")]
 pub enum EntryKind {
     Granted {

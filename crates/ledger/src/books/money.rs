@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{Books, NamedOperation};
 use crate::account::{AccountStatus, Grant, GrantKind, Limits, PlanTerms};
+use crate::command::plan_change;
 use crate::{EntryKind, GrantId, GrantName, Microcredits, Outcome, Period, Refusal, Timestamp};
 
 /// The most one operation may give or allow: a billion credits.
@@ -76,11 +77,12 @@ impl Books {
     }
 
     pub(super) fn set_plan(&mut self, plan: Option<&PlanTerms>, grant: GrantId) -> Result<Outcome, Refusal> {
-        let account = &mut self.account;
-        if account.last_plan == Some(grant) {
-            return if account.plan.as_ref() == plan { Ok(Outcome::PlanSet) } else { Err(Refusal::NameTaken) };
+        let name = plan_change(grant);
+        let body = digest(&format!("plan {plan:?}"));
+        if self.earlier(&name, body)?.is_some() {
+            return Ok(Outcome::PlanSet);
         }
-        if account.status == AccountStatus::Closed {
+        if self.account.status == AccountStatus::Closed {
             return Err(Refusal::Closed);
         }
         if let Some(plan) = plan {
@@ -92,13 +94,14 @@ impl Books {
         self.check_new_grant_id(grant)?;
         let account = &mut self.account;
         account.leave_plan();
-        account.last_plan = Some(grant);
         account.write(EntryKind::PlanSet { plan: plan.map(|plan| plan.name.clone()) });
         if let Some(plan) = plan {
             account.plan = Some(plan.clone());
             account.enter_period(Period::nth(account.now, plan, 0), grant);
             account.repay_debt();
         }
+        let amount = plan.map_or(Microcredits::ZERO, |plan| plan.credits);
+        self.remember_operation(&name, NamedOperation { grant, amount, body });
         Ok(Outcome::PlanSet)
     }
 
