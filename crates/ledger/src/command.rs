@@ -25,12 +25,14 @@ pub enum Ask {
 #[allow(missing_docs, reason = "fields carry the words of the module docs")]
 pub enum Command {
     /// Opens a session's tab at epoch 1. Idempotent by session id and owner. Holds nothing.
-    /// Refused when the account is not open, in debt, at its plan's session cap, or cannot pay one minimal slice.
+    /// Refused when the account is not open, in debt, at its plan's session cap, or could not pay the shortest slice
+    /// even with what others hold (which may come back: until then the session waits in line).
     BeginSession { session: SessionId, product: Product, pricing: Pricing, secret: Option<SecretId>, owner: BootId },
     /// Makes `owner` the owner at the next epoch; settles the former one at `proved` cumulative units
     /// (never below what is settled) and releases its hold. Idempotent by owner.
     TakeOver { session: SessionId, owner: BootId, proved: Units },
-    /// Reports cumulative `units` of the whole session, settles them, and asks.
+    /// Reports cumulative `units` of the whole session (all epochs), settles them, and asks. `number` grows within
+    /// the epoch. Units beyond what the epoch was ever permitted are left unsettled.
     Heartbeat { session: SessionId, epoch: u32, number: u64, units: Units, ask: Ask },
     /// The last heartbeat: settles, releases, and closes the tab. A repeat gets the same answer.
     EndSession { session: SessionId, epoch: u32, number: u64, units: Units, reason: EndReason },
