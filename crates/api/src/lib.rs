@@ -1,1 +1,51 @@
-//! Footlight.
+//! The HTTP surface of a node: routes, WebSocket, authentication, problems, and the OpenAPI document that is made from
+//! them.
+//!
+//! Two listeners share one [`ApiState`]: [`configure_public`] for services and their users, [`configure_admin`] for
+//! operators, Prometheus and probes. Nothing here decides about credits or sessions; handlers read a request, ask the
+//! node, and write the answer. Only this crate knows the public JSON.
+//!
+//! In the order of a first reading:
+//!
+//! - [`options`]: what an operator may set.
+//! - [`problem`]: what goes wrong, as clients see it; `mapping` says which refusal becomes which problem.
+//! - [`json`]: the shapes.
+//! - `routes`, `stream`, `admin`: the calls, one file per noun.
+//! - `auth`, `body`, `idempotency`, `trace`: what stands before and around them.
+//! - [`openapi`] and `docs`: the same, for readers.
+
+mod admin;
+mod auth;
+mod body;
+mod connection;
+mod docs;
+mod fallback;
+mod idempotency;
+pub mod json;
+mod mapping;
+pub mod openapi;
+pub mod options;
+pub mod problem;
+mod routes;
+mod secret;
+mod speech;
+mod state;
+mod stream;
+mod trace;
+
+use actix_web::web::{Data, ServiceConfig};
+
+pub use connection::tune_connection;
+pub use options::{AdminToken, ApiOptions, PlanOffer};
+pub use problem::{Code, Problem};
+pub use state::ApiState;
+
+/// Puts the public routes into an application.
+pub fn configure_public(config: &mut ServiceConfig, state: &Data<ApiState>) {
+    config.app_data(state.clone()).configure(routes::configure);
+}
+
+/// Puts the routes of the admin listener into an application.
+pub fn configure_admin(config: &mut ServiceConfig, state: &Data<ApiState>) {
+    config.app_data(state.clone()).configure(admin::configure);
+}

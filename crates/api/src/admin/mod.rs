@@ -1,0 +1,68 @@
+//! The admin listener: what Prometheus and probes read, and what the operator does.
+
+pub(crate) mod accounts;
+pub(crate) mod audit;
+pub(crate) mod grants;
+pub(crate) mod health;
+pub(crate) mod node;
+pub(crate) mod secrets;
+pub(crate) mod sessions;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+use crate::fallback::{not_found, resource};
+use crate::{auth, docs, trace};
+
+/// All routes of the admin listener.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("")
+            .wrap(from_fn(trace::trace))
+            .configure(docs::configure_admin)
+            .service(resource("/metrics", "GET").route(web::get().to(health::metrics)))
+            .service(resource("/healthz", "GET").route(web::get().to(health::healthz)))
+            .service(resource("/readyz", "GET").route(web::get().to(health::readyz)))
+            .service(
+                web::scope("/admin/v1")
+                    .wrap(from_fn(auth::require_operator))
+                    .configure(v1)
+                    .default_service(web::to(not_found)),
+            )
+            .default_service(web::to(not_found)),
+    );
+}
+
+fn v1(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/accounts", "GET, POST")
+                .route(web::post().to(accounts::open))
+                .route(web::get().to(accounts::list)),
+        )
+        .service(resource("/accounts/{account}", "GET").route(web::get().to(accounts::get)))
+        .service(resource("/accounts/{account}/suspend", "POST").route(web::post().to(accounts::suspend)))
+        .service(resource("/accounts/{account}/resume", "POST").route(web::post().to(accounts::resume)))
+        .service(resource("/accounts/{account}/close", "POST").route(web::post().to(accounts::close)))
+        .service(resource("/accounts/{account}/plan", "PUT").route(web::put().to(accounts::set_plan)))
+        .service(resource("/accounts/{account}/limits", "PUT").route(web::put().to(accounts::set_limits)))
+        .service(
+            resource("/accounts/{account}/secrets", "GET, POST")
+                .route(web::post().to(secrets::create))
+                .route(web::get().to(secrets::list)),
+        )
+        .service(resource("/accounts/{account}/secrets/{secret}", "DELETE").route(web::delete().to(secrets::revoke)))
+        .service(resource("/accounts/{account}/grants", "POST").route(web::post().to(grants::give)))
+        .service(resource("/accounts/{account}/journal", "GET").route(web::get().to(accounts::journal)))
+        .service(resource("/plans", "GET").route(web::get().to(accounts::plans)))
+        .service(resource("/sessions", "GET").route(web::get().to(sessions::list)))
+        .service(
+            resource("/sessions/{id}", "DELETE, GET")
+                .route(web::get().to(sessions::get))
+                .route(web::delete().to(sessions::stop)),
+        )
+        .service(resource("/nodes", "GET").route(web::get().to(node::list)))
+        .service(resource("/drain", "POST").route(web::post().to(node::drain)))
+        .service(resource("/undrain", "POST").route(web::post().to(node::undrain)))
+        .service(resource("/audit", "GET").route(web::get().to(audit::audit)));
+}

@@ -1,0 +1,139 @@
+//! The same POST twice does its work once.
+//!
+//! A key is claimed in the store before the work begins and remembered with the answer when it succeeded. Work
+//! that failed is forgotten, so that the same key may try again.
+
+use std::future::Future;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use footlight_store::Remembered;
+use serde::Serialize;
+
+use crate::problem::{Code, Problem};
+use crate::state::ApiState;
+
+/// The header that names a request.
+pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Tells an answer from memory from a fresh one.
+const REPLAYED: &str = "idempotent-replayed";
+/// The longest key, as long as the name of a money operation.
+const KEY_LEN_MAX: usize = 255;
+
+/// The answer of work that succeeded.
+pub(crate) struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    /// What is remembered, if it is not the body itself: a secret is shown once.
+    remembered: Option<Vec<u8>>,
+}
+
+impl Answer {
+    pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self { status, body: to_json(value)?, remembered: None })
+    }
+
+    /// Remembers `value` in the place of the body.
+    pub(crate) fn remember(mut self, value: &impl Serialize) -> Result<Self, Problem> {
+        self.remembered = Some(to_json(value)?);
+        Ok(self)
+    }
+
+    pub(crate) fn respond(self) -> HttpResponse {
+        json_response(self.status).body(self.body)
+    }
+}
+
+/// Reads the request's key, if it has one.
+///
+/// # Errors
+/// A problem if it is empty, too long or not visible ASCII.
+pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let bytes = value.as_bytes();
+    let usable = (1..=KEY_LEN_MAX).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_graphic);
+    match value.to_str() {
+        Ok(text) if usable => Ok(Some(text.to_owned())),
+        _ => Err(Problem::new(
+            Code::IdempotencyKeyInvalid,
+            format!("an idempotency key is 1 to {KEY_LEN_MAX} visible ASCII characters; a UUID is a good one"),
+        )
+        .at(IDEMPOTENCY_KEY, "not usable as a key")),
+    }
+}
+
+/// Does `work` once for each key within `scope` (an account or the operator) and route; without a key, every time.
+/// `digest` is the SHA-256 of everything that the work depends on.
+///
+/// The work runs as a task of its own: a client that hangs up does not leave it half done.
+///
+/// # Errors
+/// The problem of the work itself, or of a key that is in use or was used for something else.
+pub(crate) async fn once<F>(
+    state: &ApiState,
+    request: &HttpRequest,
+    scope: &str,
+    digest: [u8; 32],
+    work: F,
+) -> Result<HttpResponse, Problem>
+where
+    F: Future<Output = Result<Answer, Problem>> + 'static,
+{
+    let Some(key) = key(request)? else { return Ok(run(work).await?.respond()) };
+    let scope = format!("{scope} {} {} {key}", request.method(), request.path());
+    let store = state.node.store().clone();
+    match store.begin_request(&scope, &digest, state.node.now()).await? {
+        Remembered::Fresh => {}
+        Remembered::InProgress => {
+            return Err(Problem::new(
+                Code::IdempotencyInProgress,
+                format!("the first request under the key `{key}` is still being worked on"),
+            )
+            .retry_after(1));
+        }
+        Remembered::Done(status, body) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+            return Ok(json_response(status).insert_header((REPLAYED, "true")).body(body));
+        }
+        Remembered::Mismatch => {
+            return Err(Problem::new(
+                Code::IdempotencyKeyReused,
+                format!("the key `{key}` came before with another request; a new request needs a new key"),
+            )
+            .at(IDEMPOTENCY_KEY, "used before"));
+        }
+    }
+    let node = state.node.clone();
+    let work = async move {
+        let done = work.await;
+        let remembered = done
+            .as_ref()
+            .ok()
+            .map(|answer| (answer.status.as_u16(), answer.remembered.as_ref().unwrap_or(&answer.body).clone()));
+        // The work is done either way: losing the memory of it must not turn it into an error.
+        if let Err(error) = store.finish_request(&scope, remembered, node.now()).await {
+            tracing::warn!(%error, "an idempotency key could not be finished; it lapses in a minute");
+        }
+        done
+    };
+    Ok(run(work).await?.respond())
+}
+
+async fn run<F>(work: F) -> Result<Answer, Problem>
+where
+    F: Future<Output = Result<Answer, Problem>> + 'static,
+{
+    actix_web::rt::spawn(work)
+        .await
+        .unwrap_or_else(|error| Err(Problem::internal(format!("the task of a request failed: {error}"))))
+}
+
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(value).map_err(|error| Problem::internal(format!("an answer cannot be written: {error}")))
+}
+
+fn json_response(status: StatusCode) -> HttpResponseBuilder {
+    let mut response = HttpResponse::build(status);
+    response.content_type("application/json");
+    response
+}

@@ -1,0 +1,149 @@
+//! What an operator may set about the HTTP surface.
+
+use std::fmt;
+use std::time::Duration;
+
+use footlight_ledger::{Limits, Microcredits, PlanTerms};
+use serde::Deserialize;
+
+/// Limits of the API. Every key has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiOptions {
+    /// The largest audio upload, in bytes. Higher takes longer speech in one call and as much memory per upload.
+    pub max_upload_bytes: u64,
+    /// The memory that all uploads together may fill, in bytes. Beyond it uploads are told to come back.
+    pub max_upload_memory_bytes: u64,
+    /// The longest utterance, in seconds of speech.
+    pub max_utterance_s: u32,
+    /// The largest JSON body, in bytes.
+    pub max_json_bytes: usize,
+    /// How long a body may make no progress before its request is given up, in seconds.
+    pub body_timeout_s: u64,
+    /// How many uploads are decoded at the same time; 0 is one per core.
+    pub decoders: usize,
+    /// How long a secret that was found valid is not looked up again, in seconds: what a revocation waits for at most.
+    pub secret_cache_s: u64,
+    /// How long known secrets go on being accepted while the store cannot be reached, in seconds.
+    pub secret_grace_s: u64,
+    /// The most WebSockets and event streams of one session.
+    pub max_streams_per_session: usize,
+    /// Encoded units (frames and packets) queued for one WebSocket before some are dropped.
+    pub stream_queue_units: usize,
+    /// The largest WebSocket message taken from a client, in bytes.
+    pub max_message_bytes: usize,
+    /// How often a silent WebSocket is pinged, in seconds; one that answers nothing for twice as long is closed.
+    pub ping_interval_s: u64,
+    /// How often an event stream sends a comment so that proxies keep it open, in seconds.
+    pub keep_alive_s: u64,
+    /// What opens `/admin/v1`. Without it that part of the admin listener answers 403.
+    pub admin_token: Option<AdminToken>,
+    /// The plans that accounts can be opened on. Part of the price list, not of this section of the settings.
+    #[serde(skip)]
+    pub plans: Vec<PlanOffer>,
+    /// The limits of accounts that are opened without any of their own.
+    #[serde(skip)]
+    pub account_limits: Limits,
+}
+
+/// A plan as it is offered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanOffer {
+    /// What the ledger knows of it.
+    pub terms: PlanTerms,
+    /// What a period costs, in US dollars. Shown to people; payment itself is elsewhere.
+    pub price_usd: u32,
+}
+
+impl PlanOffer {
+    /// The plans that ship.
+    #[must_use]
+    pub fn shipped() -> Vec<Self> {
+        [
+            ("free", 99, 3, 0),
+            ("creator", 1_800, 5, 20),
+            ("pro", 10_000, 10, 99),
+            ("business", 50_000, 50, 299),
+            ("enterprise", 250_000, 200, 999),
+        ]
+        .into_iter()
+        .map(|(name, credits, max_sessions, price_usd)| Self {
+            terms: PlanTerms {
+                name: name.to_owned(),
+                credits: Microcredits::from_credits(credits),
+                months: 1,
+                max_sessions,
+            },
+            price_usd,
+        })
+        .collect()
+    }
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self {
+            max_upload_bytes: 64 << 20,
+            max_upload_memory_bytes: 512 << 20,
+            max_utterance_s: 600,
+            max_json_bytes: 64 << 10,
+            body_timeout_s: 30,
+            decoders: 0,
+            secret_cache_s: 5,
+            secret_grace_s: 300,
+            max_streams_per_session: 32,
+            stream_queue_units: 64,
+            max_message_bytes: 1 << 20,
+            ping_interval_s: 15,
+            keep_alive_s: 15,
+            admin_token: None,
+            plans: PlanOffer::shipped(),
+            account_limits: Limits::default(),
+        }
+    }
+}
+
+impl ApiOptions {
+    /// How often a silent WebSocket is pinged.
+    pub(crate) const fn ping_interval(&self) -> Duration {
+        Duration::from_secs(if self.ping_interval_s == 0 { 1 } else { self.ping_interval_s })
+    }
+
+    /// How often an event stream sends a comment.
+    pub(crate) const fn keep_alive(&self) -> Duration {
+        Duration::from_secs(if self.keep_alive_s == 0 { 1 } else { self.keep_alive_s })
+    }
+
+    /// How long a body may make no progress.
+    pub(crate) const fn body_timeout(&self) -> Duration {
+        Duration::from_secs(if self.body_timeout_s == 0 { 1 } else { self.body_timeout_s })
+    }
+}
+
+/// The operator's token. It prints as dots.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct AdminToken(String);
+
+impl AdminToken {
+    /// Wraps a token.
+    #[must_use]
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    /// Whether an operator set anything at all: an empty variable is no token.
+    pub(crate) fn is_set(&self) -> bool {
+        !self.0.trim().is_empty()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AdminToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminToken(…)")
+    }
+}

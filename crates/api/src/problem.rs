@@ -1,0 +1,288 @@
+//! What goes wrong, as clients see it: RFC 9457 problem details with a stable code.
+
+use std::fmt;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, ResponseError};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $status:ident, $title:literal;)*) => {
+        /// The stable names of everything that can go wrong. Programs match on these and never on the prose.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Code {
+            /// All codes, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The code as it stands in JSON.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The HTTP status that it always comes with.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// A short summary that never changes with the occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// What it means and what to do about it.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),*).trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// Send your API secret in the header `api-secret`.
+    ApiSecretMissing = "api_secret_missing", UNAUTHORIZED, "No API secret was sent";
+    /// The API secret is unknown or was revoked. Ask the operator for a new one.
+    ApiSecretInvalid = "api_secret_invalid", UNAUTHORIZED, "The API secret is not valid";
+    /// Send the operator's token as `authorization: Bearer ...`.
+    AdminTokenMissing = "admin_token_missing", UNAUTHORIZED, "No admin token was sent";
+    /// The token is not the one this node was started with.
+    AdminTokenInvalid = "admin_token_invalid", UNAUTHORIZED, "The admin token is not valid";
+    /// This node was started without an admin token. Set FOOTLIGHT_ADMIN_TOKEN and start it again.
+    AdminDisabled = "admin_disabled", FORBIDDEN, "The admin API is switched off";
+    /// The account is suspended: it can read, and neither start nor speak.
+    AccountSuspended = "account_suspended", FORBIDDEN, "The account is suspended";
+    /// The account is closed for good.
+    AccountClosed = "account_closed", FORBIDDEN, "The account is closed";
+
+    /// Nothing lives at this path. The list is at `/docs`.
+    RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path";
+    /// The path exists with other methods; the header `allow` names them.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
+    /// There is no such session, or it belongs to another account.
+    UnknownSession = "unknown_session", NOT_FOUND, "No such session";
+    /// There is no such account.
+    UnknownAccount = "unknown_account", NOT_FOUND, "No such account";
+    /// There is no such secret.
+    UnknownSecret = "unknown_secret", NOT_FOUND, "No such secret";
+    /// There is nothing by that id.
+    UnknownThing = "unknown_thing", NOT_FOUND, "Nothing by that id";
+    /// The session is in a state that does not take this; `state` names it.
+    WrongState = "wrong_state", CONFLICT, "Not in this state";
+    /// The session is over; `end_reason` says why. Create a new one.
+    SessionEnded = "session_ended", CONFLICT, "The session is over";
+
+    /// The body is not the JSON that this call takes; `errors` points at the place.
+    InvalidBody = "invalid_body", BAD_REQUEST, "The body cannot be read";
+    /// The query of the URL is not what this call takes.
+    InvalidQuery = "invalid_query", BAD_REQUEST, "The query cannot be read";
+    /// A value is outside what is possible; `errors` points at the field.
+    InvalidField = "invalid_field", UNPROCESSABLE_ENTITY, "A value is not possible";
+    /// There is no avatar of that name; `known` lists those there are.
+    UnknownAvatar = "unknown_avatar", UNPROCESSABLE_ENTITY, "No such avatar";
+    /// There is no plan of that name; `known` lists those there are.
+    UnknownPlan = "unknown_plan", UNPROCESSABLE_ENTITY, "No such plan";
+    /// The body is larger than this node takes. Send long speech in pieces with `mode=append`.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
+    /// The body stopped arriving. Send it again.
+    BodyTimeout = "body_timeout", REQUEST_TIMEOUT, "The body did not arrive in time";
+    /// This path speaks WebSocket: send an upgrade request.
+    WebsocketExpected = "websocket_expected", UPGRADE_REQUIRED, "This path speaks WebSocket";
+
+    /// The audio is none of WAV, FLAC, MP3, Ogg or raw PCM.
+    AudioUnsupported = "audio_unsupported", UNSUPPORTED_MEDIA_TYPE, "The audio's format is not known";
+    /// There is no sound in the audio.
+    AudioEmpty = "audio_empty", UNPROCESSABLE_ENTITY, "There is no audio";
+    /// The audio is damaged or cut off.
+    AudioDamaged = "audio_damaged", UNPROCESSABLE_ENTITY, "The audio is damaged";
+    /// One utterance may not be this long. Cut it and send the pieces with `mode=append`.
+    AudioTooLong = "audio_too_long", UNPROCESSABLE_ENTITY, "The audio is too long";
+    /// A session takes only so many WebSockets and event streams at once. Close one first.
+    TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many clients follow the session";
+    /// Enough speech is waiting already. Send more when some of it is spoken.
+    AudioQueueFull = "audio_queue_full", TOO_MANY_REQUESTS, "Too much speech is waiting";
+
+    /// The balance does not pay for one second. Top up; paused sessions resume by themselves.
+    CreditsExhausted = "credits_exhausted", PAYMENT_REQUIRED, "The credits are used up";
+    /// The account owes credits. Nothing starts until they are repaid.
+    Debt = "debt", PAYMENT_REQUIRED, "The account is in debt";
+    /// The plan does not allow more sessions at once.
+    TooManySessions = "too_many_sessions", TOO_MANY_REQUESTS, "Too many sessions at once";
+
+    /// An idempotency key is 1 to 255 visible ASCII characters.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST, "The idempotency key is not valid";
+    /// This key was used before, for another request. Keys are never used twice.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for something else";
+    /// The first request under this key has not been answered yet. Ask again in a moment.
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The same request is being worked on";
+
+    /// The node is full. Try again after `retry-after` seconds, or on another node.
+    Capacity = "capacity", SERVICE_UNAVAILABLE, "The node is full";
+    /// The node is being emptied and takes nothing new.
+    NodeDraining = "node_draining", SERVICE_UNAVAILABLE, "The node is draining";
+    /// The store cannot be reached. Nothing was charged; try again in a moment.
+    StoreUnreachable = "store_unreachable", SERVICE_UNAVAILABLE, "The store cannot be reached";
+    /// A fault of ours. The log has it under the request id in the header `x-request-id`.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here";
+}
+
+/// A place in the request that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// JSON pointer into the body, or the name of a query parameter or header.
+    #[schema(example = "/fps")]
+    pub pointer: String,
+    /// What is wrong there.
+    #[schema(example = "must be 20, 25, 30 or 50")]
+    pub detail: String,
+}
+
+/// The error type of every route: what went wrong, in a form that programs and people can act on.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Its stable name; the status follows from it.
+    pub code: Code,
+    /// This occurrence, in a sentence.
+    pub detail: String,
+    /// The places that are wrong, if it is about the request's contents.
+    pub errors: Vec<Fault>,
+    /// When to try again, in seconds; also sent as `Retry-After`.
+    pub retry_after_s: Option<u64>,
+    /// Further members, named in the code's meaning.
+    pub members: Vec<(&'static str, Value)>,
+}
+
+impl Problem {
+    /// A problem of this kind, described.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, members: Vec::new() }
+    }
+
+    /// A fault of ours. What happened goes to the log, not to the client.
+    #[must_use]
+    pub fn internal(what: impl fmt::Display) -> Self {
+        tracing::error!(error = %what, "a request failed by a fault of ours");
+        Self::new(Code::Internal, "something went wrong here; the log has it under this answer's x-request-id")
+    }
+
+    /// A value that is not possible, and where it stands.
+    #[must_use]
+    pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        let (pointer, detail) = (pointer.into(), detail.into());
+        let name = pointer.trim_start_matches('/').replace('/', ".");
+        let mut problem = Self::new(Code::InvalidField, format!("{name}: {detail}"));
+        problem.errors.push(Fault { pointer, detail });
+        problem
+    }
+
+    /// Adds a place that is wrong.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {
+        self.errors.push(Fault { pointer: pointer.into(), detail: detail.into() });
+        self
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub const fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Adds a member.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.members.push((name, value.into()));
+        self
+    }
+}
+
+/// Members in the order of RFC 9457, so that people read the summary first.
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("type", &format_args!("/docs#{}", self.code.as_str()))?;
+        object.serialize_entry("title", self.code.title())?;
+        object.serialize_entry("status", &self.code.status().as_u16())?;
+        object.serialize_entry("code", self.code.as_str())?;
+        object.serialize_entry("detail", &self.detail)?;
+        if !self.errors.is_empty() {
+            object.serialize_entry("errors", &self.errors)?;
+        }
+        if let Some(seconds) = self.retry_after_s {
+            object.serialize_entry("retry_after_s", &seconds)?;
+        }
+        for (name, value) in &self.members {
+            object.serialize_entry(name, value)?;
+        }
+        object.end()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.as_str(), self.detail)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.code.status());
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if self.code.status() == StatusCode::UNAUTHORIZED {
+            // A 401 must name a scheme (RFC 9110, 11.6.1); ours is the header itself, which no registry lists.
+            let scheme = match self.code {
+                Code::AdminTokenMissing | Code::AdminTokenInvalid => "Bearer realm=\"footlight admin\"",
+                _ => "ApiSecret realm=\"footlight\"",
+            };
+            response.insert_header((header::WWW_AUTHENTICATE, scheme));
+        }
+        response.body(serde_json::to_vec(self).expect("a problem is strings and numbers"))
+    }
+}
+
+/// The shape of every error, for the OpenAPI document. Written by [`Problem`].
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+#[allow(dead_code, reason = "a schema, never built")]
+pub struct ProblemSchema {
+    /// Where the code is explained.
+    #[serde(rename = "type")]
+    #[schema(example = "/docs#credits_exhausted")]
+    r#type: String,
+    /// What kind of problem it is; the same for every occurrence.
+    #[schema(example = "The credits are used up")]
+    title: String,
+    /// The HTTP status again.
+    #[schema(example = 402)]
+    status: u16,
+    /// The stable name; match on this.
+    #[schema(example = "credits_exhausted")]
+    code: String,
+    /// This occurrence.
+    #[schema(example = "the account has 0.01 credits and needs 0.033334")]
+    detail: String,
+    /// The places in the request that are wrong.
+    errors: Option<Vec<Fault>>,
+    /// When to try again.
+    retry_after_s: Option<u64>,
+}

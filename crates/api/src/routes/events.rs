@@ -1,0 +1,56 @@
+//! Server-sent events of a session.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use footlight_actors::EventStream;
+use futures_util::stream;
+
+use crate::auth::Authenticated;
+use crate::body::SessionPath;
+use crate::json::EventJson;
+use crate::problem::{Problem, ProblemSchema};
+use crate::state::ApiState;
+use crate::stream::Seat;
+
+/// Follow a session's events
+///
+/// Server-sent events. The first one tells the present state, so a client that connects again has missed nothing that
+/// still matters. The stream ends with the session.
+#[utoipa::path(
+    get, path = "/v1/sessions/{id}/events", tag = "sessions", operation_id = "session_events",
+    params(("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 200, description = "Events, until the session is over", body = EventJson, content_type = "text/event-stream"),
+        (status = 404, description = "`unknown_session`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_streams`", body = ProblemSchema, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn follow(
+    state: web::Data<ApiState>,
+    caller: Authenticated,
+    session: SessionPath,
+) -> Result<HttpResponse, Problem> {
+    let seat = state.seats.take(session.0, state.options.max_streams_per_session)?;
+    let events = state.node.events(caller.into(), session.0).await?;
+    let keep_alive = state.options.keep_alive();
+    let lines = stream::unfold((events, seat), move |(mut events, seat): (EventStream, Seat)| async move {
+        let line = match tokio::time::timeout(keep_alive, events.next()).await {
+            Ok(Some(event)) => line(&event.into()),
+            Ok(None) => return None,
+            Err(_) => Bytes::from_static(b": still here\n\n"),
+        };
+        Some((Ok::<_, Problem>(line), (events, seat)))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Proxies that gather answers would gather this one for ever.
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(lines))
+}
+
+fn line(event: &EventJson) -> Bytes {
+    let data = serde_json::to_string(event).expect("events are strings and numbers");
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.sequence, event.kind.name()).into()
+}

@@ -1,0 +1,60 @@
+//! The public routes, one file per noun.
+
+pub(crate) mod audio;
+pub(crate) mod avatars;
+pub(crate) mod credits;
+pub(crate) mod events;
+pub(crate) mod me;
+pub(crate) mod sessions;
+pub(crate) mod usage;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+use crate::fallback::{not_found, resource};
+use crate::{auth, docs, stream, trace};
+
+/// All public routes.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(
+        web::scope("")
+            .wrap(from_fn(trace::trace))
+            .configure(docs::configure_public)
+            .service(
+                web::scope("/v1").wrap(from_fn(auth::require_secret)).configure(v1).default_service(web::to(not_found)),
+            )
+            .service(
+                web::scope("/v2").wrap(from_fn(auth::require_secret)).configure(v2).default_service(web::to(not_found)),
+            )
+            .default_service(web::to(not_found)),
+    );
+}
+
+fn v1(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/sessions", "GET, POST")
+                .route(web::post().to(sessions::create))
+                .route(web::get().to(sessions::list)),
+        )
+        .service(
+            resource("/sessions/{id}", "DELETE, GET")
+                .route(web::get().to(sessions::get))
+                .route(web::delete().to(sessions::stop)),
+        )
+        .service(resource("/sessions/{id}/audio", "POST").route(web::post().to(audio::speak)))
+        .service(resource("/sessions/{id}/pause", "POST").route(web::post().to(sessions::pause)))
+        .service(resource("/sessions/{id}/resume", "POST").route(web::post().to(sessions::resume)))
+        .service(resource("/sessions/{id}/interrupt", "POST").route(web::post().to(sessions::interrupt)))
+        .service(resource("/sessions/{id}/stream", "GET").route(web::get().to(stream::open)))
+        .service(resource("/sessions/{id}/events", "GET").route(web::get().to(events::follow)))
+        .service(resource("/usage", "GET").route(web::get().to(usage::list)))
+        .service(resource("/journal", "GET").route(web::get().to(usage::journal)))
+        .service(resource("/pricing", "GET").route(web::get().to(credits::pricing)))
+        .service(resource("/me", "GET").route(web::get().to(me::me)))
+        .service(resource("/avatars", "GET").route(web::get().to(avatars::list)));
+}
+
+fn v2(config: &mut ServiceConfig) {
+    config.service(resource("/credit-summaries", "GET").route(web::get().to(credits::summary)));
+}

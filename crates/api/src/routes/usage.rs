@@ -1,0 +1,136 @@
+//! Usage and the journal.
+
+use actix_web::web;
+use footlight_actors::node::SessionFilter;
+use footlight_ledger::{AccountId, EntryKind, Product, SessionId, Touched};
+use footlight_session::SessionState;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::auth::Authenticated;
+use crate::body::QueryOf;
+use crate::json::{EntryJson, Instant, Page, PageQuery, UsageJson, page};
+use crate::problem::Problem;
+use crate::state::ApiState;
+
+/// Journal entries read at a time while looking for usage.
+const SCAN_BLOCK: usize = 500;
+/// Journal entries read at most for one page of usage. A page may come out short then, with a cursor to go on.
+const SCAN_MAX: usize = 10_000;
+/// Sessions whose usage is still open that one page shows at most.
+const OPEN_MAX: usize = 1_000;
+
+/// Which usage.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct UsageQuery {
+    /// Only hours that begin at this instant or later.
+    #[param(value_type = Option<String>, example = "2026-11-01T00:00:00Z")]
+    pub from: Option<Instant>,
+    /// Only hours that begin before this instant.
+    #[param(value_type = Option<String>, example = "2026-12-01T00:00:00Z")]
+    pub to: Option<Instant>,
+    /// Only this session.
+    #[param(value_type = Option<String>)]
+    pub session: Option<SessionId>,
+    /// Only this product.
+    #[param(value_type = Option<String>, example = "essence_cloud")]
+    pub product: Option<Product>,
+    /// `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Entries on the page, 1 to 200.
+    #[param(example = 50, minimum = 1, maximum = 200)]
+    pub limit: Option<usize>,
+}
+
+impl UsageQuery {
+    fn wants(&self, usage: &UsageJson) -> bool {
+        self.from.is_none_or(|from| usage.hour >= from)
+            && self.to.is_none_or(|to| usage.hour < to)
+            && self.session.is_none_or(|session| usage.session_id == session)
+            && self.product.is_none_or(|product| usage.product == product)
+    }
+}
+
+/// List usage
+///
+/// By session and clock hour, oldest first; what may still grow comes last and is marked `open`. A page may be shorter
+/// than its limit and still have a `next_cursor`.
+#[utoipa::path(
+    get, path = "/v1/usage", tag = "credits", operation_id = "usage", params(UsageQuery),
+    responses((status = 200, description = "One page", body = Page<UsageJson>)),
+)]
+pub(crate) async fn list(
+    state: web::Data<ApiState>,
+    caller: Authenticated,
+    query: QueryOf<UsageQuery>,
+) -> Result<web::Json<Page<UsageJson>>, Problem> {
+    let query = query.0;
+    let limit = page::limit(query.limit)?;
+    let mut from: u64 = page::cursor(query.cursor.as_deref())?.unwrap_or(0);
+    let mut data = Vec::new();
+    for _ in 0..SCAN_MAX / SCAN_BLOCK {
+        let entries = state.node.store().list_entries(caller.account, from, SCAN_BLOCK).await?;
+        let at_the_end = entries.len() < SCAN_BLOCK;
+        for entry in entries {
+            if data.len() == limit {
+                return Ok(web::Json(Page { data, next_cursor: Some(entry.number.to_string()) }));
+            }
+            from = entry.number + 1;
+            if let EntryKind::Usage { session, product, secret, usage, late } = &entry.kind {
+                data.push(UsageJson::sealed(*session, *product, *secret, usage, *late));
+                if !query.wants(data.last().expect("just pushed")) {
+                    data.pop();
+                }
+            }
+        }
+        if at_the_end {
+            let open = open_usage(&state, caller.account, caller).await?;
+            data.extend(open.into_iter().filter(|usage| query.wants(usage)));
+            return Ok(web::Json(Page { data, next_cursor: None }));
+        }
+    }
+    Ok(web::Json(Page { data, next_cursor: Some(from.to_string()) }))
+}
+
+/// Usage since each session's last sealed entry.
+async fn open_usage(state: &ApiState, account: AccountId, caller: Authenticated) -> Result<Vec<UsageJson>, Problem> {
+    let alive = state.node.list_sessions(caller.into(), None, OPEN_MAX, SessionFilter::default()).await?;
+    let sessions = alive.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
+    let touched = Touched { sessions: sessions.collect(), ..Touched::default() };
+    let books = state.node.desk().inspect(account, touched).await?;
+    let tabs = books.into_iter().flat_map(|books| books.tabs.into_values());
+    let mut open: Vec<UsageJson> =
+        tabs.filter(|tab| tab.open_usage.units > 0).map(|tab| UsageJson::open(&tab)).collect();
+    open.sort_by_key(|usage| (usage.hour, usage.session_id));
+    Ok(open)
+}
+
+/// List the journal
+///
+/// Everything that changed the account, entry by entry, oldest first. Entries never change.
+#[utoipa::path(
+    get, path = "/v1/journal", tag = "credits", operation_id = "journal", params(PageQuery),
+    responses((status = 200, description = "One page", body = Page<EntryJson>)),
+)]
+pub(crate) async fn journal(
+    state: web::Data<ApiState>,
+    caller: Authenticated,
+    query: QueryOf<PageQuery>,
+) -> Result<web::Json<Page<EntryJson>>, Problem> {
+    journal_page(&state, caller.account, &query.0).await
+}
+
+/// One page of an account's journal.
+pub(crate) async fn journal_page(
+    state: &ApiState,
+    account: AccountId,
+    query: &PageQuery,
+) -> Result<web::Json<Page<EntryJson>>, Problem> {
+    let limit = query.limit()?;
+    let from = query.cursor::<u64>()?.unwrap_or(0);
+    let mut entries = state.node.store().list_entries(account, from, limit + 1).await?;
+    let next_cursor = if entries.len() > limit { entries.pop().map(|entry| entry.number.to_string()) } else { None };
+    Ok(web::Json(Page { data: entries.into_iter().map(EntryJson::from).collect(), next_cursor }))
+}

@@ -1,0 +1,213 @@
+//! From an upload to speech: 48 kHz mono, 16 bits.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use footlight_avatar::audio::{AudioError, Downmix, EAR_RATE, Resampler};
+use footlight_media::decode::{AudioDecoder, DecodeError, DecodeLimits, PcmFormat};
+
+use crate::problem::{Code, Problem};
+
+/// Decodes an upload and brings it to the rate of the ear. Takes about a hundredth of the speech's own time: call it
+/// where blocking is allowed.
+///
+/// `raw` says what the samples are when there is no header; without it the content is recognised by itself, whatever
+/// its name or content type says.
+///
+/// # Errors
+/// A problem that says what is wrong with the audio.
+pub(crate) fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
+    // The decoder's own limit stays open, so that a refusal can name the length that was sent and not only the limit.
+    let limits = DecodeLimits { seconds_max: u32::MAX };
+    let mut decoder = match raw {
+        Some(format) => AudioDecoder::open_raw(upload, format, limits),
+        None => AudioDecoder::open(upload, None, limits),
+    }
+    .map_err(|error| decode_problem(&error))?;
+    let rate = u64::from(decoder.rate());
+    if let Some(frames) = decoder.frames_hint() {
+        if frames > u64::from(max_s) * rate {
+            return Err(too_long(frames / rate, max_s));
+        }
+    }
+    let channels = u16::try_from(decoder.channels()).unwrap_or(u16::MAX);
+    let mut ear = Ear::new(decoder.rate(), channels)?;
+    let mut speech: Vec<i16> = Vec::new();
+    let most = max_s as usize * EAR_RATE as usize;
+    while let Some(chunk) = decoder.next_chunk().map_err(|error| decode_problem(&error))? {
+        ear.push(chunk.samples.iter().copied(), &mut speech);
+        if speech.len() > most {
+            return Err(too_long((speech.len() / EAR_RATE as usize) as u64, max_s));
+        }
+    }
+    ear.flush(&mut speech);
+    if speech.is_empty() {
+        return Err(decode_problem(&DecodeError::Empty));
+    }
+    Ok(speech.into())
+}
+
+/// Any rate and channels to 48 kHz mono 16-bit samples, chunk by chunk.
+pub(crate) struct Ear {
+    downmix: Downmix,
+    resampler: Resampler,
+    mono: Vec<f32>,
+    heard: Vec<f32>,
+}
+
+impl Ear {
+    /// # Errors
+    /// A problem that names the rate or the channels that are not taken.
+    pub(crate) fn new(rate: u32, channels: u16) -> Result<Self, Problem> {
+        let problem = |error: AudioError| Problem::new(Code::AudioUnsupported, error.to_string());
+        Ok(Self {
+            downmix: Downmix::new(channels).map_err(problem)?,
+            resampler: Resampler::new(rate, EAR_RATE).map_err(problem)?,
+            mono: Vec::new(),
+            heard: Vec::new(),
+        })
+    }
+
+    /// Takes interleaved samples at full scale 1 and appends what they complete.
+    pub(crate) fn push(&mut self, interleaved: impl IntoIterator<Item = f32>, speech: &mut Vec<i16>) {
+        self.mono.clear();
+        self.heard.clear();
+        self.downmix.push(interleaved, &mut self.mono);
+        self.resampler.push(&self.mono, &mut self.heard);
+        append(&self.heard, speech);
+    }
+
+    /// Ends the input and appends what was held back. The next push begins anew.
+    pub(crate) fn flush(&mut self, speech: &mut Vec<i16>) {
+        self.heard.clear();
+        self.downmix.reset();
+        self.resampler.flush(&mut self.heard);
+        append(&self.heard, speech);
+    }
+}
+
+fn append(heard: &[f32], speech: &mut Vec<i16>) {
+    // `as` saturates: what is over full scale is clipped, as a converter would.
+    speech.extend(heard.iter().map(|sample| (sample * 32_768.0).round() as i16));
+}
+
+/// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
+///
+/// # Errors
+/// A problem that says which parameter is wrong.
+pub(crate) fn raw_format(content_type: Option<&str>) -> Result<Option<PcmFormat>, Problem> {
+    let Some(content_type) = content_type else { return Ok(None) };
+    let mut parts = content_type.split(';').map(str::trim);
+    let essence = parts.next().unwrap_or_default().to_ascii_lowercase();
+    if !matches!(essence.as_str(), "audio/pcm" | "audio/x-pcm" | "audio/x-raw" | "audio/raw") {
+        return Ok(None);
+    }
+    let mut format = PcmFormat { rate: 16_000, channels: 1 };
+    for part in parts.filter(|part| !part.is_empty()) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let value = value.trim().trim_matches('"');
+        let wrong = |detail: &str| Problem::field("content-type", format!("`{part}`: {detail}"));
+        match name.trim().to_ascii_lowercase().as_str() {
+            "rate" => {
+                format.rate = value.parse().map_err(|_| wrong("the rate is a whole number of samples a second"))?
+            }
+            "channels" => format.channels = value.parse().map_err(|_| wrong("channels is a whole number"))?,
+            "format" if value.eq_ignore_ascii_case("s16le") => {}
+            "bits" | "bit" if value == "16" => {}
+            _ => return Err(wrong("raw audio takes `rate` and `channels`, and is 16-bit little-endian")),
+        }
+    }
+    Ok(Some(format))
+}
+
+fn too_long(seconds: u64, max_s: u32) -> Problem {
+    Problem::new(
+        Code::AudioTooLong,
+        format!("the audio lasts {seconds} s and one utterance may last {max_s} s: cut it and send the pieces with mode=append"),
+    )
+    .with("seconds", seconds)
+    .with("max_seconds", max_s)
+}
+
+fn decode_problem(error: &DecodeError) -> Problem {
+    let code = match error {
+        DecodeError::Empty => Code::AudioEmpty,
+        DecodeError::Unrecognised { .. }
+        | DecodeError::Unsupported { .. }
+        | DecodeError::Rate { .. }
+        | DecodeError::Channels { .. } => Code::AudioUnsupported,
+        DecodeError::TooLong { .. } => Code::AudioTooLong,
+        DecodeError::Truncated { .. }
+        | DecodeError::Malformed { .. }
+        | DecodeError::FormatChanged { .. }
+        | DecodeError::Io(_) => Code::AudioDamaged,
+    };
+    Problem::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wav(rate: u32, channels: u16, samples: &[i16]) -> Bytes {
+        let data_len = u32::try_from(samples.len() * 2).unwrap();
+        let mut file = Vec::new();
+        file.extend_from_slice(b"RIFF");
+        file.extend_from_slice(&(36 + data_len).to_le_bytes());
+        file.extend_from_slice(b"WAVEfmt ");
+        file.extend_from_slice(&16_u32.to_le_bytes());
+        file.extend_from_slice(&1_u16.to_le_bytes());
+        file.extend_from_slice(&channels.to_le_bytes());
+        file.extend_from_slice(&rate.to_le_bytes());
+        file.extend_from_slice(&(rate * u32::from(channels) * 2).to_le_bytes());
+        file.extend_from_slice(&(channels * 2).to_le_bytes());
+        file.extend_from_slice(&16_u16.to_le_bytes());
+        file.extend_from_slice(b"data");
+        file.extend_from_slice(&data_len.to_le_bytes());
+        file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        file.into()
+    }
+
+    #[test]
+    fn one_second_of_any_rate_and_channels_becomes_one_second_for_the_ear() {
+        for (rate, channels) in [(8_000, 1), (11_025, 2), (16_000, 1), (44_100, 2), (48_000, 1), (96_000, 6)] {
+            let samples = vec![1_000_i16; rate as usize * usize::from(channels)];
+            let speech = decode(wav(rate, channels, &samples), None, 600).unwrap();
+            assert_eq!(speech.len(), 48_000, "{rate} Hz, {channels} channels");
+        }
+    }
+
+    #[test]
+    fn samples_at_the_ears_own_rate_pass_unchanged() {
+        let samples: Vec<i16> = (0..960).map(|n| (n * 37 % 20_000) - 10_000).chain([i16::MIN, i16::MAX]).collect();
+        let speech = decode(wav(48_000, 1, &samples), None, 600).unwrap();
+        assert_eq!(&speech[..], &samples[..]);
+    }
+
+    #[test]
+    fn a_refusal_for_length_names_what_was_sent_and_what_is_taken() {
+        let refused = decode(wav(8_000, 1, &vec![0; 8_000 * 12]), None, 10).unwrap_err();
+        assert_eq!(refused.code, Code::AudioTooLong);
+        assert!(refused.detail.contains("12 s") && refused.detail.contains("10 s"), "{}", refused.detail);
+    }
+
+    #[test]
+    fn a_wav_cut_short_is_named_so() {
+        let whole = wav(16_000, 1, &[5; 16_000]);
+        let refused = decode(whole.slice(..whole.len() / 2), None, 600).unwrap_err();
+        assert_eq!(refused.code, Code::AudioDamaged);
+        assert_eq!(decode(Bytes::new(), None, 600).unwrap_err().code, Code::AudioEmpty);
+        assert_eq!(decode(wav(16_000, 1, &[]), None, 600).unwrap_err().code, Code::AudioEmpty);
+        assert_eq!(decode(Bytes::from_static(b"hello there"), None, 600).unwrap_err().code, Code::AudioUnsupported);
+    }
+
+    #[test]
+    fn raw_samples_are_described_by_their_content_type() {
+        let format = |text| raw_format(Some(text)).map(|format| format.map(|f| (f.rate, f.channels)));
+        assert_eq!(format("audio/pcm;rate=24000;channels=2").unwrap(), Some((24_000, 2)));
+        assert_eq!(format("Audio/PCM").unwrap(), Some((16_000, 1)));
+        assert_eq!(format("audio/wav").unwrap(), None);
+        assert!(format("audio/pcm;rate=fast").unwrap_err().detail.contains("rate"));
+        assert!(format("audio/pcm;endian=big").unwrap_err().detail.contains("little-endian"));
+    }
+}

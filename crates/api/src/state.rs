@@ -1,0 +1,107 @@
+//! What every route stands on.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, web};
+use footlight_actors::{Caller, Node};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::auth::{Authenticated, SecretBook};
+use crate::options::ApiOptions;
+use crate::problem::{Code, Problem};
+use crate::stream::Seats;
+
+/// Memory for uploads is counted in pieces of this many bytes: a semaphore counts permits, and one per byte is more
+/// than it has.
+const MEMORY_UNIT: u64 = 4_096;
+/// When an upload that found no memory or no decoder should come back.
+const UPLOAD_RETRY_S: u64 = 2;
+
+/// The node, the options and the few things that routes share. Made once per process, shared by both listeners.
+pub struct ApiState {
+    pub(crate) node: Node,
+    pub(crate) options: ApiOptions,
+    pub(crate) secrets: SecretBook,
+    pub(crate) seats: Seats,
+    upload_memory: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
+}
+
+impl ApiState {
+    /// Puts the node and its options together.
+    #[must_use]
+    pub fn new(node: Node, options: ApiOptions) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let decoders = if options.decoders == 0 { cores } else { options.decoders };
+        // Room for one upload at least, or none would ever be taken.
+        let memory = options.max_upload_memory_bytes.max(options.max_upload_bytes);
+        Self {
+            secrets: SecretBook::new(&options),
+            seats: Seats::default(),
+            upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
+            decoders: Arc::new(Semaphore::new(decoders)),
+            node,
+            options,
+        }
+    }
+
+    /// The state that a request's application was configured with.
+    ///
+    /// # Panics
+    /// If the application was not configured by this crate.
+    pub(crate) fn of(request: &HttpRequest) -> &web::Data<Self> {
+        request.app_data::<web::Data<Self>>().expect("configure_public or configure_admin has put the state there")
+    }
+
+    /// A place to gather one upload in.
+    pub(crate) fn upload_memory(&self) -> UploadMemory {
+        UploadMemory { all: Arc::clone(&self.upload_memory), taken: None, bytes: 0 }
+    }
+
+    /// Waits for one of the decoders. They are few, so that uploads cannot take all cores from live sessions.
+    pub(crate) async fn decoder(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.decoders).acquire_owned().await.map_err(Problem::internal)
+    }
+}
+
+impl From<Authenticated> for Caller {
+    fn from(caller: Authenticated) -> Self {
+        Self::Account { account: caller.account, secret: Some(caller.secret) }
+    }
+}
+
+/// The share of the upload memory that one upload fills; given back when it is dropped.
+pub(crate) struct UploadMemory {
+    all: Arc<Semaphore>,
+    taken: Option<OwnedSemaphorePermit>,
+    bytes: u64,
+}
+
+impl UploadMemory {
+    /// Takes `bytes` more. Never waits: uploads that wait for each other with memory in their hands would wait for ever.
+    ///
+    /// # Errors
+    /// A problem with a time to come back when all of it is taken.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
+        let before = permits(self.bytes);
+        self.bytes += bytes as u64;
+        let more = u32::try_from(permits(self.bytes) - before).unwrap_or(u32::MAX);
+        if more == 0 {
+            return Ok(());
+        }
+        let permit = Arc::clone(&self.all).try_acquire_many_owned(more).map_err(|_| {
+            Problem::new(Code::Capacity, "too many uploads arrive at the same time; try again in a moment")
+                .retry_after(UPLOAD_RETRY_S)
+                .with("what", "upload memory")
+        })?;
+        match &mut self.taken {
+            Some(taken) => taken.merge(permit),
+            None => self.taken = Some(permit),
+        }
+        Ok(())
+    }
+}
+
+fn permits(bytes: u64) -> usize {
+    usize::try_from(bytes.div_ceil(MEMORY_UNIT)).unwrap_or(usize::MAX)
+}

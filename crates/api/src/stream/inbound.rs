@@ -1,0 +1,242 @@
+//! What a client sends: samples and commands.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError};
+use bytes::Bytes;
+use footlight_actors::{Caller, Node, NodeError};
+use footlight_media::decode::PcmFormat;
+use footlight_session::SessionId;
+use footlight_stage::{LiveFeed, StageError};
+use tokio::sync::mpsc;
+
+use super::close;
+use super::command::{Command, Reply};
+use crate::problem::{Code, Problem};
+use crate::speech::Ear;
+
+/// Audio that cannot be taken is told of this often at most: a client may send fifty messages a second.
+const AUDIO_PROBLEM_EVERY: Duration = Duration::from_secs(1);
+
+/// A message for the client, or the answer to its ping.
+pub(crate) enum Outgoing {
+    Reply(Reply),
+    Pong(Bytes),
+}
+
+/// The reading half of one connection.
+pub(crate) struct Inbound {
+    node: Node,
+    who: Caller,
+    session: SessionId,
+    /// The format that binary messages have unless `audio_begin` says otherwise.
+    default_format: PcmFormat,
+    ear: Ear,
+    /// The utterance that binary messages belong to.
+    feed: Option<LiveFeed>,
+    /// The first half of a sample whose second half is in the next message.
+    odd_byte: Option<u8>,
+    speech: Vec<i16>,
+    replies: mpsc::Sender<Outgoing>,
+    heard_at: Rc<Cell<Instant>>,
+    told_of_audio: Option<Instant>,
+}
+
+impl Inbound {
+    pub(crate) fn new(
+        node: Node,
+        who: Caller,
+        session: SessionId,
+        default_format: PcmFormat,
+        ear: Ear,
+        replies: mpsc::Sender<Outgoing>,
+        heard_at: Rc<Cell<Instant>>,
+    ) -> Self {
+        Self {
+            node,
+            who,
+            session,
+            default_format,
+            ear,
+            feed: None,
+            odd_byte: None,
+            speech: Vec::new(),
+            replies,
+            heard_at,
+            told_of_audio: None,
+        }
+    }
+
+    /// Reads until the client is gone. Returns what to close with, if there is anybody to tell.
+    pub(crate) async fn run(mut self, mut messages: AggregatedMessageStream) -> Option<CloseReason> {
+        while let Some(message) = messages.recv().await {
+            self.heard_at.set(Instant::now());
+            let told = match message {
+                Ok(AggregatedMessage::Binary(samples)) => self.audio(&samples).await,
+                Ok(AggregatedMessage::Text(text)) => self.command(&text).await,
+                Ok(AggregatedMessage::Ping(payload)) => self.tell(Outgoing::Pong(payload)),
+                Ok(AggregatedMessage::Pong(_)) => Ok(()),
+                Ok(AggregatedMessage::Close(_)) => return Some(close(CloseCode::Normal, "bye")),
+                Err(ProtocolError::Overflow) => return Some(close(CloseCode::Size, "the message is too large")),
+                Err(ProtocolError::Io(_)) => return None,
+                Err(error) => return Some(close(CloseCode::Protocol, error.to_string())),
+            };
+            if told.is_err() {
+                return Some(close(CloseCode::Policy, "too many answers wait: read them"));
+            }
+        }
+        None
+    }
+
+    async fn command(&mut self, text: &str) -> Result<(), Unread> {
+        let command: Command = match serde_json::from_str(text) {
+            Ok(command) => command,
+            Err(error) => {
+                let problem = Problem::new(Code::InvalidBody, format!("the message is not a command: {error}"));
+                return self.tell(Outgoing::Reply(Reply::Problem { command: None, id: None, problem }));
+            }
+        };
+        let reply = match self.perform(&command).await {
+            Ok(reply) => reply,
+            Err(problem) => {
+                Reply::Problem { command: Some(command.name()), id: command.id().map(str::to_owned), problem }
+            }
+        };
+        self.tell(Outgoing::Reply(reply))
+    }
+
+    async fn perform(&mut self, command: &Command) -> Result<Reply, Problem> {
+        let mut reply = Reply::done(command);
+        match command {
+            Command::AudioBegin { rate, channels, .. } => {
+                let rate = rate.unwrap_or(self.default_format.rate);
+                let channels = channels.unwrap_or(self.default_format.channels);
+                let ear = Ear::new(rate, channels)?;
+                self.end_utterance();
+                self.ear = ear;
+            }
+            Command::AudioEnd { .. } => self.end_utterance(),
+            Command::Interrupt { .. } => {
+                self.drop_utterance();
+                let cut = self.node.interrupt(self.who, self.session).await?;
+                if let Reply::Done { generation, position_ms, utterance_id, .. } = &mut reply {
+                    *generation = Some(cut.generation);
+                    *position_ms = Some(cut.position_ms);
+                    *utterance_id = cut.utterance;
+                }
+            }
+            Command::Pause { .. } => drop(self.node.pause(self.who, self.session).await?),
+            Command::Resume { .. } => drop(self.node.resume(self.who, self.session).await?),
+            Command::Stop { .. } => drop(self.node.stop(self.who, self.session).await?),
+            Command::Ping { .. } => {}
+        }
+        Ok(reply)
+    }
+
+    async fn audio(&mut self, message: &[u8]) -> Result<(), Unread> {
+        self.speech.clear();
+        let samples = samples(&mut self.odd_byte, message);
+        self.ear.push(samples, &mut self.speech);
+        if self.speech.is_empty() {
+            return Ok(());
+        }
+        match self.push().await {
+            Ok(()) => Ok(()),
+            Err(problem) => self.tell_of_audio(problem),
+        }
+    }
+
+    /// Gives the speech at hand to the open utterance, or to a new one if that is over.
+    async fn push(&mut self) -> Result<(), Problem> {
+        if let Some(feed) = &self.feed {
+            match feed.push(&self.speech) {
+                Ok(_) => return Ok(()),
+                Err(StageError::UtteranceOver | StageError::Closed) => self.feed = None,
+                Err(error) => return Err(NodeError::from(error).into()),
+            }
+        }
+        let feed = self.node.live(self.who, self.session).await?;
+        let utterance_id = feed.utterance();
+        feed.push(&self.speech).map_err(NodeError::from)?;
+        self.feed = Some(feed);
+        self.tell(Outgoing::Reply(Reply::UtteranceQueued { utterance_id }))
+            .map_err(|Unread| Problem::new(Code::AudioQueueFull, "too many answers wait: read them"))
+    }
+
+    /// Speaks what the resampler still holds, and lets the utterance end.
+    fn end_utterance(&mut self) {
+        self.speech.clear();
+        self.ear.flush(&mut self.speech);
+        self.odd_byte = None;
+        if let Some(feed) = self.feed.take() {
+            // An utterance that is over already, or a full queue, loses the last few milliseconds of a sound that
+            // nobody waits for.
+            let _ = feed.push(&self.speech);
+            feed.end();
+        }
+    }
+
+    /// Forgets the utterance: what is sent next begins another.
+    fn drop_utterance(&mut self) {
+        self.speech.clear();
+        self.ear.flush(&mut self.speech);
+        self.odd_byte = None;
+        self.feed = None;
+    }
+
+    fn tell_of_audio(&mut self, problem: Problem) -> Result<(), Unread> {
+        let now = Instant::now();
+        if self.told_of_audio.is_some_and(|told| now - told < AUDIO_PROBLEM_EVERY) {
+            return Ok(());
+        }
+        self.told_of_audio = Some(now);
+        self.tell(Outgoing::Reply(Reply::Problem { command: None, id: None, problem }))
+    }
+
+    fn tell(&self, outgoing: Outgoing) -> Result<(), Unread> {
+        self.replies.try_send(outgoing).map_err(|_| Unread)
+    }
+}
+
+/// The client does not read its answers.
+#[derive(Debug)]
+struct Unread;
+
+/// The 16-bit little-endian samples of a message, at full scale 1. Messages may end in the middle of a sample.
+fn samples(odd_byte: &mut Option<u8>, message: &[u8]) -> Vec<f32> {
+    let full_scale = |low, high| f32::from(i16::from_le_bytes([low, high])) / 32_768.0;
+    let mut found = Vec::with_capacity(message.len() / 2 + 1);
+    let mut rest = message;
+    if let (Some(low), Some((&high, tail))) = (*odd_byte, message.split_first()) {
+        found.push(full_scale(low, high));
+        *odd_byte = None;
+        rest = tail;
+    }
+    let (pairs, left) = rest.as_chunks::<2>();
+    found.extend(pairs.iter().map(|&[low, high]| full_scale(low, high)));
+    if let [low] = left {
+        *odd_byte = Some(*low);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_may_be_cut_anywhere_between_messages() {
+        let whole: Vec<u8> = [1_i16, -2, 300, -32_768].iter().flat_map(|sample| sample.to_le_bytes()).collect();
+        let expected = samples(&mut None, &whole);
+        for cut in 0..=whole.len() {
+            let mut odd_byte = None;
+            let mut found = samples(&mut odd_byte, &whole[..cut]);
+            found.extend(samples(&mut odd_byte, &whole[cut..]));
+            assert_eq!(found, expected, "cut at {cut}");
+            assert_eq!(odd_byte, None);
+        }
+        assert_eq!(samples(&mut None, &[]), Vec::<f32>::new());
+    }
+}
