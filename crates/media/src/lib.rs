@@ -25,7 +25,5 @@ pub use audio::{OpusEncoder, OpusPacket, OpusSettings};
 pub use decode::{AudioDecoder, AudioSource, DecodeError, DecodeLimits, PcmChunk, PcmFormat};
 pub use error::MediaError;
 pub use mp4::{AudioTrack, Mp4Writer, VideoTrack};
-pub use video::{
-    EncodedVideo, ForceIdr, H264Encoder, I420View, RateControl, VideoSettings, encoder_assembly,
-};
+pub use video::{EncodedVideo, ForceIdr, H264Encoder, I420View, RateControl, VideoSettings, encoder_assembly};
 pub use wire::{MediaFlags, MediaHeader, MediaKind};

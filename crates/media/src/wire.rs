@@ -109,32 +109,11 @@ impl MediaHeader {
     /// Returns [`MediaError::Header`] when the message is shorter than a header or of an unknown kind.
     pub fn decode(message: &[u8]) -> Result<(Self, &[u8]), MediaError> {
         let Some((bytes, unit)) = message.split_first_chunk::<HEADER_LEN>() else {
-            return Err(MediaError::Header {
-                reason: "it is shorter than its 24-byte header",
-            });
+            return Err(MediaError::Header { reason: "it is shorter than its 24-byte header" });
         };
-        let [
-            kind,
-            flags,
-            _,
-            _,
-            g0,
-            g1,
-            g2,
-            g3,
-            s0,
-            s1,
-            s2,
-            s3,
-            pts @ ..,
-            d0,
-            d1,
-            d2,
-            d3,
-        ] = *bytes;
-        let kind = MediaKind::from_byte(kind).ok_or(MediaError::Header {
-            reason: "its kind is neither video (1) nor audio (2)",
-        })?;
+        let [kind, flags, _, _, g0, g1, g2, g3, s0, s1, s2, s3, pts @ .., d0, d1, d2, d3] = *bytes;
+        let kind = MediaKind::from_byte(kind)
+            .ok_or(MediaError::Header { reason: "its kind is neither video (1) nor audio (2)" })?;
         let header = Self {
             kind,
             flags: MediaFlags::from_bits(flags),
@@ -172,10 +151,7 @@ mod tests {
 
         let mut message = expected.to_vec();
         message.extend_from_slice(b"unit");
-        assert_eq!(
-            MediaHeader::decode(&message).unwrap(),
-            (header, &b"unit"[..])
-        );
+        assert_eq!(MediaHeader::decode(&message).unwrap(), (header, &b"unit"[..]));
     }
 
     #[test]

@@ -22,10 +22,7 @@ pub struct OpusSettings {
 
 impl Default for OpusSettings {
     fn default() -> Self {
-        Self {
-            bits_per_second: 32_000,
-            complexity: 5,
-        }
+        Self { bits_per_second: 32_000, complexity: 5 }
     }
 }
 
@@ -69,47 +66,26 @@ impl OpusEncoder {
     /// library refuses.
     pub fn new(settings: OpusSettings) -> Result<Self, MediaError> {
         let checks = [
-            (
-                "the opus bit rate",
-                settings.bits_per_second,
-                6_000,
-                256_000,
-            ),
+            ("the opus bit rate", settings.bits_per_second, 6_000, 256_000),
             ("the opus complexity", u32::from(settings.complexity), 0, 10),
         ];
         for (name, value, min, max) in checks {
             if value < min || value > max {
-                return Err(MediaError::OutOfRange {
-                    name,
-                    value,
-                    min,
-                    max,
-                });
+                return Err(MediaError::OutOfRange { name, value, min, max });
             }
         }
         let failed = |operation| move |code: ErrorCode| opus_error(operation, code);
-        let mut encoder = Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Voip)
-            .map_err(failed("start"))?;
-        encoder
-            .set_bitrate(Bitrate::Value(settings.bits_per_second))
-            .map_err(failed("set its bit rate"))?;
-        encoder
-            .set_complexity(settings.complexity)
-            .map_err(failed("set its complexity"))?;
-        encoder
-            .set_signal(Signal::Voice)
-            .map_err(failed("prefer voice"))?;
+        let mut encoder =
+            Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Audio).map_err(failed("start"))?;
+        encoder.set_bitrate(Bitrate::Value(settings.bits_per_second)).map_err(failed("set its bit rate"))?;
+        encoder.set_complexity(settings.complexity).map_err(failed("set its complexity"))?;
+        encoder.set_signal(Signal::Voice).map_err(failed("prefer voice"))?;
         let look_ahead = encoder.get_look_ahead().map_err(failed("tell its delay"))?;
         let pre_skip = u16::try_from(look_ahead).map_err(|_| MediaError::Opus {
             operation: "tell its delay",
             reason: "the delay is longer than a header can say",
         })?;
-        Ok(Self {
-            encoder,
-            pre_skip,
-            pending: Vec::with_capacity(PACKET_SAMPLES),
-            pts_samples: 0,
-        })
+        Ok(Self { encoder, pre_skip, pending: Vec::with_capacity(PACKET_SAMPLES), pts_samples: 0 })
     }
 
     /// Returns how many decoded samples come before the first pushed one (312 at 48 kHz): what a file's header or
@@ -129,16 +105,11 @@ impl OpusEncoder {
     /// # Errors
     ///
     /// Returns [`MediaError::Opus`] when the library refuses.
-    pub fn push(
-        &mut self,
-        mut samples: &[f32],
-        packets: &mut Vec<OpusPacket>,
-    ) -> Result<(), MediaError> {
+    pub fn push(&mut self, mut samples: &[f32], packets: &mut Vec<OpusPacket>) -> Result<(), MediaError> {
         while !samples.is_empty() {
             let wanted = PACKET_SAMPLES - self.pending.len();
             let (now, later) = samples.split_at(wanted.min(samples.len()));
-            self.pending
-                .extend(now.iter().map(|&sample| limited(sample)));
+            self.pending.extend(now.iter().map(|&sample| limited(sample)));
             samples = later;
             if self.pending.len() == PACKET_SAMPLES {
                 packets.push(self.encode(PACKET_SAMPLES)?);
@@ -152,11 +123,7 @@ impl OpusEncoder {
     /// # Errors
     ///
     /// Returns [`MediaError::Opus`] when the library refuses.
-    pub fn push_i16(
-        &mut self,
-        samples: &[i16],
-        packets: &mut Vec<OpusPacket>,
-    ) -> Result<(), MediaError> {
+    pub fn push_i16(&mut self, samples: &[i16], packets: &mut Vec<OpusPacket>) -> Result<(), MediaError> {
         let mut piece = [0.0; PACKET_SAMPLES];
         for chunk in samples.chunks(PACKET_SAMPLES) {
             for (to, &from) in piece.iter_mut().zip(chunk) {
@@ -204,26 +171,15 @@ impl OpusEncoder {
         let pts_samples = self.pts_samples;
         self.pts_samples += PACKET_SAMPLES as u64;
         self.pending.clear();
-        Ok(OpusPacket {
-            data: Bytes::from(packet),
-            pts_samples,
-            samples: real as u32,
-        })
+        Ok(OpusPacket { data: Bytes::from(packet), pts_samples, samples: real as u32 })
     }
 }
 
 fn opus_error(operation: &'static str, code: ErrorCode) -> MediaError {
-    MediaError::Opus {
-        operation,
-        reason: code.message(),
-    }
+    MediaError::Opus { operation, reason: code.message() }
 }
 
 /// Opus promises nothing for samples that are not finite, and clips loud ones itself less well.
 fn limited(sample: f32) -> f32 {
-    if sample.is_nan() {
-        0.0
-    } else {
-        sample.clamp(-1.0, 1.0)
-    }
+    if sample.is_nan() { 0.0 } else { sample.clamp(-1.0, 1.0) }
 }

@@ -3,7 +3,7 @@ use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder as CodecDecoder};
 use symphonia::core::errors::Error;
-use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
 use symphonia::core::packet::Packet;
 use symphonia::default::formats::{FlacReader, MpaReader, OggReader, WavReader};
 
@@ -37,10 +37,7 @@ enum Codec {
 }
 
 impl ContainerDecoder {
-    pub(super) fn open(
-        source: AudioSource,
-        container: Container,
-    ) -> Result<(Self, Shape), DecodeError> {
+    pub(super) fn open(source: AudioSource, container: Container) -> Result<(Self, Shape), DecodeError> {
         let reader = open_reader(source, container)?;
         let track = reader
             .first_track_known_codec(TrackType::Audio)
@@ -60,11 +57,13 @@ impl ContainerDecoder {
             frames: 0,
             frames_promised: track.num_frames.filter(|_| container == Container::Flac),
         };
-        let shape = Shape {
-            rate,
-            channels,
-            frames: known_length(&track, container),
+        let delay = match &decoder.codec {
+            // The container counts what is thrown away at the beginning.
+            Codec::Opus(opus) => opus.skip_frames() as u64,
+            Codec::Symphonia(_) => 0,
         };
+        let frames = track.num_frames.map(|frames| frames.saturating_sub(delay));
+        let shape = Shape { rate, channels, frames };
         Ok((decoder, shape))
     }
 
@@ -80,8 +79,7 @@ impl ContainerDecoder {
                 // MP3 and Ogg are made to lose packets: silence stands in for a damaged one, so that what follows
                 // is heard in its place. In WAV and FLAC damage means that the file is not what was sent.
                 Err(DecodeError::Malformed { .. })
-                    if matches!(self.container, Container::Mp3 | Container::Ogg)
-                        && damaged < DAMAGED_PACKETS_MAX =>
+                    if matches!(self.container, Container::Mp3 | Container::Ogg) && damaged < DAMAGED_PACKETS_MAX =>
                 {
                     damaged += 1;
                     let frames = packet.dur.get().min(CONCEALED_FRAMES_MAX) as usize;
@@ -116,20 +114,14 @@ impl ContainerDecoder {
         }
     }
 
-    fn decode_packet(
-        &mut self,
-        packet: &Packet,
-        samples: &mut Vec<f32>,
-    ) -> Result<(), DecodeError> {
+    fn decode_packet(&mut self, packet: &Packet, samples: &mut Vec<f32>) -> Result<(), DecodeError> {
         let decoder = match &mut self.codec {
             Codec::Opus(opus) => {
                 return opus.decode(&packet.data, packet.trim_end.get() as usize, samples);
             }
             Codec::Symphonia(decoder) => decoder,
         };
-        let buffer = decoder
-            .decode(packet)
-            .map_err(|error| from_symphonia(self.container, error))?;
+        let buffer = decoder.decode(packet).map_err(|error| from_symphonia(self.container, error))?;
         let (to_rate, to_channels) = shape_of(&buffer);
         if (to_rate, to_channels) != (self.rate, self.channels) {
             return Err(DecodeError::FormatChanged {
@@ -148,21 +140,15 @@ impl ContainerDecoder {
 
     fn check_whole(&self) -> Result<(), DecodeError> {
         match self.frames_promised {
-            Some(expected) if self.frames < expected => Err(DecodeError::Truncated {
-                container: self.container,
-                expected,
-                found: self.frames,
-                unit: "samples",
-            }),
+            Some(expected) if self.frames < expected => {
+                Err(DecodeError::Truncated { container: self.container, expected, found: self.frames, unit: "samples" })
+            }
             _ => Ok(()),
         }
     }
 }
 
-fn open_reader(
-    source: AudioSource,
-    container: Container,
-) -> Result<Box<dyn FormatReader>, DecodeError> {
+fn open_reader(source: AudioSource, container: Container) -> Result<Box<dyn FormatReader>, DecodeError> {
     let stream = source.into_stream().map_err(DecodeError::Io)?;
     let options = FormatOptions::default();
     let reader: Result<Box<dyn FormatReader>, Error> = match container {
@@ -175,33 +161,19 @@ fn open_reader(
     reader.map_err(|error| from_symphonia(container, error))
 }
 
-fn open_codec(
-    parameters: &AudioCodecParameters,
-    container: Container,
-) -> Result<(Codec, u32, usize), DecodeError> {
+fn open_codec(parameters: &AudioCodecParameters, container: Container) -> Result<(Codec, u32, usize), DecodeError> {
     if parameters.codec == CODEC_ID_OPUS {
         let head = parameters.extra_data.as_deref().unwrap_or_default();
         let (opus, channels) = OggOpusDecoder::open(head)?;
         return Ok((Codec::Opus(Box::new(opus)), ogg_opus::RATE, channels));
     }
     let (Some(rate), Some(channels)) = (parameters.sample_rate, &parameters.channels) else {
-        return Err(malformed(
-            container,
-            "its header tells no rate or no channels",
-        ));
+        return Err(malformed(container, "its header tells no rate or no channels"));
     };
     let decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &Default::default())
         .map_err(|error| from_symphonia(container, error))?;
     Ok((Codec::Symphonia(decoder), rate, channels.count()))
-}
-
-/// A WAV from a pipe carries a placeholder instead of its length; believing it would refuse the file as too long.
-fn known_length(track: &Track, container: Container) -> Option<u64> {
-    const PLACEHOLDER_FRAMES: u64 = 0x7fff_0000 / 16;
-    track
-        .num_frames
-        .filter(|&frames| container != Container::Wav || frames < PLACEHOLDER_FRAMES)
 }
 
 fn shape_of(buffer: &GenericAudioBufferRef<'_>) -> (u32, usize) {
@@ -211,19 +183,13 @@ fn shape_of(buffer: &GenericAudioBufferRef<'_>) -> (u32, usize) {
 
 fn from_symphonia(container: Container, error: Error) -> DecodeError {
     match error {
-        Error::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => {
-            DecodeError::Io(error)
-        }
-        Error::Unsupported(feature) => DecodeError::Unsupported {
-            found: format!("{container} with {feature}"),
-        },
+        Error::IoError(error) if error.kind() != std::io::ErrorKind::UnexpectedEof => DecodeError::Io(error),
+        Error::Unsupported(feature) => DecodeError::Unsupported { found: format!("{container} with {feature}") },
+        Error::IoError(_) => malformed(container, "it ends too early, as if it was cut short"),
         other => malformed(container, &other.to_string()),
     }
 }
 
 fn malformed(container: Container, reason: &str) -> DecodeError {
-    DecodeError::Malformed {
-        container,
-        reason: reason.to_owned(),
-    }
+    DecodeError::Malformed { container, reason: reason.to_owned() }
 }

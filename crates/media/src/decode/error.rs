@@ -29,9 +29,7 @@ pub enum DecodeError {
     },
 
     /// The content ends before its own header says it does: an upload or a copy was cut short.
-    #[error(
-        "the {container} is cut short: its header promises {expected} {unit} and {found} are there"
-    )]
+    #[error("the {container} is cut short: its header promises {expected} {unit} and {found} are there")]
     Truncated {
         /// Kind of file.
         container: Container,

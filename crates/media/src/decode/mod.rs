@@ -44,9 +44,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self {
-            seconds_max: 4 * 3600,
-        }
+        Self { seconds_max: 4 * 3600 }
     }
 }
 
@@ -108,27 +106,18 @@ impl AudioDecoder {
     ///
     /// Returns a [`DecodeError`] when it is empty, of no supported kind, cut short, damaged in its header, or by
     /// its header too long.
-    pub fn open(
-        source: impl Into<AudioSource>,
-        name: Option<&str>,
-        limits: DecodeLimits,
-    ) -> Result<Self, DecodeError> {
+    pub fn open(source: impl Into<AudioSource>, name: Option<&str>, limits: DecodeLimits) -> Result<Self, DecodeError> {
         let mut source = source.into();
         if source.is_empty() {
             return Err(DecodeError::Empty);
         }
         let container = sniff::recognise(&mut source, name)?;
         if container == Container::Wav {
-            wav::check_complete(&mut source)?;
+            source = wav::straighten(source)?;
         }
         let opened = guarded(container, || ContainerDecoder::open(source, container));
         let (decoder, shape) = opened?;
-        Self::start(
-            Inner::Container(Box::new(decoder)),
-            container,
-            shape,
-            limits,
-        )
+        Self::start(Inner::Container(Box::new(decoder)), container, shape, limits)
     }
 
     /// Opens raw samples: 16-bit little-endian, interleaved, without any header.
@@ -145,33 +134,19 @@ impl AudioDecoder {
         Self::start(Inner::Raw(decoder), Container::RawPcm, shape, limits)
     }
 
-    fn start(
-        decoder: Inner,
-        container: Container,
-        shape: Shape,
-        limits: DecodeLimits,
-    ) -> Result<Self, DecodeError> {
+    fn start(decoder: Inner, container: Container, shape: Shape, limits: DecodeLimits) -> Result<Self, DecodeError> {
         if shape.rate < RATE_MIN || shape.rate > RATE_MAX {
-            return Err(DecodeError::Rate {
-                rate: shape.rate,
-                min: RATE_MIN,
-                max: RATE_MAX,
-            });
+            return Err(DecodeError::Rate { rate: shape.rate, min: RATE_MIN, max: RATE_MAX });
         }
         if shape.channels == 0 || shape.channels > CHANNELS_MAX {
-            return Err(DecodeError::Channels {
-                channels: shape.channels,
-                max: CHANNELS_MAX,
-            });
+            return Err(DecodeError::Channels { channels: shape.channels, max: CHANNELS_MAX });
         }
         if shape.frames == Some(0) {
             return Err(DecodeError::Empty);
         }
         let frames_max = u64::from(limits.seconds_max) * u64::from(shape.rate);
         if shape.frames.is_some_and(|frames| frames > frames_max) {
-            return Err(DecodeError::TooLong {
-                limit_s: limits.seconds_max,
-            });
+            return Err(DecodeError::TooLong { limit_s: limits.seconds_max });
         }
         Ok(Self {
             decoder,
@@ -222,10 +197,7 @@ impl AudioDecoder {
         if !matches!(decoded, Ok(true)) {
             self.state = State::Ended;
         }
-        Ok(decoded?.then_some(PcmChunk {
-            samples: &self.samples,
-            channels: self.channels,
-        }))
+        Ok(decoded?.then_some(PcmChunk { samples: &self.samples, channels: self.channels }))
     }
 
     /// Fills `samples` with at least one frame, or returns false at the end.
@@ -247,9 +219,7 @@ impl AudioDecoder {
         }
         self.frames += frames;
         if self.frames > self.frames_max {
-            return Err(DecodeError::TooLong {
-                limit_s: self.limit_s,
-            });
+            return Err(DecodeError::TooLong { limit_s: self.limit_s });
         }
         // Float files may hold anything; one NaN would silence a filter for ever.
         for sample in &mut self.samples {
@@ -263,15 +233,9 @@ impl AudioDecoder {
 
 /// Runs a third-party decoder on bytes from anyone. A panic in it is that decoder's bug and this file's trouble
 /// alone: it becomes an error, and the decoder is not used again.
-fn guarded<T>(
-    container: Container,
-    decode: impl FnOnce() -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
+fn guarded<T>(container: Container, decode: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         tracing::error!(%container, "a decoder panicked");
-        Err(DecodeError::Malformed {
-            container,
-            reason: "it makes the decoder fail".to_owned(),
-        })
+        Err(DecodeError::Malformed { container, reason: "it makes the decoder fail".to_owned() })
     })
 }

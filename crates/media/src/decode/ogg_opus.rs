@@ -53,8 +53,7 @@ impl OggOpusDecoder {
                 });
             }
         };
-        let decoder =
-            Decoder::new(layout, SampleRate::Hz48000).map_err(|code| malformed(code.message()))?;
+        let decoder = Decoder::new(layout, SampleRate::Hz48000).map_err(|code| malformed(code.message()))?;
         let channels = usize::from(channels);
         let opus = Self {
             decoder,
@@ -63,6 +62,11 @@ impl OggOpusDecoder {
             packet: vec![0.0; PACKET_FRAMES_MAX * channels],
         };
         Ok((opus, channels))
+    }
+
+    /// Returns how many decoded frames are still to be thrown away.
+    pub(super) fn skip_frames(&self) -> usize {
+        self.skip_frames
     }
 
     /// Decodes one packet and appends what is left of it after trimming.
@@ -89,8 +93,5 @@ impl OggOpusDecoder {
 }
 
 fn malformed(reason: &str) -> DecodeError {
-    DecodeError::Malformed {
-        container: Container::Ogg,
-        reason: reason.to_owned(),
-    }
+    DecodeError::Malformed { container: Container::Ogg, reason: reason.to_owned() }
 }

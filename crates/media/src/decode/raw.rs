@@ -1,5 +1,3 @@
-use std::io::{ErrorKind, Read, Seek};
-
 use super::{AudioSource, Container, DecodeError, Shape};
 
 /// How many frames are read at a time.
@@ -17,18 +15,15 @@ pub struct PcmFormat {
 /// Reads raw 16-bit samples.
 pub(super) struct RawDecoder {
     source: AudioSource,
+    offset: u64,
     buffer: Vec<u8>,
 }
 
 impl RawDecoder {
-    pub(super) fn open(
-        mut source: AudioSource,
-        format: PcmFormat,
-    ) -> Result<(Self, Shape), DecodeError> {
+    pub(super) fn open(source: AudioSource, format: PcmFormat) -> Result<(Self, Shape), DecodeError> {
         if source.is_empty() {
             return Err(DecodeError::Empty);
         }
-        source.rewind().map_err(DecodeError::Io)?;
         let frame_bytes = u64::from(format.channels.max(1)) * 2;
         let frames = source.len() / frame_bytes;
         if !source.len().is_multiple_of(frame_bytes) {
@@ -40,31 +35,15 @@ impl RawDecoder {
             });
         }
         let buffer = vec![0; CHUNK_FRAMES * frame_bytes as usize];
-        let shape = Shape {
-            rate: format.rate,
-            channels: usize::from(format.channels),
-            frames: Some(frames),
-        };
-        Ok((Self { source, buffer }, shape))
+        let shape = Shape { rate: format.rate, channels: usize::from(format.channels), frames: Some(frames) };
+        Ok((Self { source, offset: 0, buffer }, shape))
     }
 
     pub(super) fn decode(&mut self, samples: &mut Vec<f32>) -> Result<(), DecodeError> {
-        let mut filled = 0;
-        while filled < self.buffer.len() {
-            match self.source.read(&mut self.buffer[filled..]) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(DecodeError::Io(error)),
-            }
-        }
-        samples.extend(
-            self.buffer[..filled]
-                .as_chunks()
-                .0
-                .iter()
-                .map(|&bytes| f32::from(i16::from_le_bytes(bytes)) / 32_768.0),
-        );
+        let bytes = self.source.read_at(self.offset, &mut self.buffer).map_err(DecodeError::Io)?;
+        self.offset += bytes.len() as u64;
+        let words = bytes.as_chunks().0.iter().map(|&word| i16::from_le_bytes(word));
+        samples.extend(words.map(|word| f32::from(word) / 32_768.0));
         Ok(())
     }
 }

@@ -4,7 +4,6 @@
 //! formats with a signature must begin with it, and MP3 must show three frames in a row that agree.
 
 use std::fmt;
-use std::io::{Read, Seek, SeekFrom};
 
 use super::{AudioSource, DecodeError};
 
@@ -40,26 +39,21 @@ impl fmt::Display for Container {
     }
 }
 
-/// Tells what `source` holds and leaves it at its beginning.
-pub(super) fn recognise(
-    source: &mut AudioSource,
-    name: Option<&str>,
-) -> Result<Container, DecodeError> {
+/// Tells what `source` holds.
+pub(super) fn recognise(source: &mut AudioSource, name: Option<&str>) -> Result<Container, DecodeError> {
     let mut head = [0; 16];
-    let head = read_at(source, 0, &mut head)?.to_vec();
-    if let Some(container) = by_signature(&head) {
+    let head = source.read_at(0, &mut head).map_err(DecodeError::Io)?;
+    if let Some(container) = by_signature(head) {
         return Ok(container);
     }
-    let skipped = id3_length(&head);
+    let skipped = id3_length(head);
     if skipped.is_none()
-        && let Some(found) = known_but_unsupported(&head)
+        && let Some(found) = known_but_unsupported(head)
     {
-        return Err(DecodeError::Unsupported {
-            found: found.to_owned(),
-        });
+        return Err(DecodeError::Unsupported { found: found.to_owned() });
     }
     let mut window = vec![0; MP3_SEARCH_BYTES];
-    let window = read_at(source, skipped.unwrap_or(0), &mut window)?;
+    let window = source.read_at(skipped.unwrap_or(0), &mut window).map_err(DecodeError::Io)?;
     // FLAC files are sometimes tagged like MP3 files.
     if skipped.is_some() && window.starts_with(b"fLaC") {
         return Ok(Container::Flac);
@@ -69,27 +63,13 @@ pub(super) fn recognise(
     }
     Err(DecodeError::Unrecognised {
         name: name.map_or_else(|| "the content".to_owned(), |name| format!("{name:?}")),
-        begins_with: readable(&head),
+        begins_with: readable(head),
     })
 }
 
 fn by_signature(head: &[u8]) -> Option<Container> {
     match head {
-        [
-            b'R',
-            b'I',
-            b'F',
-            b'F',
-            _,
-            _,
-            _,
-            _,
-            b'W',
-            b'A',
-            b'V',
-            b'E',
-            ..,
-        ] => Some(Container::Wav),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..] => Some(Container::Wav),
         [b'f', b'L', b'a', b'C', ..] => Some(Container::Flac),
         [b'O', b'g', b'g', b'S', ..] => Some(Container::Ogg),
         _ => None,
@@ -118,10 +98,7 @@ fn id3_length(head: &[u8]) -> Option<u64> {
         return None;
     };
     // Four bytes of seven bits each, without the tag's own header and, if marked, footer.
-    let size = size
-        .first_chunk::<4>()?
-        .iter()
-        .fold(0, |sum, &byte| sum << 7 | u64::from(byte & 0x7f));
+    let size = size.first_chunk::<4>()?.iter().fold(0, |sum, &byte| sum << 7 | u64::from(byte & 0x7f));
     let footer = if flags & 0x10 == 0 { 0 } else { 10 };
     Some(10 + size + footer)
 }
@@ -146,12 +123,8 @@ fn has_mp3_frames(window: &[u8]) -> bool {
 
 /// Returns the length in bytes of the layer III frame that `data` begins with, by its header.
 fn mp3_frame_length(data: &[u8]) -> Option<usize> {
-    const MPEG1_KBPS: [usize; 16] = [
-        0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0,
-    ];
-    const MPEG2_KBPS: [usize; 16] = [
-        0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0,
-    ];
+    const MPEG1_KBPS: [usize; 16] = [0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0];
+    const MPEG2_KBPS: [usize; 16] = [0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0];
     let &[0xff, second, third, _, ..] = data else {
         return None;
     };
@@ -169,28 +142,6 @@ fn mp3_frame_length(data: &[u8]) -> Option<usize> {
     let kbps = kbps[usize::from(third >> 4)];
     let padding = usize::from(third >> 1 & 1);
     (kbps > 0).then(|| samples / 8 * kbps * 1000 / rate + padding)
-}
-
-fn read_at<'a>(
-    source: &mut AudioSource,
-    offset: u64,
-    buffer: &'a mut [u8],
-) -> Result<&'a [u8], DecodeError> {
-    let mut filled = 0;
-    source
-        .seek(SeekFrom::Start(offset))
-        .map_err(DecodeError::Io)?;
-    while filled < buffer.len() {
-        match source
-            .read(&mut buffer[filled..])
-            .map_err(DecodeError::Io)?
-        {
-            0 => break,
-            read => filled += read,
-        }
-    }
-    source.rewind().map_err(DecodeError::Io)?;
-    Ok(&buffer[..filled])
 }
 
 /// Shows bytes the way a person looks at a file: as text where it is text.

@@ -53,11 +53,7 @@ impl Mp4Writer {
     /// # Errors
     ///
     /// Returns [`MediaError::File`], which names the file, when it cannot be created.
-    pub fn create(
-        path: impl Into<PathBuf>,
-        video: VideoTrack,
-        audio: Option<AudioTrack>,
-    ) -> Result<Self, MediaError> {
+    pub fn create(path: impl Into<PathBuf>, video: VideoTrack, audio: Option<AudioTrack>) -> Result<Self, MediaError> {
         let path = path.into();
         let part = part_path(&path);
         let file = OpenOptions::new()
@@ -67,11 +63,7 @@ impl Mp4Writer {
             .truncate(true)
             .open(&part)
             .map_err(|source| file_error("create", &path, source))?;
-        let mut writer = Self {
-            muxer: None,
-            path,
-            part,
-        };
+        let mut writer = Self { muxer: None, path, part };
         writer.muxer = Some(Muxer::start(file, writer.path.clone(), video, audio)?);
         Ok(writer)
     }
@@ -83,13 +75,7 @@ impl Mp4Writer {
     ///
     /// Returns [`MediaError::Mp4Order`] for a unit that cannot stand here and [`MediaError::File`] when the disk
     /// does not take it.
-    pub fn push_video(
-        &mut self,
-        annex_b: &[u8],
-        pts_us: u64,
-        duration_us: u32,
-        idr: bool,
-    ) -> Result<(), MediaError> {
+    pub fn push_video(&mut self, annex_b: &[u8], pts_us: u64, duration_us: u32, idr: bool) -> Result<(), MediaError> {
         self.muxer().push_video(annex_b, pts_us, duration_us, idr)
     }
 
@@ -126,9 +112,7 @@ impl Mp4Writer {
     }
 
     fn muxer(&mut self) -> &mut Muxer<File> {
-        self.muxer
-            .as_mut()
-            .expect("only finish takes the muxer, and it takes the writer with it")
+        self.muxer.as_mut().expect("only finish takes the muxer, and it takes the writer with it")
     }
 
     fn remove_part(&self) {
@@ -163,9 +147,5 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn file_error(operation: &'static str, path: &Path, source: io::Error) -> MediaError {
-    MediaError::File {
-        operation,
-        path: path.to_owned(),
-        source,
-    }
+    MediaError::File { operation, path: path.to_owned(), source }
 }

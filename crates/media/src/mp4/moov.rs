@@ -32,12 +32,7 @@ pub(super) fn video_timescale(fps: u32) -> u32 {
 }
 
 /// Encodes the index of a file whose media begins `shift` bytes later than it was written.
-pub(super) fn encode(
-    video: &VideoInfo<'_>,
-    audio: Option<&AudioInfo<'_>>,
-    shift: u64,
-    wide: bool,
-) -> Vec<u8> {
+pub(super) fn encode(video: &VideoInfo<'_>, audio: Option<&AudioInfo<'_>>, shift: u64, wide: bool) -> Vec<u8> {
     let picture = Track {
         id: VIDEO_ID,
         handler: *b"vide",
@@ -52,10 +47,7 @@ pub(super) fn encode(
         table: audio.table,
         edits: audio.edits(),
     });
-    let duration = sound
-        .iter()
-        .map(Track::duration)
-        .fold(picture.duration(), u64::max);
+    let duration = sound.iter().map(Track::duration).fold(picture.duration(), u64::max);
     let mut out = Vec::new();
     put_box(&mut out, b"moov", |out| {
         put_movie_header(out, duration);
@@ -90,15 +82,9 @@ impl VideoInfo<'_> {
         let duration = (self.table.ticks() * movie + timescale / 2) / timescale;
         let mut edits = Vec::new();
         if delay > 0 {
-            edits.push(Edit {
-                duration: delay,
-                from: None,
-            });
+            edits.push(Edit { duration: delay, from: None });
         }
-        edits.push(Edit {
-            duration,
-            from: Some(0),
-        });
+        edits.push(Edit { duration, from: Some(0) });
         edits
     }
 }
@@ -108,10 +94,7 @@ impl AudioInfo<'_> {
     fn edits(&self) -> Vec<Edit> {
         let pre_skip = u64::from(self.track.pre_skip);
         let decoded = self.table.ticks().saturating_sub(pre_skip);
-        vec![Edit {
-            duration: self.real_samples.min(decoded),
-            from: Some(pre_skip),
-        }]
+        vec![Edit { duration: self.real_samples.min(decoded), from: Some(pre_skip) }]
     }
 }
 

@@ -67,9 +67,7 @@ impl<W: Read + Write + Seek> Muxer<W> {
         audio: Option<AudioTrack>,
     ) -> Result<Self, MediaError> {
         if video.fps == 0 || video.width == 0 || video.height == 0 {
-            return Err(MediaError::Mp4Order {
-                reason: "a picture needs a size and a frame rate",
-            });
+            return Err(MediaError::Mp4Order { reason: "a picture needs a size and a frame rate" });
         }
         let mut head = Vec::new();
         put_box(&mut head, b"ftyp", |out| {
@@ -79,8 +77,7 @@ impl<W: Read + Write + Seek> Muxer<W> {
         });
         let mdat_start = head.len() as u64;
         put_mdat_header(&mut head, MDAT_HEADER);
-        out.write_all(&head)
-            .map_err(|source| file_error("write", &path, source))?;
+        out.write_all(&head).map_err(|source| file_error("write", &path, source))?;
         Ok(Self {
             out,
             path,
@@ -135,9 +132,7 @@ impl<W: Read + Write + Seek> Muxer<W> {
     }
 
     pub(super) fn push_audio(&mut self, packet: &[u8], samples: u32) -> Result<(), MediaError> {
-        let audio = self.audio.as_mut().ok_or(MediaError::Mp4Order {
-            reason: "the file was begun without sound",
-        })?;
+        let audio = self.audio.as_mut().ok_or(MediaError::Mp4Order { reason: "the file was begun without sound" })?;
         audio.chunk.data.extend_from_slice(packet);
         audio.chunk.samples += 1;
         audio.chunk.us += 20_000;
@@ -155,9 +150,7 @@ impl<W: Read + Write + Seek> Muxer<W> {
         self.write_video_chunk()?;
         self.write_audio_chunk()?;
         let Some(parameter_sets) = self.video.parameter_sets.take() else {
-            return Err(MediaError::Mp4Order {
-                reason: "it has no picture",
-            });
+            return Err(MediaError::Mp4Order { reason: "it has no picture" });
         };
         if let Some(last) = self.video.last {
             let ends = last.pts_us + u64::from(last.duration_us);
@@ -214,9 +207,7 @@ impl<W: Read + Write + Seek> Muxer<W> {
     }
 
     fn append(&mut self, data: &[u8]) -> Result<(), MediaError> {
-        self.out
-            .write_all(data)
-            .map_err(|source| file_error("write", &self.path, source))?;
+        self.out.write_all(data).map_err(|source| file_error("write", &self.path, source))?;
         self.end += data.len() as u64;
         Ok(())
     }
@@ -250,9 +241,7 @@ impl VideoState {
                 nal::SPS if unit.len() >= 4 => sets[0] = Some(unit),
                 nal::PPS => sets[1] = Some(unit),
                 nal::IDR_SLICE if !idr => {
-                    return Err(MediaError::Mp4Order {
-                        reason: "a unit not marked as an idr holds one",
-                    });
+                    return Err(MediaError::Mp4Order { reason: "a unit not marked as an idr holds one" });
                 }
                 _ => {}
             }
@@ -262,16 +251,11 @@ impl VideoState {
                 self.parameter_sets = Some([sps.to_vec(), pps.to_vec()]);
                 Ok(())
             }
-            (None, _) => Err(MediaError::Mp4Order {
-                reason: "the first picture must be an idr with its sps and pps",
-            }),
+            (None, _) => Err(MediaError::Mp4Order { reason: "the first picture must be an idr with its sps and pps" }),
             (Some([sps, pps]), [new_sps, new_pps])
-                if new_sps.is_some_and(|new| new != sps)
-                    || new_pps.is_some_and(|new| new != pps) =>
+                if new_sps.is_some_and(|new| new != sps) || new_pps.is_some_and(|new| new != pps) =>
             {
-                Err(MediaError::Mp4Order {
-                    reason: "a picture was encoded with other settings than the first",
-                })
+                Err(MediaError::Mp4Order { reason: "a picture was encoded with other settings than the first" })
             }
             _ => Ok(()),
         }
@@ -286,15 +270,10 @@ impl VideoState {
                 self.table.push_duration(ticks);
             }
             Some(_) => {
-                return Err(MediaError::Mp4Order {
-                    reason: "picture times must rise",
-                });
+                return Err(MediaError::Mp4Order { reason: "picture times must rise" });
             }
         }
-        self.last = Some(LastPicture {
-            pts_us,
-            duration_us,
-        });
+        self.last = Some(LastPicture { pts_us, duration_us });
         Ok(())
     }
 

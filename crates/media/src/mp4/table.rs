@@ -35,13 +35,8 @@ impl SampleTable {
 
     pub(super) fn push_chunk(&mut self, offset: u64, samples: u32) {
         self.chunk_offsets.push(offset);
-        if self
-            .chunk_runs
-            .last()
-            .is_none_or(|&(_, each)| each != samples)
-        {
-            self.chunk_runs
-                .push((self.chunk_offsets.len() as u32, samples));
+        if self.chunk_runs.last().is_none_or(|&(_, each)| each != samples) {
+            self.chunk_runs.push((self.chunk_offsets.len() as u32, samples));
         }
     }
 

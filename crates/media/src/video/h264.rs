@@ -1,9 +1,10 @@
 use bytes::Bytes;
 use openh264::encoder::{
-    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level,
-    Profile, QpRange, RateControlMode, SpsPpsStrategy, UsageType, VuiConfig,
+    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level, Profile, QpRange,
+    RateControlMode, SpsPpsStrategy, UsageType, VuiConfig,
 };
 use openh264::{OpenH264API, Timestamp};
+use openh264_sys2::{ENCODER_OPTION_TRACE_LEVEL, WELS_LOG_QUIET};
 
 use super::I420View;
 use crate::MediaError;
@@ -45,14 +46,8 @@ pub struct VideoSettings {
 
 impl VideoSettings {
     fn check(&self) -> Result<(), MediaError> {
-        let invalid = |reason| {
-            Err(MediaError::VideoSettings {
-                width: self.width,
-                height: self.height,
-                fps: self.fps,
-                reason,
-            })
-        };
+        let invalid =
+            |reason| Err(MediaError::VideoSettings { width: self.width, height: self.height, fps: self.fps, reason });
         if !self.width.is_multiple_of(2) || !self.height.is_multiple_of(2) {
             return invalid("width and height must be even");
         }
@@ -71,12 +66,7 @@ impl VideoSettings {
             RateControl::Bitrate { kbps } => ("the bit rate in kbit/s", kbps, 32, 50_000),
         };
         if value < min || value > max {
-            return Err(MediaError::OutOfRange {
-                name,
-                value,
-                min,
-                max,
-            });
+            return Err(MediaError::OutOfRange { name, value, min, max });
         }
         Ok(())
     }
@@ -86,12 +76,8 @@ impl VideoSettings {
             // Quality mode with one allowed quantiser. The encoder's "off" mode would do the same, but takes its
             // quantiser from a field that the safe binding does not reach. The bit rate is then only a number
             // for the level in the SPS: enough for any level that the size asks for, so that it never raises it.
-            RateControl::ConstantQp(qp) => {
-                (RateControlMode::Quality, QpRange::new(qp, qp), 1_000_000)
-            }
-            RateControl::Bitrate { kbps } => {
-                (RateControlMode::Bitrate, QpRange::new(12, 42), kbps * 1000)
-            }
+            RateControl::ConstantQp(qp) => (RateControlMode::Quality, QpRange::new(qp, qp), 1_000_000),
+            RateControl::Bitrate { kbps } => (RateControlMode::Bitrate, QpRange::new(12, 42), kbps * 1000),
         };
         EncoderConfig::new()
             .max_frame_rate(FrameRate::from_hz(self.fps as f32))
@@ -154,14 +140,10 @@ impl H264Encoder {
     /// Returns [`MediaError::VideoSettings`] or [`MediaError::OutOfRange`] for settings that cannot be encoded.
     pub fn new(settings: VideoSettings) -> Result<Self, MediaError> {
         settings.check()?;
-        let encoder =
-            Encoder::with_api_config(OpenH264API::from_source(), settings.encoder_config())
-                .map_err(MediaError::H264)?;
-        Ok(Self {
-            encoder,
-            settings,
-            frames: 0,
-        })
+        let mut encoder = Encoder::with_api_config(OpenH264API::from_source(), settings.encoder_config())
+            .map_err(MediaError::H264)?;
+        silence(&mut encoder);
+        Ok(Self { encoder, settings, frames: 0 })
     }
 
     /// Returns what the encoder was made for.
@@ -175,11 +157,7 @@ impl H264Encoder {
     ///
     /// Returns [`MediaError::FrameSize`] for a frame of another size, and [`MediaError::H264`] or
     /// [`MediaError::NoPicture`] when the encoder fails; after that, make a new one.
-    pub fn encode(
-        &mut self,
-        picture: I420View<'_>,
-        force_idr: ForceIdr,
-    ) -> Result<EncodedVideo, MediaError> {
+    pub fn encode(&mut self, picture: I420View<'_>, force_idr: ForceIdr) -> Result<EncodedVideo, MediaError> {
         let expected = (self.settings.width, self.settings.height);
         let found = (picture.width(), picture.height());
         if found != expected {
@@ -190,10 +168,7 @@ impl H264Encoder {
             self.encoder.force_intra_frame();
         }
         let timestamp = Timestamp::from_millis(self.frames * 1000 / u64::from(self.settings.fps));
-        let bits = self
-            .encoder
-            .encode_at(&picture, timestamp)
-            .map_err(MediaError::H264)?;
+        let bits = self.encoder.encode_at(&picture, timestamp).map_err(MediaError::H264)?;
         let idr = bits.frame_type() == FrameType::IDR;
         let data = Bytes::from(bits.to_vec());
         if data.is_empty() {
@@ -201,5 +176,20 @@ impl H264Encoder {
         }
         self.frames += 1;
         Ok(EncodedVideo { data, idr })
+    }
+}
+
+/// Keeps the library from writing to standard error, where it would warn, at every new session, that rate control
+/// may miss its target when no frame is skipped. Its failures come back as codes all the same.
+#[allow(
+    unsafe_code,
+    reason = "the safe binding sets the trace level only after the first frame, when the warning is already out"
+)]
+fn silence(encoder: &mut Encoder) {
+    let mut level = WELS_LOG_QUIET;
+    // SAFETY: this option takes a pointer to an i32, which is only read during the call, and is one of the three
+    // that the library allows before it is initialised. No parameter that the binding relies on is touched.
+    unsafe {
+        encoder.raw_api().set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast());
     }
 }

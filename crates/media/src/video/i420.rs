@@ -31,12 +31,7 @@ impl<'a> I420View<'a> {
         y_stride: usize,
         uv_stride: usize,
     ) -> Result<Self, MediaError> {
-        let invalid = |reason| MediaError::VideoSettings {
-            width,
-            height,
-            fps: 0,
-            reason,
-        };
+        let invalid = |reason| MediaError::VideoSettings { width, height, fps: 0, reason };
         if width == 0 || height == 0 || !width.is_multiple_of(2) || !height.is_multiple_of(2) {
             return Err(invalid("i420 needs an even width and height"));
         }
@@ -47,30 +42,14 @@ impl<'a> I420View<'a> {
         // The last row need not be followed by padding.
         let luma_len = y_stride * (rows - 1) + columns;
         let chroma_len = uv_stride * (rows / 2 - 1) + columns / 2;
-        for (plane, found, expected) in [
-            ("y", y.len(), luma_len),
-            ("u", u.len(), chroma_len),
-            ("v", v.len(), chroma_len),
-        ] {
+        for (plane, found, expected) in
+            [("y", y.len(), luma_len), ("u", u.len(), chroma_len), ("v", v.len(), chroma_len)]
+        {
             if found < expected {
-                return Err(MediaError::Plane {
-                    plane,
-                    width,
-                    height,
-                    expected,
-                    found,
-                });
+                return Err(MediaError::Plane { plane, width, height, expected, found });
             }
         }
-        Ok(Self {
-            width,
-            height,
-            y,
-            u,
-            v,
-            y_stride,
-            uv_stride,
-        })
+        Ok(Self { width, height, y, u, v, y_stride, uv_stride })
     }
 
     /// Borrows one buffer that holds the three planes one after the other without padding.

@@ -13,7 +13,6 @@ mod tests;
 
 pub use assembly::encoder_assembly;
 pub use h264::{
-    EncodedVideo, FPS_MAX, ForceIdr, H264Encoder, LONG_SIDE_MAX, RateControl, SHORT_SIDE_MAX,
-    SIDE_MIN, VideoSettings,
+    EncodedVideo, FPS_MAX, ForceIdr, H264Encoder, LONG_SIDE_MAX, RateControl, SHORT_SIDE_MAX, SIDE_MIN, VideoSettings,
 };
 pub use i420::I420View;

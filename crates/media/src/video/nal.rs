@@ -23,10 +23,7 @@ pub(crate) fn units(annex_b: &[u8]) -> impl Iterator<Item = &[u8]> {
             let end = find_start_code(data).unwrap_or(data.len());
             rest = after_start_code(&data[end..]);
             // Zero bytes before a start code belong to neither unit: a unit never ends with one.
-            let length = data[..end]
-                .iter()
-                .rposition(|&byte| byte != 0)
-                .map_or(0, |last| last + 1);
+            let length = data[..end].iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
             if length > 0 {
                 return Some(&data[..length]);
             }

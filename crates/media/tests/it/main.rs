@@ -1,0 +1,7 @@
+//! The media crate against real files and other people's tools.
+
+mod decode;
+mod mp4;
+mod scene;
+mod splice;
+mod tools;
