@@ -9,9 +9,7 @@ pub const SIDE_MAX: u32 = 1920;
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// The size is not one that renderers accept.
-    #[error(
-        "frame size {width}x{height} is not possible; both sides must be even and from {SIDE_MIN} to {SIDE_MAX}"
-    )]
+    #[error("frame size {width}x{height} is not possible; both sides must be even and from {SIDE_MIN} to {SIDE_MAX}")]
     Size {
         /// The width that was asked for.
         width: u32,
@@ -46,9 +44,5 @@ pub enum RenderError {
 /// [`RenderError::Size`] unless both sides are even and from [`SIDE_MIN`] to [`SIDE_MAX`].
 pub fn check_size(width: u32, height: u32) -> Result<(), RenderError> {
     let fits = |side: u32| side.is_multiple_of(2) && (SIDE_MIN..=SIDE_MAX).contains(&side);
-    if fits(width) && fits(height) {
-        Ok(())
-    } else {
-        Err(RenderError::Size { width, height })
-    }
+    if fits(width) && fits(height) { Ok(()) } else { Err(RenderError::Size { width, height }) }
 }

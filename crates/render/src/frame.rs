@@ -22,11 +22,7 @@ impl Frame {
         let luma = width as usize * height as usize;
         let mut data = vec![BLACK_LUMA; luma + luma / 2];
         data[luma..].fill(GREY_CHROMA);
-        Self {
-            width,
-            height,
-            data,
-        }
+        Self { width, height, data }
     }
 
     /// The width in pixels, always even.

@@ -37,10 +37,5 @@ fn check_frame((width, height): (u32, u32), frame: &Frame) -> Result<(), RenderE
     if (frame.width(), frame.height()) == (width, height) {
         return Ok(());
     }
-    Err(RenderError::FrameSize {
-        found_width: frame.width(),
-        found_height: frame.height(),
-        width,
-        height,
-    })
+    Err(RenderError::FrameSize { found_width: frame.width(), found_height: frame.height(), width, height })
 }

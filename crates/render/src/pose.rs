@@ -30,16 +30,8 @@ pub struct Pose {
 
 impl Pose {
     /// The face at rest, looking straight at the camera.
-    pub const NEUTRAL: Self = Self {
-        weights: Weights::NEUTRAL,
-        head: HeadPose {
-            yaw: 0.0,
-            pitch: 0.0,
-            roll: 0.0,
-            x: 0.0,
-            y: 0.0,
-        },
-    };
+    pub const NEUTRAL: Self =
+        Self { weights: Weights::NEUTRAL, head: HeadPose { yaw: 0.0, pitch: 0.0, roll: 0.0, x: 0.0, y: 0.0 } };
 
     /// The pose that lies `share` of the way from `self` to `other`, `0.0..=1.0`.
     #[must_use]

@@ -1,30 +1,70 @@
-//! Avatar bundles: a zip archive with a manifest, layers, displacement lattices and patch banks.
+//! Avatar bundles: a zip archive with a manifest, layers, displacement fields and banks of patches.
 //!
-//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`shipped()`].
+//! A bundle is layered 2.5D: still layers behind, a head that a lattice bends, and small windows (mouth, eyes) whose
+//! pictures are blended along their features. Opening one checks everything that a renderer later relies on; a bundle
+//! from a stranger costs at most [`BundleLimits`].
+//!
+//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`shipped()`].
 
 mod archive;
+mod assemble;
 mod error;
+mod image;
 mod manifest;
+pub mod parts;
 mod shipped;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
 pub use archive::{BundleLimits, RATIO_FREE_BYTES};
 pub use error::{BundleError, EntryFault};
-pub use manifest::{FORMAT, Manifest};
+pub use manifest::FORMAT;
 pub use shipped::{DEFAULT_AVATAR, shipped, shipped_names};
 
+use parts::{Eye, Landmarks, Lattice, Layer, Mouth, MouthNetwork};
+
+/// What a bundle says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    /// The short name, as used in the API: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// The name for people.
+    pub title: String,
+    /// The licence of the pictures, as an SPDX expression.
+    pub licence: String,
+    /// The width of the stage in pixels.
+    pub width: u32,
+    /// The height of the stage in pixels.
+    pub height: u32,
+    /// What the idle motion of this face is derived from.
+    pub seed: u64,
+    /// Where the features of the face lie at rest.
+    pub landmarks: Landmarks,
+}
+
 /// An avatar, unpacked and checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AvatarBundle {
     /// What the bundle says about itself.
     pub manifest: Manifest,
+    /// The layers from back to front; the first is the background.
+    pub layers: Vec<Layer>,
+    /// How the moving layers bend. Without one nothing of them moves.
+    pub lattice: Option<Lattice>,
+    /// At most one eye a side.
+    pub eyes: Vec<Eye>,
+    /// The mouth bank.
+    pub mouth: Option<Mouth>,
+    /// A network that draws the mouth instead of the bank.
+    pub mouth_network: Option<MouthNetwork>,
 }
 
 const MANIFEST: &str = "manifest.json";
 
 impl AvatarBundle {
-    /// Opens a bundle file within [`BundleLimits::DEFAULT`].
+    /// Opens a bundle file within [`BundleLimits::DEFAULT`]. Blocks while it reads and decodes.
     ///
     /// # Errors
     /// When the file cannot be read, or for any reason of [`AvatarBundle::from_bytes`].
@@ -51,9 +91,6 @@ impl AvatarBundle {
     /// # Errors
     /// As [`AvatarBundle::from_bytes`].
     pub fn from_bytes_within(bytes: &[u8], limits: &BundleLimits) -> Result<Self, BundleError> {
-        let archive = archive::Archive::unpack(bytes, limits)?;
-        let manifest: Manifest = serde_json::from_slice(archive.entry(MANIFEST)?)
-            .map_err(|error| BundleError::invalid(MANIFEST, error.to_string()))?;
-        Ok(Self { manifest })
+        assemble::assemble(&archive::Archive::unpack(bytes, limits)?, limits)
     }
 }

@@ -1,0 +1,1 @@
+"""Draws the shipped avatars and packs them into bundles."""

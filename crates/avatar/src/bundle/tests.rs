@@ -1,0 +1,1 @@
+//! Bundles that are good, and bundles that are not.

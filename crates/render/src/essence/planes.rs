@@ -1,0 +1,82 @@
+//! Premultiplied YUV planes: what the prepared pictures become before the first frame.
+//!
+//! BT.709, limited range. Chroma is half size and sited at the left column, as H.264 assumes when nothing is said.
+
+use super::raster::Raster;
+
+/// A picture in planes, colour premultiplied by coverage so that planes can be warped and blended one by one.
+#[derive(Debug, Clone)]
+pub(super) struct Planes {
+    /// Width of the luma plane in pixels, even.
+    pub(super) width: usize,
+    /// Height of the luma plane in pixels, even.
+    pub(super) height: usize,
+    pub(super) y: Vec<u8>,
+    pub(super) u: Vec<u8>,
+    pub(super) v: Vec<u8>,
+    /// Coverage at luma size.
+    pub(super) a: Vec<u8>,
+    /// Coverage at chroma size.
+    pub(super) ac: Vec<u8>,
+}
+
+impl Planes {
+    /// Converts a picture whose sides are even and whose corner lies on even pixels.
+    pub(super) fn of(raster: &Raster) -> Self {
+        let (width, height) = (raster.width, raster.height);
+        debug_assert!(width.is_multiple_of(2) && height.is_multiple_of(2), "chroma needs even sides");
+        let light = raster.pixels.iter().map(|&[r, g, b, a]| byte(16.0 * a + 219.0 * luma(r, g, b))).collect();
+        let coverage = raster.pixels.iter().map(|pixel| byte(255.0 * pixel[3])).collect();
+
+        let (half_width, half_height) = (width / 2, height / 2);
+        let mut planes = Self {
+            width,
+            height,
+            y: light,
+            u: Vec::with_capacity(half_width * half_height),
+            v: Vec::with_capacity(half_width * half_height),
+            a: coverage,
+            ac: Vec::with_capacity(half_width * half_height),
+        };
+        for row in 0..half_height {
+            for column in 0..half_width {
+                let [r, g, b, a] = sited_left(raster, column * 2, row * 2);
+                let grey = luma(r, g, b);
+                planes.u.push(byte(128.0 * a + 224.0 * (b - grey) / 1.8556));
+                planes.v.push(byte(128.0 * a + 224.0 * (r - grey) / 1.5748));
+                planes.ac.push(byte(255.0 * a));
+            }
+        }
+        planes
+    }
+}
+
+/// The mean over two rows and, weighted 1-2-1, three columns around the left one.
+fn sited_left(raster: &Raster, x: usize, y: usize) -> [f32; 4] {
+    let columns = [(x.saturating_sub(1), 0.25), (x, 0.5), (x + 1, 0.25)];
+    let mut sum = [0.0; 4];
+    for row in [y, y + 1] {
+        for (column, weight) in columns {
+            let pixel = raster.pixels[row * raster.width + column];
+            for c in 0..4 {
+                sum[c] += pixel[c] * weight * 0.5;
+            }
+        }
+    }
+    sum
+}
+
+fn luma(r: f32, g: f32, b: f32) -> f32 {
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+fn byte(value: f32) -> u8 {
+    (value + 0.5) as u8
+}
+
+/// One picture over another, both premultiplied.
+pub(super) fn over(top: u8, alpha: u8, below: u8) -> u8 {
+    let through = u32::from(below) * u32::from(255 - alpha) + 127;
+    // (n + n / 256 + 1) / 256 is n / 255, exactly, for 16-bit n.
+    top.saturating_add(((through + (through >> 8) + 1) >> 8) as u8)
+}

@@ -1,0 +1,252 @@
+//! Everything about an avatar that all frames of one size share.
+
+use footlight_avatar::bundle::AvatarBundle;
+use footlight_avatar::bundle::parts::{Mouth, Part};
+use parking_lot::Mutex;
+
+use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
+use super::eyes::{EyeRoom, ScaledEye};
+use super::layout::{Layout, Rect};
+use super::motion::{CELL_HEIGHT, CELL_WIDTH, Motion, Offsets, REACH, Sum};
+use super::mouth::patches_for;
+use super::planes::{Planes, over};
+use super::raster::{Beyond, Raster};
+use super::warp::{self, Extents, Moving};
+use crate::{Frame, Pose};
+
+/// The moving rectangle is cut into blocks of 16 samples at chroma size too.
+const RECT_STEP: (i32, i32) = (2 * CELL_WIDTH as i32, 2 * CELL_HEIGHT as i32);
+
+/// The most rooms kept for later frames: more than a node has cores is never in use at once.
+const ROOMS_MAX: usize = 64;
+
+/// An avatar at one frame size.
+#[derive(Debug)]
+pub(super) struct Scene {
+    /// The frame without what moves.
+    plate: Frame,
+    /// The rectangle of the frame in which anything moves.
+    rect: Rect,
+    margin: usize,
+    motion: Motion,
+    /// What moves, at rest.
+    rest: Planes,
+    luma_extents: Extents,
+    chroma_extents: Extents,
+    mouth: Option<(Mouth, ScaledBank, Option<Planes>)>,
+    eyes: Vec<(ScaledEye, Option<Planes>)>,
+    /// Work space between frames: as many as threads have rendered at once, not one a session.
+    rooms: Mutex<Vec<Box<Room>>>,
+}
+
+/// Work space for one frame.
+#[derive(Debug, Default, Clone)]
+struct Room {
+    y: Vec<u8>,
+    u: Vec<u8>,
+    v: Vec<u8>,
+    sum: Sum,
+    offsets: Offsets,
+    patches: Vec<(usize, f32)>,
+    blend: Blend,
+    bench: Bench,
+    eye: EyeRoom,
+}
+
+impl Scene {
+    pub(super) fn new(bundle: &AvatarBundle, width: u32, height: u32) -> Self {
+        let stage = (bundle.manifest.width, bundle.manifest.height);
+        let layout = Layout::fit(stage, (width, height));
+        let layers = StageLayers::of(bundle);
+
+        let mut rect = layout.rect([0, 0], [2, 2]);
+        if let Some(moving) = moving_rect(bundle, &layout) {
+            rect = moving;
+        }
+        let rect = rect.aligned(RECT_STEP.0, RECT_STEP.1);
+        let margin = ((REACH * layout.scale).ceil() as usize + 2 * CELL_WIDTH).next_multiple_of(2);
+        let texture = rect.grown(margin as i32);
+
+        let eyes: Vec<ScaledEye> = bundle.eyes.iter().map(|eye| ScaledEye::new(eye, &layers.below, &layout)).collect();
+        let mouth = bundle
+            .mouth
+            .as_ref()
+            .map(|mouth| (mouth.clone(), ScaledBank::new(&mouth.bank, &layers.below, &layout, Coverage::Ignored)));
+
+        // At rest: the first mouth over the face, and hair over all.
+        let mut whole = layers.below;
+        if let Some(patch) = bundle.mouth.as_ref().and_then(|mouth| mouth.bank.patches.first()) {
+            whole.replace(&Raster::of(&patch.image, bundle.mouth.as_ref().map_or([0; 2], |mouth| mouth.bank.at)));
+        }
+        whole.lay_over(&layers.front);
+        let rest = Planes::of(&whole.scaled(&layout, texture, Beyond::Clear));
+        let front_over = |window: Rect| {
+            let planes = Planes::of(&layers.front.scaled(&layout, window, Beyond::Clear));
+            planes.a.iter().any(|&a| a > 0).then_some(planes)
+        };
+        Self {
+            plate: plate(&layers.still, &layers.background, &layout, width, height),
+            rect,
+            margin,
+            motion: Motion::new(bundle.lattice.clone(), layout, rect),
+            luma_extents: Extents::of(&rest.a, rest.width),
+            chroma_extents: Extents::of(&rest.ac, rest.width / 2),
+            mouth: mouth.map(|(mouth, bank)| {
+                let front = front_over(bank.window);
+                (mouth, bank, front)
+            }),
+            eyes: eyes
+                .into_iter()
+                .map(|eye| {
+                    let front = front_over(eye.lids.window);
+                    (eye, front)
+                })
+                .collect(),
+            rest,
+            rooms: Mutex::default(),
+        }
+    }
+
+    /// Draws a pose over all of a frame of this scene's size.
+    pub(super) fn draw(&self, pose: &Pose, frame: &mut Frame) {
+        let mut room = self.rooms.lock().pop().unwrap_or_else(|| {
+            let (y, u, v) = (self.rest.y.clone(), self.rest.u.clone(), self.rest.v.clone());
+            Box::new(Room { y, u, v, ..Room::default() })
+        });
+        frame.data_mut().copy_from_slice(self.plate.data());
+        self.draw_mouth(pose, &mut room);
+        self.draw_eyes(pose, &mut room);
+        self.motion.solve(pose, &mut room.sum, &mut room.offsets);
+        let moving = Moving {
+            rect: self.rect,
+            margin: self.margin,
+            still: &self.rest,
+            luma_extents: &self.luma_extents,
+            chroma_extents: &self.chroma_extents,
+            y: &room.y,
+            u: &room.u,
+            v: &room.v,
+        };
+        warp::draw(&moving, &room.offsets, frame);
+        let mut rooms = self.rooms.lock();
+        if rooms.len() < ROOMS_MAX {
+            rooms.push(room);
+        }
+    }
+
+    fn draw_mouth(&self, pose: &Pose, room: &mut Room) {
+        let Some((mouth, bank, front)) = &self.mouth else { return };
+        patches_for(mouth, &pose.weights, &mut room.patches);
+        room.blend.from_weights(&room.patches);
+        let (luma, chroma) = self.starts(bank.window);
+        let (stride, half) = (self.rest.width, self.rest.width / 2);
+        bank.draw(
+            &room.blend,
+            &mut room.bench,
+            &mut [Target { plane: &mut room.y, stride, start: luma }],
+            &mut [
+                Target { plane: &mut room.u, stride: half, start: chroma },
+                Target { plane: &mut room.v, stride: half, start: chroma },
+            ],
+        );
+        self.draw_front(front.as_ref(), bank.window, room);
+    }
+
+    fn draw_eyes(&self, pose: &Pose, room: &mut Room) {
+        for (eye, front) in &self.eyes {
+            let window = eye.lids.window;
+            let (luma, chroma) = self.starts(window);
+            let (stride, half) = (self.rest.width, self.rest.width / 2);
+            let targets = [
+                Target { plane: &mut room.y, stride, start: luma },
+                Target { plane: &mut room.u, stride: half, start: chroma },
+                Target { plane: &mut room.v, stride: half, start: chroma },
+            ];
+            eye.draw(&pose.weights, &mut room.eye, &mut room.bench, targets);
+            self.draw_front(front.as_ref(), window, room);
+        }
+    }
+
+    /// Hair that hangs over a window that was drawn anew.
+    fn draw_front(&self, front: Option<&Planes>, window: Rect, room: &mut Room) {
+        let Some(front) = front else { return };
+        let (luma, chroma) = self.starts(window);
+        let lay = |plane: &mut [u8], colour: &[u8], alpha: &[u8], width: usize, stride: usize, start: usize| {
+            for (row, (colour, alpha)) in colour.chunks_exact(width).zip(alpha.chunks_exact(width)).enumerate() {
+                let line = &mut plane[start + row * stride..][..width];
+                for ((pixel, &c), &a) in line.iter_mut().zip(colour).zip(alpha) {
+                    *pixel = over(c, a, *pixel);
+                }
+            }
+        };
+        let (stride, half) = (self.rest.width, self.rest.width / 2);
+        lay(&mut room.y, &front.y, &front.a, front.width, stride, luma);
+        lay(&mut room.u, &front.u, &front.ac, front.width / 2, half, chroma);
+        lay(&mut room.v, &front.v, &front.ac, front.width / 2, half, chroma);
+    }
+
+    /// Where a window begins in the luma and chroma planes of what moves.
+    fn starts(&self, window: Rect) -> (usize, usize) {
+        let x = (window.x - self.rect.x + self.margin as i32) as usize;
+        let y = (window.y - self.rect.y + self.margin as i32) as usize;
+        (y * self.rest.width + x, y / 2 * (self.rest.width / 2) + x / 2)
+    }
+}
+
+/// The layers at native size, put together by how they move.
+struct StageLayers {
+    background: Raster,
+    /// What is still before the background.
+    still: Raster,
+    /// What moves, below eyes and mouth.
+    below: Raster,
+    /// What moves, above eyes and mouth.
+    front: Raster,
+}
+
+impl StageLayers {
+    fn of(bundle: &AvatarBundle) -> Self {
+        let clear = || Raster::clear([0; 2], bundle.manifest.width as usize, bundle.manifest.height as usize);
+        let mut layers = Self { background: clear(), still: clear(), below: clear(), front: clear() };
+        for layer in &bundle.layers {
+            let raster = Raster::of_picture(&layer.picture);
+            match layer.part {
+                Part::Background => layers.background = raster,
+                Part::Torso => layers.still.lay_over(&raster),
+                Part::HairBack | Part::Head => layers.below.lay_over(&raster),
+                Part::HairFront => layers.front.lay_over(&raster),
+            }
+        }
+        layers
+    }
+}
+
+/// The rectangle that holds all that moves: the lattice, and windows beyond it.
+fn moving_rect(bundle: &AvatarBundle, layout: &Layout) -> Option<Rect> {
+    let lattice = bundle.lattice.as_ref().map(|lattice| {
+        let side = |points: usize| (points as u32 - 1) * lattice.step;
+        layout.rect(lattice.at, [side(lattice.columns), side(lattice.rows)])
+    });
+    let mouth = bundle.mouth.iter().map(|mouth| &mouth.bank);
+    let banks = mouth.chain(bundle.eyes.iter().map(|eye| &eye.lids.bank));
+    let windows = banks.map(|bank| layout.rect(bank.at, bank.size).aligned(2, 2));
+    lattice.into_iter().chain(windows).reduce(Rect::around)
+}
+
+/// The frame without what moves.
+fn plate(still: &Raster, background: &Raster, layout: &Layout, width: u32, height: u32) -> Frame {
+    let all = Rect { x: 0, y: 0, width: width as usize, height: height as usize };
+    let mut picture = background.scaled(layout, all, Beyond::Edge);
+    picture.lay_over(&still.scaled(layout, all, Beyond::Clear));
+    // Gaps in a background would show as black.
+    for pixel in &mut picture.pixels {
+        pixel[3] = 1.0;
+    }
+    let planes = Planes::of(&picture);
+    let mut frame = Frame::black(width, height);
+    let [y, u, v] = frame.planes_mut();
+    y.copy_from_slice(&planes.y);
+    u.copy_from_slice(&planes.u);
+    v.copy_from_slice(&planes.v);
+    frame
+}
