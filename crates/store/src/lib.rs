@@ -3,7 +3,7 @@
 //! Stores hold no rules. They load a [`footlight_ledger::Books`], and commit its changes if the account is still
 //! the one that was read. [`desk`] puts both together: it is the one door through which a node changes accounts.
 //!
-//! Suggested reading order: [`ports`], [`error`], [`desk`], [`sqlite`], [`audit`], [`trim`], [`due`], [`codec`].
+//! Suggested reading order: [`ports`], [`error`], [`desk`], [`progress`], [`sqlite`], [`audit`], [`trim`], [`due`], [`codec`].
 //! With the feature `contract`: the suite that every store meets, and a store that fails on purpose.
 
 pub mod audit;
@@ -16,6 +16,7 @@ pub mod error;
 #[cfg(feature = "contract")]
 pub mod faulty;
 pub mod ports;
+pub mod progress;
 pub mod sqlite;
 pub mod trim;
 
@@ -27,5 +28,6 @@ pub use ports::{
     AccountStore, Commit, CommitOutcome, Committed, IdempotencyStore, Loaded, ProgressStore, REMEMBERED_COMMITS,
     Remembered, SecretRecord, SecretStore, SessionDirectory, Store, Version, WholeAccount,
 };
+pub use progress::{ProgressEntry, ProgressWriter, Slot, recover_from_store};
 pub use sqlite::{DataDirLock, SqliteStore};
 pub use trim::trim_journal;
