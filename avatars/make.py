@@ -3,11 +3,11 @@
 import sys
 from pathlib import Path
 
-from studio import ada, clapper
+from studio import ada, clapper, miles
 from studio.portrait import Portrait
 
 ASSETS = Path(__file__).resolve().parent.parent / "crates" / "avatar" / "assets"
-AVATARS = {"ada": lambda path: Portrait(ada).build(path), "clapper": clapper.build}
+AVATARS = {"ada": lambda path: Portrait(ada).build(path), "miles": lambda path: Portrait(miles).build(path), "clapper": clapper.build}
 
 
 def main():

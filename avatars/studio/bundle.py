@@ -20,12 +20,12 @@ def to_bytes(picture):
 
 
 def png(array):
-    """A PNG of a uint8 array [height, width, 3 or 4]; the colour of invisible pixels is dropped."""
+    """A PNG of a uint8 array [height, width, 1, 3 or 4]; the colour of invisible pixels is dropped."""
     array = array.copy()
     if array.shape[2] == 4:
         array[array[..., 3] == 0] = 0
     out = io.BytesIO()
-    Image.fromarray(array).save(out, "PNG", optimize=True, compress_level=9)
+    Image.fromarray(array.squeeze()).save(out, "PNG", optimize=True, compress_level=9)
     return out.getvalue()
 
 

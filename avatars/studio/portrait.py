@@ -5,7 +5,7 @@ import skia
 
 from . import eyes, head, motion, mouth
 from .bundle import Bundle, to_bytes
-from .pad import Pad
+from .pad import Pad, ellipse
 from .person import CENTRE, MouthState, REST
 
 STAGE = 512
@@ -22,7 +22,7 @@ MOUTH_SIZE = (136, 76)
 CLOSURES = (-0.3, 0.0, 0.5, 1.0)
 LIDS_SIZE = (72, 44)
 
-# Patches pass over into the face around them over this many pixels.
+# Mouths pass over into the face around them over about this many pixels.
 FEATHER = 7.0
 
 
@@ -133,6 +133,7 @@ class Portrait:
         return {
             "at": [left, top],
             "size": [width, height],
+            "mask": self.bundle.patch("mouth/mask.png", self.mouth_mask(box)),
             "columns": columns,
             "rows": meshes[0].shape[0] - 1,
             "gaps": list(GAPS),
@@ -157,22 +158,21 @@ class Portrait:
         share = (there - low)[..., None]
         rest = moved[low, x] * (1 - share) + moved[low + 1, x] * share
 
-        inside = np.minimum.reduce([x - left, left + width - 1 - x, y - top, top + height - 1 - y])
-        keep = (motion.smooth(0, FEATHER, inside) * self.face_core()[y, x])[..., None]
-        around = self.skin[top : top + height, left : left + width]
-        patch = np.concatenate([rest * keep + around[..., :3] * (1 - keep), around[..., 3:]], axis=2)
         meshes.append(self.mouth_mesh(state, jaw, box))
-        return self.bundle.patch(name, to_bytes(patch))
+        return self.bundle.patch(name, to_bytes(rest))
 
-    def face_core(self):
-        """1 inside the face at rest, going to 0 at its outline: what lies beyond is the lattice's work alone."""
+    def mouth_mask(self, box):
+        """How much of the face's own skin a mouth covers: all around the lips, nothing beyond nose and jaw."""
+        left, top, width, height = box
 
         def draw(pad):
             face = head.face_path(self.person)
-            pad.fill(face, "#ffffff")
-            pad.stroke(face, "#ffffff", FEATHER, blur=2, blend=skia.BlendMode.kDstOut)
+            around = ellipse(CENTRE, top + height * 0.47, width * 0.5 - 3, height * 0.5 - 3)
+            pad.fill(skia.Op(face, around, skia.PathOp.kIntersect_PathOp), "#ffffff")
+            for border in (face, around):
+                pad.stroke(border, "#ffffff", FEATHER, blur=2.5, blend=skia.BlendMode.kDstOut)
 
-        return stage_picture(draw)[..., 3]
+        return to_bytes(stage_picture(draw)[top : top + height, left : left + width, 3:])
 
     def mouth_mesh(self, state, jaw, box):
         """First row: x of the columns. Then y by row: window top, four lip curves, window bottom."""

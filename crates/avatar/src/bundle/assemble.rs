@@ -222,7 +222,8 @@ fn mouth(shelf: &mut Shelf<'_>, entry: &MouthEntry, manifest: &Manifest) -> Resu
     });
     let mesh = Mesh { name: &entry.mesh, columns: entry.columns, rows: entry.rows };
     let bank = bank(shelf, entry.at, entry.size, &names, &mesh, manifest)?;
-    Ok(Mouth { bank, gaps: entry.gaps.clone(), widths: entry.widths.clone(), pressed, bite, tongue })
+    let mask = entry.mask.as_ref().map(|name| shelf.image_of_size(name, entry.size)).transpose()?;
+    Ok(Mouth { bank, mask, gaps: entry.gaps.clone(), widths: entry.widths.clone(), pressed, bite, tongue })
 }
 
 fn ascending(values: &[f32]) -> bool {

@@ -130,6 +130,7 @@ pub(super) struct LidsEntry {
 pub(super) struct MouthEntry {
     pub(super) at: [i32; 2],
     pub(super) size: [u32; 2],
+    pub(super) mask: Option<String>,
     pub(super) columns: u32,
     pub(super) rows: u32,
     pub(super) gaps: Vec<f32>,

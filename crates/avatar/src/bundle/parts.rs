@@ -106,8 +106,11 @@ pub struct Bank {
 /// The mouth: a grid of openings by widths, and shapes of their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mouth {
-    /// The pictures: the grid (row-major, openings by widths), then the shapes. Their alpha is that of the head.
+    /// The pictures: the grid (row-major, openings by widths), then the shapes. They are solid.
     pub bank: Bank,
+    /// A grey picture of the bank's size: how much of the head below a mouth covers, in the first channel. Without one
+    /// it covers its whole window.
+    pub mask: Option<Image>,
     /// How far the lips of each grid row are apart: from 0 (they touch) to 1, ascending.
     pub gaps: Vec<f32>,
     /// How wide the mouth of each grid column is: from -1 (round) to 1 (spread), ascending.

@@ -13,7 +13,7 @@ use super::raster::{Beyond, Raster};
 pub(super) const ACTIVE_MAX: usize = 7;
 
 /// Stage pixels around a window that its scaled borders may draw on.
-const SURROUNDINGS: i32 = 16;
+pub(super) const SURROUNDINGS: i32 = 16;
 
 /// A patch at the frame's size.
 #[derive(Debug)]

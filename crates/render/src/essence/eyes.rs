@@ -6,9 +6,9 @@ use footlight_avatar::weights::blendshape;
 
 use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
 use super::layout::Layout;
-use super::mouth::between;
 use super::planes::{Planes, over};
 use super::raster::{Beyond, Raster};
+use super::shapes::between;
 
 /// How much of a closure a squint is, and how much of an opening a wide eye.
 const SQUINT: f32 = 0.3;

@@ -4,8 +4,8 @@
 //! before it is bent, this frame's mouth and eyes are drawn into their small windows. Outside of the moving rectangle
 //! every frame has the same bytes, so that an encoder can skip it.
 //!
-//! Suggested reading order: [`LoadedAvatar`], then in the code `scene` (a frame from start to end), `bank` and `mouth`,
-//! `eyes`, `motion`, `warp`.
+//! Suggested reading order: [`LoadedAvatar`], then in the code `scene` (a frame from start to end), `mouth`, `eyes` and
+//! the `bank` they share, `motion`, `warp`.
 
 mod avatar;
 mod bank;
@@ -16,6 +16,7 @@ mod mouth;
 mod planes;
 mod raster;
 mod scene;
+mod shapes;
 mod warp;
 
 use std::sync::Arc;

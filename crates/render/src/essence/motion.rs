@@ -81,7 +81,9 @@ fn add_up(lattice: &Lattice, pose: &Pose, sum: &mut Vec<[f32; 2]>) {
     sum.resize(lattice.columns * lattice.rows, [0.0; 2]);
     for field in &lattice.fields {
         let weight = match field.axis {
-            Axis::Blendshape(index) if index == super::mouth::JAW_OPEN => super::mouth::jaw_drop(pose.weights.0[index]),
+            Axis::Blendshape(index) if index == super::shapes::JAW_OPEN => {
+                super::shapes::jaw_drop(pose.weights.0[index])
+            }
             Axis::Blendshape(index) => pose.weights.0[index].clamp(0.0, 1.0),
             Axis::Yaw => pose.head.yaw / AXIS_RADIANS,
             Axis::Pitch => pose.head.pitch / AXIS_RADIANS,

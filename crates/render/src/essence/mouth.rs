@@ -1,71 +1,84 @@
-//! From blendshape weights to the patches of the mouth.
+//! The mouth: a blend of its bank's patches, let into the face through a mask.
 
 use footlight_avatar::Weights;
 use footlight_avatar::bundle::parts::Mouth;
-use footlight_avatar::face::lips::{CLOSED_GAP, closeness, lip_gap};
-use footlight_avatar::face::shapes::{
-    MOUTH_CLOSE, MOUTH_FUNNEL, MOUTH_PRESS, MOUTH_PUCKER, MOUTH_ROLL_LOWER, MOUTH_ROLL_UPPER, MOUTH_SMILE,
-    MOUTH_STRETCH, TONGUE_OUT,
-};
 
-pub(super) use footlight_avatar::face::shapes::JAW_OPEN;
+use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
+use super::layout::Layout;
+use super::planes::Planes;
+use super::raster::{Beyond, Raster};
+use super::shapes::patches_for;
 
-/// Speech rarely opens a mouth half: small openings are drawn larger by this power.
-const EAGERNESS: i32 = 2;
-
-/// How far the mouth is drawn open, 0 to 1: lips that count as closed are drawn closed.
-fn drawn_gap(weights: &Weights) -> f32 {
-    eager((lip_gap(weights) - CLOSED_GAP) / (1.0 - CLOSED_GAP))
+/// The mouth at the frame's size.
+#[derive(Debug)]
+pub(super) struct ScaledMouth {
+    mouth: Mouth,
+    pub(super) bank: ScaledBank,
+    /// How much a blend covers, as coverage.
+    mask: Planes,
+    /// The face without a mouth.
+    below: Planes,
 }
 
-/// How far the chin is drawn down, 0 to 1, for a `jawOpen` weight.
-pub(super) fn jaw_drop(weight: f32) -> f32 {
-    eager((weight - CLOSED_GAP) / (1.0 - CLOSED_GAP))
+/// Room for the mouth's work; kept between frames.
+#[derive(Debug, Default, Clone)]
+pub(super) struct MouthRoom {
+    patches: Vec<(usize, f32)>,
+    blend: Blend,
 }
 
-fn eager(share: f32) -> f32 {
-    1.0 - (1.0 - share.clamp(0.0, 1.0)).powi(EAGERNESS)
-}
-
-/// How wide the mouth is, -1 (round) to 1 (spread).
-fn width(weights: &Weights) -> f32 {
-    let w = &weights.0;
-    let both = |pair: [usize; 2]| 0.5 * (w[pair[0]] + w[pair[1]]);
-    let spread = (1.8 * both(MOUTH_STRETCH) + 0.7 * both(MOUTH_SMILE)).min(1.0);
-    let round = (1.1 * w[MOUTH_PUCKER].max(0.9 * w[MOUTH_FUNNEL])).min(1.0);
-    (spread - round).clamp(-1.0, 1.0)
-}
-
-/// The patches of a mouth and their weights, into `patches`; they add up to 1.
-pub(super) fn patches_for(mouth: &Mouth, weights: &Weights, patches: &mut Vec<(usize, f32)>) {
-    let w = &weights.0;
-    let closed = closeness(w[MOUTH_CLOSE]);
-    let press = 0.5 * (w[MOUTH_PRESS[0]] + w[MOUTH_PRESS[1]]);
-    let pressed = closed * (press.max(w[MOUTH_ROLL_UPPER]) / 0.5).clamp(0.0, 1.0);
-    let bite = (1.0 - closed) * ((w[MOUTH_ROLL_LOWER] - 0.15) / 0.45).clamp(0.0, 1.0);
-    let tongue = (1.0 - closed) * (w[TONGUE_OUT] / 0.4).clamp(0.0, 1.0);
-    let shapes = [(mouth.pressed, pressed), (mouth.bite, bite), (mouth.tongue, tongue)];
-    let asked: f32 = shapes.iter().filter(|(patch, _)| patch.is_some()).map(|(_, share)| share).sum();
-    let fit = 1.0 / asked.max(1.0);
-
-    patches.clear();
-    let grid_share = 1.0 - asked * fit;
-    let rows = between(&mouth.gaps, drawn_gap(weights));
-    let columns = between(&mouth.widths, width(weights));
-    for (row, row_share) in rows {
-        for (column, column_share) in columns {
-            patches.push((row * mouth.widths.len() + column, row_share * column_share * grid_share));
+impl ScaledMouth {
+    pub(super) fn new(mouth: &Mouth, face: &Raster, layout: &Layout) -> Self {
+        let bank = ScaledBank::new(&mouth.bank, face, layout, Coverage::Ignored);
+        let near = face.crop(mouth.bank.at, mouth.bank.size, super::bank::SURROUNDINGS);
+        Self {
+            mask: Planes::of(&mask_of(mouth).scaled(layout, bank.window, Beyond::Clear)),
+            below: Planes::of(&near.scaled(layout, bank.window, Beyond::Clear)),
+            mouth: mouth.clone(),
+            bank,
         }
     }
-    patches.extend(shapes.iter().filter_map(|&(patch, share)| Some((patch?, share * fit))));
+
+    /// Draws the mouth into the three colour planes.
+    pub(super) fn draw(&self, weights: &Weights, room: &mut MouthRoom, bench: &mut Bench, targets: [Target<'_>; 3]) {
+        patches_for(&self.mouth, weights, &mut room.patches);
+        room.blend.from_weights(&room.patches);
+        let [y, u, v] = targets;
+        let (luma, chroma) = (&mut [y], &mut [u, v]);
+        self.bank.draw(&room.blend, bench, luma, chroma);
+        let ([y], [u, v]) = (luma, chroma);
+        let (width, below, mask) = (self.bank.window.width, &self.below, &self.mask);
+        let_in(y, &below.y, &mask.a, width);
+        let_in(u, &below.u, &mask.ac, width / 2);
+        let_in(v, &below.v, &mask.ac, width / 2);
+    }
 }
 
-/// The two places around a value on an ascending axis, and their shares.
-pub(super) fn between(axis: &[f32], value: f32) -> [(usize, f32); 2] {
-    let value = if value.is_finite() { value } else { 0.0 };
-    let upper = axis.partition_point(|&place| place < value).clamp(1, axis.len().max(2) - 1).min(axis.len() - 1);
-    let lower = upper.saturating_sub(1);
-    let span = axis[upper] - axis[lower];
-    let share = if span > 0.0 { ((value - axis[lower]) / span).clamp(0.0, 1.0) } else { 0.0 };
-    [(lower, 1.0 - share), (upper, share)]
+/// The mouth at rest, as it lies over the face.
+pub(super) fn at_rest(mouth: &Mouth) -> Option<Raster> {
+    let mut picture = Raster::of(&mouth.bank.patches.first()?.image, mouth.bank.at);
+    for (pixel, mask) in picture.pixels.iter_mut().zip(mask_of(mouth).pixels) {
+        *pixel = pixel.map(|channel| channel * mask[3]);
+    }
+    Some(picture)
+}
+
+fn mask_of(mouth: &Mouth) -> Raster {
+    let [width, height] = mouth.bank.size.map(|side| side as usize);
+    let mut raster = Raster::clear(mouth.bank.at, width, height);
+    for (index, pixel) in raster.pixels.iter_mut().enumerate() {
+        pixel[3] = mouth.mask.as_ref().map_or(1.0, |mask| f32::from(mask.pixels[index][0]) / 255.0);
+    }
+    raster
+}
+
+/// Mixes what was drawn with what lies below, by the mask.
+fn let_in(target: &mut Target<'_>, below: &[u8], mask: &[u8], width: usize) {
+    for (row, (below, mask)) in below.chunks_exact(width).zip(mask.chunks_exact(width)).enumerate() {
+        let line = &mut target.plane[target.start + row * target.stride..][..width];
+        for ((pixel, &b), &m) in line.iter_mut().zip(below).zip(mask) {
+            let mixed = u32::from(*pixel) * u32::from(m) + u32::from(b) * u32::from(255 - m) + 127;
+            *pixel = ((mixed + (mixed >> 8) + 1) >> 8) as u8;
+        }
+    }
 }

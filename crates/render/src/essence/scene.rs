@@ -1,14 +1,14 @@
 //! Everything about an avatar that all frames of one size share.
 
 use footlight_avatar::bundle::AvatarBundle;
-use footlight_avatar::bundle::parts::{Mouth, Part};
+use footlight_avatar::bundle::parts::Part;
 use parking_lot::Mutex;
 
-use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
+use super::bank::{Bench, Target};
 use super::eyes::{EyeRoom, ScaledEye};
 use super::layout::{Layout, Rect};
 use super::motion::{CELL_HEIGHT, CELL_WIDTH, Motion, Offsets, REACH, Sum};
-use super::mouth::patches_for;
+use super::mouth::{self, MouthRoom, ScaledMouth};
 use super::planes::{Planes, over};
 use super::raster::{Beyond, Raster};
 use super::warp::{self, Extents, Moving};
@@ -33,7 +33,9 @@ pub(super) struct Scene {
     rest: Planes,
     luma_extents: Extents,
     chroma_extents: Extents,
-    mouth: Option<(Mouth, ScaledBank, Option<Planes>)>,
+    /// The mouth, and the hair before it.
+    mouth: Option<(ScaledMouth, Option<Planes>)>,
+    /// Each eye, and the hair before it.
     eyes: Vec<(ScaledEye, Option<Planes>)>,
     /// Work space between frames: as many as threads have rendered at once, not one a session.
     rooms: Mutex<Vec<Box<Room>>>,
@@ -42,14 +44,12 @@ pub(super) struct Scene {
 /// Work space for one frame.
 #[derive(Debug, Default, Clone)]
 struct Room {
-    y: Vec<u8>,
-    u: Vec<u8>,
-    v: Vec<u8>,
+    /// What moves, with the mouth and eyes of the frame: Y, U and V.
+    planes: [Vec<u8>; 3],
     sum: Sum,
     offsets: Offsets,
-    patches: Vec<(usize, f32)>,
-    blend: Blend,
     bench: Bench,
+    mouth: MouthRoom,
     eye: EyeRoom,
 }
 
@@ -68,15 +68,11 @@ impl Scene {
         let texture = rect.grown(margin as i32);
 
         let eyes: Vec<ScaledEye> = bundle.eyes.iter().map(|eye| ScaledEye::new(eye, &layers.below, &layout)).collect();
-        let mouth = bundle
-            .mouth
-            .as_ref()
-            .map(|mouth| (mouth.clone(), ScaledBank::new(&mouth.bank, &layers.below, &layout, Coverage::Ignored)));
+        let mouth = bundle.mouth.as_ref().map(|mouth| ScaledMouth::new(mouth, &layers.below, &layout));
 
-        // At rest: the first mouth over the face, and hair over all.
         let mut whole = layers.below;
-        if let Some(patch) = bundle.mouth.as_ref().and_then(|mouth| mouth.bank.patches.first()) {
-            whole.replace(&Raster::of(&patch.image, bundle.mouth.as_ref().map_or([0; 2], |mouth| mouth.bank.at)));
+        if let Some(mouth) = bundle.mouth.as_ref().and_then(mouth::at_rest) {
+            whole.lay_over(&mouth);
         }
         whole.lay_over(&layers.front);
         let rest = Planes::of(&whole.scaled(&layout, texture, Beyond::Clear));
@@ -91,9 +87,9 @@ impl Scene {
             motion: Motion::new(bundle.lattice.clone(), layout, rect),
             luma_extents: Extents::of(&rest.a, rest.width),
             chroma_extents: Extents::of(&rest.ac, rest.width / 2),
-            mouth: mouth.map(|(mouth, bank)| {
-                let front = front_over(bank.window);
-                (mouth, bank, front)
+            mouth: mouth.map(|mouth| {
+                let front = front_over(mouth.bank.window);
+                (mouth, front)
             }),
             eyes: eyes
                 .into_iter()
@@ -110,8 +106,8 @@ impl Scene {
     /// Draws a pose over all of a frame of this scene's size.
     pub(super) fn draw(&self, pose: &Pose, frame: &mut Frame) {
         let mut room = self.rooms.lock().pop().unwrap_or_else(|| {
-            let (y, u, v) = (self.rest.y.clone(), self.rest.u.clone(), self.rest.v.clone());
-            Box::new(Room { y, u, v, ..Room::default() })
+            let planes = [&self.rest.y, &self.rest.u, &self.rest.v].map(Clone::clone);
+            Box::new(Room { planes, ..Room::default() })
         });
         frame.data_mut().copy_from_slice(self.plate.data());
         self.draw_mouth(pose, &mut room);
@@ -123,9 +119,7 @@ impl Scene {
             still: &self.rest,
             luma_extents: &self.luma_extents,
             chroma_extents: &self.chroma_extents,
-            y: &room.y,
-            u: &room.u,
-            v: &room.v,
+            planes: [&room.planes[0], &room.planes[1], &room.planes[2]],
         };
         warp::draw(&moving, &room.offsets, frame);
         let mut rooms = self.rooms.lock();
@@ -135,61 +129,50 @@ impl Scene {
     }
 
     fn draw_mouth(&self, pose: &Pose, room: &mut Room) {
-        let Some((mouth, bank, front)) = &self.mouth else { return };
-        patches_for(mouth, &pose.weights, &mut room.patches);
-        room.blend.from_weights(&room.patches);
-        let (luma, chroma) = self.starts(bank.window);
-        let (stride, half) = (self.rest.width, self.rest.width / 2);
-        bank.draw(
-            &room.blend,
-            &mut room.bench,
-            &mut [Target { plane: &mut room.y, stride, start: luma }],
-            &mut [
-                Target { plane: &mut room.u, stride: half, start: chroma },
-                Target { plane: &mut room.v, stride: half, start: chroma },
-            ],
-        );
-        self.draw_front(front.as_ref(), bank.window, room);
+        let Some((mouth, front)) = &self.mouth else { return };
+        let [y, u, v] = &mut room.planes;
+        mouth.draw(&pose.weights, &mut room.mouth, &mut room.bench, self.targets(mouth.bank.window, [y, u, v]));
+        self.draw_front(front.as_ref(), mouth.bank.window, &mut room.planes);
     }
 
     fn draw_eyes(&self, pose: &Pose, room: &mut Room) {
         for (eye, front) in &self.eyes {
-            let window = eye.lids.window;
-            let (luma, chroma) = self.starts(window);
-            let (stride, half) = (self.rest.width, self.rest.width / 2);
-            let targets = [
-                Target { plane: &mut room.y, stride, start: luma },
-                Target { plane: &mut room.u, stride: half, start: chroma },
-                Target { plane: &mut room.v, stride: half, start: chroma },
-            ];
-            eye.draw(&pose.weights, &mut room.eye, &mut room.bench, targets);
-            self.draw_front(front.as_ref(), window, room);
+            let [y, u, v] = &mut room.planes;
+            eye.draw(&pose.weights, &mut room.eye, &mut room.bench, self.targets(eye.lids.window, [y, u, v]));
+            self.draw_front(front.as_ref(), eye.lids.window, &mut room.planes);
         }
     }
 
     /// Hair that hangs over a window that was drawn anew.
-    fn draw_front(&self, front: Option<&Planes>, window: Rect, room: &mut Room) {
+    fn draw_front(&self, front: Option<&Planes>, window: Rect, planes: &mut [Vec<u8>; 3]) {
         let Some(front) = front else { return };
-        let (luma, chroma) = self.starts(window);
-        let lay = |plane: &mut [u8], colour: &[u8], alpha: &[u8], width: usize, stride: usize, start: usize| {
-            for (row, (colour, alpha)) in colour.chunks_exact(width).zip(alpha.chunks_exact(width)).enumerate() {
-                let line = &mut plane[start + row * stride..][..width];
-                for ((pixel, &c), &a) in line.iter_mut().zip(colour).zip(alpha) {
-                    *pixel = over(c, a, *pixel);
-                }
-            }
-        };
-        let (stride, half) = (self.rest.width, self.rest.width / 2);
-        lay(&mut room.y, &front.y, &front.a, front.width, stride, luma);
-        lay(&mut room.u, &front.u, &front.ac, front.width / 2, half, chroma);
-        lay(&mut room.v, &front.v, &front.ac, front.width / 2, half, chroma);
+        let [y, u, v] = planes;
+        let [y, u, v] = self.targets(window, [y, u, v]);
+        lay(y, &front.y, &front.a, front.width);
+        lay(u, &front.u, &front.ac, front.width / 2);
+        lay(v, &front.v, &front.ac, front.width / 2);
     }
 
-    /// Where a window begins in the luma and chroma planes of what moves.
-    fn starts(&self, window: Rect) -> (usize, usize) {
-        let x = (window.x - self.rect.x + self.margin as i32) as usize;
-        let y = (window.y - self.rect.y + self.margin as i32) as usize;
-        (y * self.rest.width + x, y / 2 * (self.rest.width / 2) + x / 2)
+    /// A window of the planes of what moves.
+    fn targets<'a>(&self, window: Rect, [y, u, v]: [&'a mut Vec<u8>; 3]) -> [Target<'a>; 3] {
+        let column = (window.x - self.rect.x + self.margin as i32) as usize;
+        let row = (window.y - self.rect.y + self.margin as i32) as usize;
+        let (stride, half) = (self.rest.width, self.rest.width / 2);
+        let (luma, chroma) = (row * stride + column, row / 2 * half + column / 2);
+        [
+            Target { plane: y, stride, start: luma },
+            Target { plane: u, stride: half, start: chroma },
+            Target { plane: v, stride: half, start: chroma },
+        ]
+    }
+}
+
+fn lay(target: Target<'_>, colour: &[u8], alpha: &[u8], width: usize) {
+    for (row, (colour, alpha)) in colour.chunks_exact(width).zip(alpha.chunks_exact(width)).enumerate() {
+        let line = &mut target.plane[target.start + row * target.stride..][..width];
+        for ((pixel, &c), &a) in line.iter_mut().zip(colour).zip(alpha) {
+            *pixel = over(c, a, *pixel);
+        }
     }
 }
 

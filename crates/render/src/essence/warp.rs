@@ -57,9 +57,7 @@ pub(super) struct Moving<'a> {
     pub(super) luma_extents: &'a Extents,
     pub(super) chroma_extents: &'a Extents,
     /// Colour, which this frame's mouth and eyes are drawn into.
-    pub(super) y: &'a [u8],
-    pub(super) u: &'a [u8],
-    pub(super) v: &'a [u8],
+    pub(super) planes: [&'a [u8]; 3],
 }
 
 /// Draws what moves over the frame.
@@ -76,7 +74,7 @@ pub(super) fn draw(moving: &Moving<'_>, offsets: &Offsets, frame: &mut Frame) {
         extents: moving.luma_extents,
         halving: 0,
     };
-    luma.run(offsets, [moving.y], [y], width, height);
+    luma.run(offsets, [moving.planes[0]], [y], width, height);
     let chroma = Pass {
         origin: (moving.rect.x / 2, moving.rect.y / 2),
         blocks: moving.rect.width / 2 / BLOCK,
@@ -87,7 +85,7 @@ pub(super) fn draw(moving: &Moving<'_>, offsets: &Offsets, frame: &mut Frame) {
         extents: moving.chroma_extents,
         halving: 1,
     };
-    chroma.run(offsets, [moving.u, moving.v], [u, v], width / 2, height / 2);
+    chroma.run(offsets, [moving.planes[1], moving.planes[2]], [u, v], width / 2, height / 2);
 }
 
 /// One pass over planes of the same size and coverage.
