@@ -22,19 +22,19 @@ def augment(mel, generator):
         return (torch.rand(batch, 1, 1, generator=generator) < probability).float()
 
     power = torch.expm1(mel / float(SCALE)) * SILENCE_POWER
-    power = _other_vocal_tract(power, uniform(0.88, 1.14, 1) * chance(0.6)[:, 0] + (1 - chance(0.6)[:, 0]))
+    power = _other_vocal_tract(power, 1 + uniform(-0.12, 0.14, 1) * chance(0.6)[:, 0])
     power = _room(power, uniform(0.55, 0.86, 1), uniform(0.02, 0.25, 1) * chance(0.35)[:, 0])
     gain_db = uniform(-22, 8, 1, 1)
     power = power * 10 ** ((gain_db + _smooth_curve(batch, generator) * 7 * chance(0.7)) / 10)
-    power = power * _band_limit(batch, generator, chance(0.35))
-    # Noise between 45 and 8 dB under the speech's own level, of any colour, sometimes swelling.
+    power = power * _band_limit(batch, generator, chance(0.25))
+    # Noise between 50 and 12 dB under the speech's own level, of any colour, sometimes swelling.
     level = power.mean(dim=(1, 2), keepdim=True)
-    under_db = uniform(8, 45, 1, 1)
+    under_db = uniform(12, 50, 1, 1)
     colour = 10 ** (_smooth_curve(batch, generator) * 12 / 10)
     # A band's power of noise is the mean of a few exponentials: two here.
     flicker = -0.5 * torch.log(torch.rand(batch, time, BANDS, generator=generator).clamp_min(1e-6)
                                * torch.rand(batch, time, BANDS, generator=generator).clamp_min(1e-6))
-    power = power + level * 10 ** (-under_db / 10) * colour * flicker * chance(0.75)
+    power = power + level * 10 ** (-under_db / 10) * colour * flicker * chance(0.6)
     # Someone else far away: another entry of the batch, 18 to 35 dB down.
     power = power + power.roll(1, 0) * 10 ** (-uniform(18, 35, 1, 1) / 10) * chance(0.15)
     out = torch.log1p(power / SILENCE_POWER) * float(SCALE)

@@ -10,11 +10,13 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from .features import BANDS
-from .net import CHUNK, CONTEXT, DELAY, HIDDEN, KERNEL, WIDE
+from .net import CHUNK, CONTEXT, DELAY, FAR_KERNEL, HIDDEN, NEAR_KERNEL, PAIR, WIDE
 from .phones import CHANNELS
 
-PAST = KERNEL - 1
+PAST = 4
 STATES = {"near": (1, BANDS, PAST), "far": (1, WIDE, PAST), "memory": (1, 1, HIDDEN)}
+STEPS = CHUNK // PAIR
+assert PAST == NEAR_KERNEL - 1 == FAR_KERNEL - PAIR, "both convolutions keep the same past"
 
 
 def write(net, path, about):
@@ -30,18 +32,19 @@ def write(net, path, about):
         "mix_w": tensors["mix.weight"], "mix_b": tensors["mix.bias"],
         "out_w": tensors["out.weight"], "out_b": tensors["out.bias"],
         "last": np.array([-PAST]), "end": np.array([2**31 - 1]), "time": np.array([2]),
-        "flat": np.array([CHUNK, HIDDEN]), "flat_x": np.array([CHUNK, CONTEXT]),
+        "flat": np.array([STEPS, HIDDEN]), "flat_x": np.array([STEPS, CONTEXT]),
+        "rows": np.array([CHUNK, len(CHANNELS)]),
     }
     node = helper.make_node
     nodes = [
         node("Transpose", ["mel"], ["bands"], perm=[0, 2, 1]),
         node("Concat", ["near", "bands"], ["near_in"], axis=2),
         node("Slice", ["near_in", "last", "end", "time"], ["near_out"]),
-        node("Conv", ["near_in", "near_w", "near_b"], ["near_lin"], kernel_shape=[KERNEL]),
+        node("Conv", ["near_in", "near_w", "near_b"], ["near_lin"], kernel_shape=[NEAR_KERNEL]),
         node("Relu", ["near_lin"], ["near_act"]),
         node("Concat", ["far", "near_act"], ["far_in"], axis=2),
         node("Slice", ["far_in", "last", "end", "time"], ["far_out"]),
-        node("Conv", ["far_in", "far_w", "far_b"], ["far_lin"], kernel_shape=[KERNEL]),
+        node("Conv", ["far_in", "far_w", "far_b"], ["far_lin"], kernel_shape=[FAR_KERNEL], strides=[PAIR]),
         node("Relu", ["far_lin"], ["far_act"]),
         node("Transpose", ["far_act"], ["x"], perm=[2, 0, 1]),
         node("GRU", ["x", "gru_w", "gru_r", "gru_b", "", "memory"], ["y", "memory_out"], hidden_size=HIDDEN,
@@ -52,7 +55,8 @@ def write(net, path, about):
         node("Gemm", ["both", "mix_w", "mix_b"], ["mix_lin"], transB=1),
         node("Relu", ["mix_lin"], ["mixed"]),
         node("Gemm", ["mixed", "out_w", "out_b"], ["logits"], transB=1),
-        node("Sigmoid", ["logits"], ["weights"]),
+        node("Reshape", ["logits", "rows"], ["by_frame"]),
+        node("Sigmoid", ["by_frame"], ["weights"]),
     ]
 
     def value(name, shape):

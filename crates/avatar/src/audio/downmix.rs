@@ -21,16 +21,9 @@ impl Downmix {
     /// [`AudioError::Channels`] outside 1 to [`MAX_CHANNELS`].
     pub fn new(channels: u16) -> Result<Self, AudioError> {
         if !(1..=MAX_CHANNELS).contains(&channels) {
-            return Err(AudioError::Channels {
-                channels,
-                max: MAX_CHANNELS,
-            });
+            return Err(AudioError::Channels { channels, max: MAX_CHANNELS });
         }
-        Ok(Self {
-            channels,
-            seen: 0,
-            sum: 0.0,
-        })
+        Ok(Self { channels, seen: 0, sum: 0.0 })
     }
 
     /// Takes interleaved samples, full scale at 1, and appends the mono ones that they complete. What is not a number

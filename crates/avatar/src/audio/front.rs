@@ -17,11 +17,7 @@ impl AudioFormat {
     /// [`AudioError`] if the rate is outside 8 to 192 kHz or there are not 1 to 8 channels.
     pub fn new(rate: u32, channels: u16) -> Result<Self, AudioError> {
         if !(MIN_RATE..=MAX_RATE).contains(&rate) {
-            return Err(AudioError::Rate {
-                rate,
-                min: MIN_RATE,
-                max: MAX_RATE,
-            });
+            return Err(AudioError::Rate { rate, min: MIN_RATE, max: MAX_RATE });
         }
         Downmix::new(channels)?;
         Ok(Self { rate, channels })
@@ -77,12 +73,7 @@ impl FrontEnd {
 
     /// Takes interleaved 16-bit samples and appends to both branches what they complete.
     pub fn push_pcm16(&mut self, interleaved: &[i16], branches: &mut Branches) {
-        self.push(
-            interleaved
-                .iter()
-                .map(|&sample| f32::from(sample) / 32768.0),
-            branches,
-        );
+        self.push(interleaved.iter().map(|&sample| f32::from(sample) / 32768.0), branches);
     }
 
     /// Takes interleaved float samples, full scale at 1, and appends to both branches what they complete.

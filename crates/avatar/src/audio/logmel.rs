@@ -53,10 +53,7 @@ struct Band {
 
 impl fmt::Debug for LogMel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogMel")
-            .field("taken", &self.taken)
-            .field("made", &self.made)
-            .finish_non_exhaustive()
+        f.debug_struct("LogMel").field("taken", &self.taken).field("made", &self.made).finish_non_exhaustive()
     }
 }
 
@@ -97,8 +94,7 @@ impl LogMel {
     /// Ends the utterance, as if silence followed, and appends the frames still owed. The next push begins anew.
     pub fn flush(&mut self, frames: &mut Vec<MelFrame>) {
         let wanted = self.taken.div_ceil(HOP as u64);
-        self.input
-            .resize(self.input.len() + WINDOW_AHEAD + HOP, 0.0);
+        self.input.resize(self.input.len() + WINDOW_AHEAD + HOP, 0.0);
         self.convert(wanted, frames);
         self.reset();
     }
@@ -135,12 +131,7 @@ impl LogMel {
         }
         let mut frame = [0.0; MEL_BANDS];
         for (value, band) in frame.iter_mut().zip(&self.bands) {
-            let sum: f32 = band
-                .weights
-                .iter()
-                .zip(&self.power[band.first..])
-                .map(|(w, p)| w * p)
-                .sum();
+            let sum: f32 = band.weights.iter().zip(&self.power[band.first..]).map(|(w, p)| w * p).sum();
             *value = scaled(sum);
         }
         frame
@@ -173,16 +164,11 @@ fn bands() -> Vec<Band> {
             let (left, peak, right) = (edge(band), edge(band + 1), edge(band + 2));
             let height = |bin: usize| {
                 let f = bin as f64 * bin_hz;
-                ((f - left) / (peak - left))
-                    .min((right - f) / (right - peak))
-                    .max(0.0)
+                ((f - left) / (peak - left)).min((right - f) / (right - peak)).max(0.0)
             };
             let first = (left / bin_hz).ceil() as usize;
             let last = ((right / bin_hz).floor() as usize).max(first);
-            Band {
-                first,
-                weights: (first..=last).map(|bin| height(bin) as f32).collect(),
-            }
+            Band { first, weights: (first..=last).map(|bin| height(bin) as f32).collect() }
         })
         .collect()
 }

@@ -48,11 +48,7 @@ impl Resampler {
     pub fn new(from: u32, to: u32) -> Result<Self, AudioError> {
         for rate in [from, to] {
             if !(MIN_RATE..=MAX_RATE).contains(&rate) {
-                return Err(AudioError::Rate {
-                    rate,
-                    min: MIN_RATE,
-                    max: MAX_RATE,
-                });
+                return Err(AudioError::Rate { rate, min: MIN_RATE, max: MAX_RATE });
             }
         }
         let common = gcd(from.into(), to.into());
@@ -61,17 +57,7 @@ impl Resampler {
         let ratio = (f64::from(to) / f64::from(from)).min(1.0);
         let half = (CROSSINGS as f64 / ratio).ceil() as usize;
         let kernels = kernels(phases, half, ratio * ROLL_OFF);
-        let mut resampler = Self {
-            step,
-            scale,
-            half,
-            phases,
-            kernels,
-            input: Vec::new(),
-            base: 0,
-            made: 0,
-            taken: 0,
-        };
+        let mut resampler = Self { step, scale, half, phases, kernels, input: Vec::new(), base: 0, made: 0, taken: 0 };
         resampler.reset();
         Ok(resampler)
     }
@@ -149,11 +135,7 @@ fn dot(samples: &[f32], kernel: &[f32]) -> f32 {
             sums[lane] += s[lane] * k[lane];
         }
     }
-    let rest: f32 = samples_rest
-        .iter()
-        .zip(kernel_rest)
-        .map(|(s, k)| s * k)
-        .sum();
+    let rest: f32 = samples_rest.iter().zip(kernel_rest).map(|(s, k)| s * k).sum();
     sums.iter().sum::<f32>() + rest
 }
 
@@ -181,11 +163,7 @@ fn sinc(x: f64) -> f64 {
 
 /// The Kaiser window over -1 to 1.
 fn kaiser(x: f64) -> f64 {
-    if x.abs() >= 1.0 {
-        0.0
-    } else {
-        bessel_i0(KAISER_BETA * (1.0 - x * x).sqrt()) / bessel_i0(KAISER_BETA)
-    }
+    if x.abs() >= 1.0 { 0.0 } else { bessel_i0(KAISER_BETA * (1.0 - x * x).sqrt()) / bessel_i0(KAISER_BETA) }
 }
 
 /// The modified Bessel function of the first kind, order 0, by its power series.

@@ -36,7 +36,12 @@ fn any_rate_keeps_a_tone_its_time_and_its_length() {
             // Away from the ends, where the tone meets silence.
             let edge = to as usize / 100;
             for n in edge..out.len() - edge {
-                assert!((out[n] - wanted[n]).abs() < 1e-3, "{from} to {to}: sample {n} is {} not {}", out[n], wanted[n]);
+                assert!(
+                    (out[n] - wanted[n]).abs() < 1e-3,
+                    "{from} to {to}: sample {n} is {} not {}",
+                    out[n],
+                    wanted[n]
+                );
             }
         }
     }
@@ -55,13 +60,15 @@ fn what_the_lower_rate_cannot_hold_is_gone_and_not_folded_back() {
 fn the_way_audio_is_cut_into_chunks_changes_nothing() {
     let speech = samples(HELLO);
     let whole = {
-        let (mut front, mut branches) = (FrontEnd::new(AudioFormat::new(44_100, 1).unwrap()).unwrap(), Branches::default());
+        let (mut front, mut branches) =
+            (FrontEnd::new(AudioFormat::new(44_100, 1).unwrap()).unwrap(), Branches::default());
         front.push_f32(&speech, &mut branches);
         front.flush(&mut branches);
         branches
     };
     for chunk in [1, 7, 160, 441, 4_096] {
-        let (mut front, mut branches) = (FrontEnd::new(AudioFormat::new(44_100, 1).unwrap()).unwrap(), Branches::default());
+        let (mut front, mut branches) =
+            (FrontEnd::new(AudioFormat::new(44_100, 1).unwrap()).unwrap(), Branches::default());
         speech.chunks(chunk).for_each(|piece| front.push_f32(piece, &mut branches));
         front.flush(&mut branches);
         assert_eq!(branches, whole, "in chunks of {chunk}");
@@ -94,10 +101,7 @@ fn an_hour_neither_drifts_nor_loses_a_sample() {
 
 #[test]
 fn bad_formats_are_refused_by_name() {
-    assert_eq!(
-        AudioFormat::new(7_999, 1),
-        Err(AudioError::Rate { rate: 7_999, min: MIN_RATE, max: MAX_RATE })
-    );
+    assert_eq!(AudioFormat::new(7_999, 1), Err(AudioError::Rate { rate: 7_999, min: MIN_RATE, max: MAX_RATE }));
     assert!(AudioFormat::new(192_001, 1).is_err());
     assert!(AudioFormat::new(48_000, 0).is_err());
     assert_eq!(AudioFormat::new(48_000, 9).unwrap_err().to_string(), "9 audio channels are outside 1 to 8");

@@ -38,9 +38,33 @@ const DELAY_MAX: usize = (LOOK_AHEAD_MS as usize * 16 - WINDOW_AHEAD) / HOP;
 
 /// What a face model may be made of. No control flow, and nothing whose output is larger than the file says.
 const OPERATORS: [&str; 27] = [
-    "Add", "BatchNormalization", "Clip", "Concat", "Constant", "Conv", "Div", "Flatten", "GRU", "Gemm", "Identity",
-    "LSTM", "LayerNormalization", "LeakyRelu", "MatMul", "Mul", "Relu", "Reshape", "Sigmoid", "Slice", "Softplus",
-    "Split", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
+    "Add",
+    "BatchNormalization",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "Div",
+    "Flatten",
+    "GRU",
+    "Gemm",
+    "Identity",
+    "LSTM",
+    "LayerNormalization",
+    "LeakyRelu",
+    "MatMul",
+    "Mul",
+    "Relu",
+    "Reshape",
+    "Sigmoid",
+    "Slice",
+    "Softplus",
+    "Split",
+    "Squeeze",
+    "Sub",
+    "Tanh",
+    "Transpose",
+    "Unsqueeze",
 ];
 
 static SHIPPED: &[u8] = include_bytes!("../../assets/face.onnx");
@@ -124,7 +148,8 @@ impl FaceModel {
         let delay = delay(property("footlight.delay").unwrap_or_default())?;
         let model = onnx.model_for_proto_model(&file).map_err(unreadable)?.into_typed().map_err(unreadable)?;
         check_sizes(&model)?;
-        let inputs: Vec<_> = (0..model.inputs.len()).map(|n| fixed_shape(model.input_fact(n))).collect::<Result<_, _>>()?;
+        let inputs: Vec<_> =
+            (0..model.inputs.len()).map(|n| fixed_shape(model.input_fact(n))).collect::<Result<_, _>>()?;
         let outputs: Vec<_> =
             (0..model.outputs.len()).map(|n| fixed_shape(model.output_fact(n))).collect::<Result<_, _>>()?;
         let chunk = check_contract(&inputs, &outputs, channels.len())?;
@@ -138,7 +163,9 @@ impl FaceModel {
 
     /// The state before an utterance.
     pub(super) fn initial_state(&self) -> ModelState {
-        ModelState(self.states.iter().map(|shape| Tensor::zero::<f32>(shape).expect("f32 has a zero").into_tvalue()).collect())
+        ModelState(
+            self.states.iter().map(|shape| Tensor::zero::<f32>(shape).expect("f32 has a zero").into_tvalue()).collect(),
+        )
     }
 
     /// Runs one chunk of frames and hands out one set of weights a frame.

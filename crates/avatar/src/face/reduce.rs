@@ -4,29 +4,16 @@ use std::collections::VecDeque;
 
 use super::lips::closeness;
 use super::shapes::{
-    JAW_OPEN, MOUTH_CLOSE, MOUTH_LOWER_DOWN, MOUTH_PRESS, MOUTH_ROLL_LOWER, MOUTH_ROLL_UPPER,
-    MOUTH_UPPER_UP,
+    JAW_OPEN, MOUTH_CLOSE, MOUTH_LOWER_DOWN, MOUTH_PRESS, MOUTH_ROLL_LOWER, MOUTH_ROLL_UPPER, MOUTH_UPPER_UP,
 };
 use super::{FaceError, WEIGHTS_PER_SECOND};
 use crate::Weights;
 use crate::weights::BLENDSHAPE_COUNT;
 
 /// What closes the lips: the strongest value inside a frame is shown.
-const CLOSING: [usize; 5] = [
-    MOUTH_CLOSE,
-    MOUTH_PRESS[0],
-    MOUTH_PRESS[1],
-    MOUTH_ROLL_LOWER,
-    MOUTH_ROLL_UPPER,
-];
+const CLOSING: [usize; 5] = [MOUTH_CLOSE, MOUTH_PRESS[0], MOUTH_PRESS[1], MOUTH_ROLL_LOWER, MOUTH_ROLL_UPPER];
 /// What opens them: bounded by the smallest value inside a frame as far as the frame is closed.
-const OPENING: [usize; 5] = [
-    JAW_OPEN,
-    MOUTH_LOWER_DOWN[0],
-    MOUTH_LOWER_DOWN[1],
-    MOUTH_UPPER_UP[0],
-    MOUTH_UPPER_UP[1],
-];
+const OPENING: [usize; 5] = [JAW_OPEN, MOUTH_LOWER_DOWN[0], MOUTH_LOWER_DOWN[1], MOUTH_UPPER_UP[0], MOUTH_UPPER_UP[1]];
 
 /// Turns weights at [`WEIGHTS_PER_SECOND`] into one set a frame.
 ///
@@ -54,13 +41,7 @@ impl FrameReducer {
         if !(1..=WEIGHTS_PER_SECOND).contains(&fps) {
             return Err(FaceError::FrameRate { fps });
         }
-        Ok(Self {
-            fps,
-            frame: 0,
-            first: 0,
-            window: VecDeque::new(),
-            ended: false,
-        })
+        Ok(Self { fps, frame: 0, first: 0, window: VecDeque::new(), ended: false })
     }
 
     /// Takes the next weights, 10 ms after the ones before.
@@ -75,10 +56,7 @@ impl FrameReducer {
 
     /// Returns the next frame's weights, once all of its time is there.
     pub fn pull(&mut self) -> Option<Weights> {
-        let (from, to) = (
-            self.first_sample(self.frame),
-            self.first_sample(self.frame + 1),
-        );
+        let (from, to) = (self.first_sample(self.frame), self.first_sample(self.frame + 1));
         let available = self.first + self.window.len() as u64;
         let complete = available >= to || (self.ended && available > from);
         if !complete {

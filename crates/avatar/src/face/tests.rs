@@ -104,19 +104,28 @@ fn the_way_speech_is_cut_into_chunks_changes_nothing() {
 }
 
 #[test]
-fn an_answer_waits_for_the_look_ahead_and_no_longer() {
+fn an_answer_comes_as_soon_as_its_look_ahead_and_its_chunk_are_heard() {
     let model = FaceModel::shipped().unwrap();
-    let chunk = model.chunk() * 160;
+    let (chunk, delay) = (model.chunk(), model.delay());
     let mut stream = FaceStream::new(model);
     let mut answers = 0;
-    for heard in (160..32_000_usize).step_by(160) {
+    for heard in 1..200 {
         stream.push(&[0.0; 160]).unwrap();
         answers += std::iter::from_fn(|| stream.pull()).count();
-        let look_ahead = LOOK_AHEAD_MS as usize * 16;
-        // The answer for sample n is due once n + look-ahead samples, and then the rest of its chunk, have been heard.
-        let due = heard.saturating_sub(look_ahead + chunk - 160) / 160;
-        assert!(answers >= due, "{heard} samples heard, {answers} answers, {due} due");
-        assert!(answers * 160 <= heard.saturating_sub(look_ahead) + 160, "an answer came before its look-ahead");
+        let due = (heard / chunk * chunk).saturating_sub(delay);
+        assert_eq!(answers, due, "after {heard} blocks of 10 ms");
+    }
+}
+
+#[test]
+fn nothing_beyond_the_look_ahead_is_heard() {
+    let speech = samples(WEATHER);
+    let whole = weights_of(&speech, usize::MAX);
+    for at in [100, 201, 302, 403] {
+        // The same speech, cut off right after the look-ahead of this answer, and something else behind.
+        let mut other = speech[..at * 160 + LOOK_AHEAD_MS as usize * 16].to_vec();
+        other.extend(speech.iter().rev().take(16_000));
+        assert_eq!(weights_of(&other, usize::MAX)[at], whole[at], "the answer for {at} heard further");
     }
 }
 
@@ -148,7 +157,10 @@ fn speech_opens_and_shuts_the_mouth_and_silence_leaves_it_shut() {
         assert!(lip_gap(weights) < CLOSED_GAP && weights.0[JAW_OPEN] < 0.05, "frame {n} of silence is {weights:?}");
     }
     let first = &silence[silence.len() / 2];
-    assert!(silence[300..390].iter().all(|w| w.0.iter().zip(&first.0).all(|(a, b)| (a - b).abs() < 1e-3)), "it fidgets");
+    assert!(
+        silence[300..390].iter().all(|w| w.0.iter().zip(&first.0).all(|(a, b)| (a - b).abs() < 1e-3)),
+        "it fidgets"
+    );
 }
 
 #[test]
@@ -172,7 +184,10 @@ fn hostile_files_are_refused_with_what_is_wrong() {
     assert!(matches!(refusal(b"RIFF not a model"), FaceError::Unreadable(_)));
     assert!(matches!(refusal(&SHIPPED[..SHIPPED.len() / 2]), FaceError::Unreadable(_)));
     let error = refusal(&replaced(SHIPPED, b"Sigmoid", b"Hardmax"));
-    assert_eq!(error.to_string(), "face model uses the operator Hardmax, which is not among those a face model may use");
+    assert_eq!(
+        error.to_string(),
+        "face model uses the operator Hardmax, which is not among those a face model may use"
+    );
     let error = refusal(&replaced(SHIPPED, b"jawOpen", b"jawOqen")).to_string();
     assert!(error.contains("footlight.channels") && error.contains("jawOqen"), "{error}");
 }
@@ -200,7 +215,8 @@ fn damaged_files_never_panic() {
 
 fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
-    let found: Vec<usize> = bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from).map(|(at, _)| at).collect();
+    let found: Vec<usize> =
+        bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from).map(|(at, _)| at).collect();
     assert!(!found.is_empty(), "the file no longer holds what this test replaces");
     for at in found {
         out[at..at + to.len()].copy_from_slice(to);
