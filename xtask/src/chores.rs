@@ -7,8 +7,8 @@ use crate::tools::is_on_path;
 
 /// Builds and runs every test.
 pub(crate) fn test(filter: &[String]) -> Result<(), String> {
-    // The binary first: the integration tests start it as a process of its own.
-    cargo(&["build", "--release", "--package", "footlight"])?;
+    // One call, so that one set of features is built. Cargo builds the binary too, which the integration tests start
+    // as a process of its own: `crates/footlight` has tests that need it.
     let mut arguments = vec!["test", "--release", "--workspace"];
     arguments.extend(filter.iter().map(String::as_str));
     cargo(&arguments)

@@ -6,13 +6,15 @@ mod terms;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
+use footlight_api::{AdminToken, ApiOptions, ApiState, PlanOffer};
 use footlight_ledger::Timestamp;
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{LedgerDesk, Store};
 
-use crate::settings::{Renderer, Settings};
+use crate::settings::{PlanSettings, Renderer, Settings};
 
 pub(crate) use store::{OpenStore, open_store};
 pub(crate) use terms::{limits, plans, rate_card, terms};
@@ -64,6 +66,24 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
         max_queued_audio_s: u32::try_from(settings.stage.max_queued_audio.as_secs()).unwrap_or(u32::MAX),
         ..StageOptions::default()
     }
+}
+
+/// The API over a node.
+pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> Data<ApiState> {
+    let plans = plans(settings);
+    let offer = |(name, plan): (&String, &PlanSettings)| PlanOffer {
+        terms: plans[name].clone(),
+        price_usd: plan.price_usd,
+    };
+    let token = &settings.admin_token.0;
+    let options = ApiOptions {
+        max_upload_bytes: settings.api.max_body as u64,
+        max_utterance_s: u32::try_from(settings.api.max_utterance.as_secs()).unwrap_or(u32::MAX),
+        admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
+        plans: settings.plans.iter().map(offer).collect(),
+        ..ApiOptions::default()
+    };
+    Data::new(ApiState::new(assembly.node.clone(), options))
 }
 
 fn node_options(settings: &Settings) -> NodeOptions {

@@ -29,7 +29,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(options) => commands::demo::run(global, &options),
         Command::Serve(options) => commands::serve::run(global, &options),
         Command::Render(options) => commands::render::run(global, &options),
-        Command::Animate(options) => commands::animate::run(&options),
+        Command::Animate(options) => commands::animate::run(global, &options),
         Command::Session(session) => commands::session::run(global, session),
         Command::Account(account) => commands::account::run(global, account),
         Command::Audit(options) => commands::audit::run(global, &options),

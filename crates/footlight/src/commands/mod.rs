@@ -9,10 +9,11 @@ pub(crate) mod demo;
 mod http;
 mod print;
 mod recording;
-mod watch;
+mod socket;
 pub(crate) mod render;
 pub(crate) mod serve;
 pub(crate) mod session;
+mod watch;
 
 use crate::cli::Global;
 use crate::exit::{Failure, coded};

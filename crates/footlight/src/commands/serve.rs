@@ -4,16 +4,19 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use footlight_actors::{DrainMode, Node};
 use footlight_api::ApiState;
+use reqwest::Method;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::http::Http;
 use super::settings_for;
 use crate::assembly::{Assembly, api_state, assemble};
-use crate::cli::{Global, RendererChoice, Serve};
+use crate::cli::{Customer, Global, Operator, RendererChoice, Serve};
 use crate::settings::Settings;
 
 /// Connections that are still open when the node has drained get this long, in seconds.
@@ -38,23 +41,19 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
     block_on_system(async move {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let assembly = assemble(&settings).await?;
-        let listeners = Listeners::bind(&settings, &assembly)?;
-        listeners.announce(as_json, &settings);
-        let handles = listeners.serve();
+        let running = Running::start(&settings).await?;
+        running.announce(as_json, &settings);
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("draining; a second signal ends the node at once");
         tokio::select! {
-            () = drain(&assembly.node, settings.node.drain_deadline) => {}
+            () = drain(&running.assembly.node, settings.node.drain_deadline) => {}
             _ = terminate.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
             _ = interrupt.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
         }
-        for handle in handles {
-            handle.stop(true).await;
-        }
+        running.close_listeners().await;
         Ok(())
     })
 }
@@ -80,25 +79,34 @@ pub(crate) fn block_on_system<T>(future: impl Future<Output = anyhow::Result<T>>
     actix_rt::System::with_tokio_rt(runtime).block_on(future)
 }
 
-/// Both listeners, bound and not yet serving.
-struct Listeners {
-    public: Server,
-    admin: Server,
-    public_address: SocketAddr,
-    admin_address: SocketAddr,
+/// A node that serves both listeners.
+pub(crate) struct Running {
+    pub(crate) assembly: Assembly,
+    public: SocketAddr,
+    admin: SocketAddr,
+    servers: [ServerHandle; 2],
+    admin_token: String,
 }
 
-impl Listeners {
-    fn bind(settings: &Settings, assembly: &Assembly) -> anyhow::Result<Self> {
-        let state = api_state(settings, assembly);
-        let (public, public_address) = listen("listen", &settings.listen, state.clone(), footlight_api::configure_public)?;
-        let (admin, admin_address) = listen("admin_listen", &settings.admin_listen, state, footlight_api::configure_admin)?;
-        Ok(Self { public, admin, public_address, admin_address })
+impl Running {
+    /// Assembles a node, binds its listeners and serves.
+    ///
+    /// # Errors
+    /// When the node cannot be assembled or an address is taken.
+    pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
+        let assembly = assemble(settings).await?;
+        let state = api_state(settings, &assembly);
+        let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
+        let (admin_server, admin) = listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
+        let servers = [public_server.handle(), admin_server.handle()];
+        actix_rt::spawn(public_server);
+        actix_rt::spawn(admin_server);
+        Ok(Self { assembly, public, admin, servers, admin_token: settings.admin_token.0.clone() })
     }
 
     /// Tells where the node listens; as JSON it is the first line, for whoever started it.
     fn announce(&self, as_json: bool, settings: &Settings) {
-        let (public, admin) = (self.public_address, self.admin_address);
+        let (public, admin) = (self.public, self.admin);
         if as_json {
             println!("{}", json!({ "listen": public, "admin_listen": admin, "node": settings.node.name }));
             return;
@@ -106,27 +114,57 @@ impl Listeners {
         println!("Footlight node {} is ready", settings.node.name);
         println!("  sessions   http://{public}   (docs: http://{public}/docs)");
         println!("  operators  http://{admin}   (metrics: http://{admin}/metrics)");
-        println!("  store      {}", settings.store);
+        println!("  store      {}", store_without_password(&settings.store));
         println!("  encoder    assembly: {}", footlight_media::encoder_assembly());
-        if settings.admin_token.0.is_empty() {
+        if self.admin_token.is_empty() {
             println!("  The admin API is closed: set FOOTLIGHT_ADMIN_TOKEN to open accounts.");
         }
     }
 
-    fn serve(self) -> [ServerHandle; 2] {
-        let handles = [self.public.handle(), self.admin.handle()];
-        actix_rt::spawn(self.public);
-        actix_rt::spawn(self.admin);
-        handles
+    /// Opens an account with credits, as an operator would, and answers how its customer reaches the node.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub(crate) async fn customer_with(&self, credits: &str) -> anyhow::Result<Customer> {
+        let operator = Operator { admin_url: format!("http://{}", self.admin), admin_token: self.admin_token.clone() };
+        let http = Http::operator(&operator)?;
+        let opened = http.send(http.request(Method::POST, "/admin/v1/accounts").json(&json!({}))).await?;
+        let id = opened["id"].as_str().context("an account has an id")?;
+        let grant = format!(r#"{{"kind":"top_up","credits":{credits}}}"#);
+        let request = http.request(Method::POST, &format!("/admin/v1/accounts/{id}/grants"));
+        http.send(request.header("content-type", "application/json").body(grant)).await?;
+        let api_secret = opened["api_secret"].as_str().context("an account has an API secret")?.to_owned();
+        Ok(Customer { url: format!("http://{}", self.public), api_secret })
+    }
+
+    /// Ends and settles everything, at once.
+    pub(crate) async fn stop(self) {
+        self.assembly.node.shutdown(SETTLE_WITHIN).await;
+        self.close_listeners().await;
+    }
+
+    async fn close_listeners(&self) {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+    }
+}
+
+/// A store's address as it may be shown.
+fn store_without_password(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
     }
 }
 
 fn listen(
     key: &str,
     address: &str,
-    state: ApiState,
-    routes: fn(&mut web::ServiceConfig, &ApiState),
+    state: &Data<ApiState>,
+    routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
 ) -> anyhow::Result<(Server, SocketAddr)> {
+    let state = state.clone();
     let server = HttpServer::new(move || {
         let state = state.clone();
         App::new().configure(move |config| routes(config, &state))
