@@ -41,11 +41,7 @@ impl Stage {
     ///
     /// # Errors
     /// Names what is wrong with the spec.
-    pub fn measure_capacity(
-        &self,
-        spec: &PerformanceSpec,
-        lasting: Duration,
-    ) -> Result<MeasuredCapacity, StageError> {
+    pub fn measure_capacity(&self, spec: &PerformanceSpec, lasting: Duration) -> Result<MeasuredCapacity, StageError> {
         spec.check()?;
         let set = self.library().set(spec)?;
         let (results, measured) = mpsc::channel();

@@ -18,7 +18,9 @@ pub enum EarError {
     #[error(transparent)]
     Audio(#[from] AudioError),
     /// It lasts longer than one utterance may.
-    #[error("the audio lasts {seconds} s and one utterance may last {seconds_max} s; cut it and send the pieces one after the other")]
+    #[error(
+        "the audio lasts {seconds} s and one utterance may last {seconds_max} s; cut it and send the pieces one after the other"
+    )]
     TooLong {
         /// How long it is, or how far it was read.
         seconds: u64,

@@ -33,7 +33,9 @@ pub enum StageError {
         fps: u32,
     },
     /// The queue of audio that waits to be spoken is full.
-    #[error("{queued_ms} ms of audio already wait to be spoken; at most {limit_ms} ms may, so {refused_ms} ms more were refused")]
+    #[error(
+        "{queued_ms} ms of audio already wait to be spoken; at most {limit_ms} ms may, so {refused_ms} ms more were refused"
+    )]
     QueueFull {
         /// What waits.
         queued_ms: u64,

@@ -6,9 +6,9 @@
 //!
 //! Nothing here knows of actors, stores or networks, and no frame ever waits for one.
 //!
-//! Suggested reading order: [`spec`], [`pool`], [`performance`], [`outlet`], [`event`]; then, inside, `worker` (one
-//! thread), `performer` (one session), `speech` (what it still has to say), `scene` (where its pictures come from) and
-//! `soundtrack`.
+//! Suggested reading order: [`spec`], [`ear`], [`pool`], [`performance`], [`outlet`], [`event`], [`offline`]; then, inside,
+//! `worker` (one thread), `performer` (one session), `speech` (what it still has to say), `scene` (where its pictures come
+//! from) and `soundtrack`.
 
 mod blend;
 mod capacity;

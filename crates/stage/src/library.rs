@@ -97,8 +97,8 @@ impl Library {
             return Err(StageError::UnknownAvatar { name, known: known() });
         }
         self.avatars.get(&name.to_owned(), || {
-            let bundle: AvatarBundle = bundle::shipped(name)
-                .map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
+            let bundle: AvatarBundle =
+                bundle::shipped(name).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
             Ok(LoadedAvatar::new(bundle)?)
         })
     }

@@ -258,7 +258,8 @@ impl Performance {
         }
     }
 
-    /// Attaches an outlet. Its first unit is an IDR.
+    /// Attaches an outlet. Its first unit is an IDR. It must be read: what finds every outlet's queue full is neither handed
+    /// out nor counted, and after two seconds of that an outlet counts as gone until it is read again.
     ///
     /// # Errors
     /// [`StageError::Busy`], [`StageError::Closed`].

@@ -1,14 +1,16 @@
 //! One session's performance on its worker: what each command does, and what each frame is.
 
 mod ports;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Release, SeqCst};
 use std::time::{Duration, Instant};
 
 use footlight_media::EncodedVideo;
-use footlight_session::{SessionId, WhenUnwatched};
 use footlight_session::slice::{SliceGate, Taken};
+use footlight_session::{SessionId, WhenUnwatched};
 
 use self::ports::Ports;
 use crate::clock::FrameClock;
@@ -121,7 +123,12 @@ impl Performer {
     }
 
     /// Obeys a command. Returns when to call again.
-    pub(crate) fn obey(&mut self, command: Command, now: Instant, backstage: &mut Backstage) -> Result<Pace, StageError> {
+    pub(crate) fn obey(
+        &mut self,
+        command: Command,
+        now: Instant,
+        backstage: &mut Backstage,
+    ) -> Result<Pace, StageError> {
         match command {
             Command::Speak { utterance, mode } => {
                 if mode == SpeakMode::Replace {
@@ -389,7 +396,10 @@ impl Performer {
     fn may_sleep(&self) -> bool {
         if self.watched {
             // Recordings want speech alone.
-            return !self.ports.has_live() && !self.in_run && !self.speech.has_speech() && self.speech.current().is_none();
+            return !self.ports.has_live()
+                && !self.in_run
+                && !self.speech.has_speech()
+                && self.speech.current().is_none();
         }
         // An outlet that does not read is looked at again every frame.
         let passes = self.may_pass_unseen() && (self.speech.has_speech() || self.speech.current().is_some());

@@ -56,8 +56,7 @@ impl Stage {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
         };
-        let workers =
-            (0..count).map(|index| WorkerHandle::start(index, &library)).collect::<Result<_, _>>()?;
+        let workers = (0..count).map(|index| WorkerHandle::start(index, &library)).collect::<Result<_, _>>()?;
         Ok(Self { options, library, workers, opened: AtomicU64::new(0), started: Instant::now() })
     }
 
@@ -101,8 +100,7 @@ impl Stage {
         let queue_limit = u64::from(self.options.max_queued_audio_s) * u64::from(SAMPLE_RATE);
         let shared = Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit);
         let origin = self.phase(number, spec.fps);
-        let performer =
-            Performer::new(Arc::clone(&shared), spec, gate, sink, stand, &self.library, origin);
+        let performer = Performer::new(Arc::clone(&shared), spec, gate, sink, stand, &self.library, origin);
         let performance = Performance::new(Arc::clone(&shared), self.options.outlet_queue_units);
         worker.errands.send(Errand::Open(Box::new(performer), shared)).map_err(|_| StageError::Closed)?;
         Ok(performance)

@@ -110,7 +110,11 @@ impl Scene {
 
     /// Comes to a stop with one closed-mouth IDR, and gives that again when `force_idr` asks for it. Out of the loop this
     /// waits for a group to begin. `None` while nothing moves.
-    pub(crate) fn freeze(&mut self, force_idr: bool, props: &mut Props<'_>) -> Result<Option<EncodedVideo>, StageError> {
+    pub(crate) fn freeze(
+        &mut self,
+        force_idr: bool,
+        props: &mut Props<'_>,
+    ) -> Result<Option<EncodedVideo>, StageError> {
         let picture = match &mut self.source {
             Source::Frozen(data) => {
                 return Ok(force_idr.then(|| EncodedVideo { data: data.clone(), idr: true }));

@@ -1,5 +1,8 @@
 //! A performance's sound: one continuous track of 20 ms packets, through speech, idle and pause.
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use footlight_media::audio::{FADE_MS, PACKET_SAMPLES, fade_in, fade_to_silence};
 use footlight_media::{MediaError, OpusEncoder, OpusPacket, OpusSettings};
@@ -81,7 +84,12 @@ impl Soundtrack {
     }
 
     /// Appends a silent frame of this many samples, from the media sample `at` on.
-    pub(crate) fn push_silence(&mut self, samples: usize, at: u64, units: &mut Vec<AudioUnit>) -> Result<(), StageError> {
+    pub(crate) fn push_silence(
+        &mut self,
+        samples: usize,
+        at: u64,
+        units: &mut Vec<AudioUnit>,
+    ) -> Result<(), StageError> {
         self.frame.clear();
         self.frame.resize(samples, 0.0);
         self.push_frame(false, at, units)
@@ -98,17 +106,18 @@ impl Soundtrack {
     }
 
     fn push_frame(&mut self, active: bool, at: u64, units: &mut Vec<AudioUnit>) -> Result<(), StageError> {
-        let silent = !active && self.tail.is_empty();
+        let sounding = if active { self.frame.len() } else { self.tail.len() };
         for (sample, tail) in self.frame.iter_mut().zip(self.tail.drain(..)) {
             *sample += tail;
         }
         let frame = std::mem::take(&mut self.frame);
         let mut rest = frame.as_slice();
         while !rest.is_empty() {
+            let done = frame.len() - rest.len();
             let (now, later) = rest.split_at(rest.len().min(PACKET_SAMPLES - self.pending.len()));
             self.pending.extend_from_slice(now);
             self.pending_active |= active;
-            self.pending_silent &= silent;
+            self.pending_silent &= done >= sounding;
             rest = later;
             if self.pending.len() == PACKET_SAMPLES {
                 let end = at + (frame.len() - rest.len()) as u64;

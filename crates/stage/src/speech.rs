@@ -1,6 +1,8 @@
 //! What a performance still has to say.
 
 mod line;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -67,7 +69,15 @@ pub(crate) struct SpeechQueue {
 
 impl SpeechQueue {
     pub(crate) fn new(shared: Arc<Shared>, samples_per_frame: usize) -> Self {
-        Self { shared, samples_per_frame, lines: VecDeque::new(), voice: None, heard: None, warm_up_frames: 0, weights: None }
+        Self {
+            shared,
+            samples_per_frame,
+            lines: VecDeque::new(),
+            voice: None,
+            heard: None,
+            warm_up_frames: 0,
+            weights: None,
+        }
     }
 
     pub(crate) fn append(&mut self, utterance: Utterance) {

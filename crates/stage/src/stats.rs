@@ -203,3 +203,47 @@ impl WorkerStats {
         counter.fetch_add(by, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_exact_to_a_bucket() {
+        let recorder = Recorder::default();
+        for ms in 1..=100 {
+            recorder.record(Duration::from_millis(ms));
+        }
+        let histogram = recorder.read();
+        for (share, ms) in [(0.5, 50.0), (0.9, 90.0), (0.99, 99.0)] {
+            let found = histogram.quantile(share).as_secs_f64() * 1e3;
+            assert!((ms..ms * 1.2).contains(&found), "p{share}: {found} ms");
+        }
+        assert_eq!(histogram.quantile(1.0), Duration::from_millis(100));
+        assert_eq!(histogram.mean(), Duration::from_micros(50_500));
+        assert_eq!(Histogram::default().quantile(0.99), Duration::ZERO);
+    }
+
+    #[test]
+    fn cumulative_bounds_grow_and_the_rest_is_in_the_count() {
+        let recorder = Recorder::default();
+        for taken in [Duration::ZERO, Duration::from_millis(3), Duration::from_secs(5)] {
+            recorder.record(taken);
+        }
+        let histogram = recorder.read();
+        let bounds: Vec<(f64, u64)> = histogram.cumulative().collect();
+        assert!(bounds.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 <= pair[1].1));
+        assert_eq!((bounds[0].1, bounds[bounds.len() - 1].1, histogram.count()), (1, 2, 3));
+    }
+
+    #[test]
+    fn what_happened_since_a_reading_is_the_difference() {
+        let recorder = Recorder::default();
+        recorder.record(Duration::from_millis(1));
+        let earlier = recorder.read();
+        recorder.record(Duration::from_millis(80));
+        let since = recorder.read().since(&earlier);
+        assert_eq!((since.count(), since.sum()), (1, Duration::from_millis(80)));
+        assert!(since.quantile(0.5) >= Duration::from_millis(80));
+    }
+}

@@ -1,0 +1,6 @@
+//! The stage from outside: real speech, real pictures, real time.
+
+mod faults;
+mod house;
+mod readers;
+mod speaking;
