@@ -12,6 +12,8 @@ mod frame;
 pub mod life;
 mod null;
 mod pose;
+#[cfg(test)]
+mod tests;
 
 pub use error::{RenderError, SIDE_MAX, SIDE_MIN, check_size};
 pub use essence::{EssenceRenderer, LoadedAvatar};

@@ -5,7 +5,7 @@
 use std::f64::consts::TAU;
 
 use footlight_avatar::Weights;
-use footlight_avatar::weights::blendshape;
+use footlight_avatar::face::shapes::index_of as shape;
 
 use crate::{HeadPose, Pose};
 
@@ -30,29 +30,31 @@ pub fn life_at_frame(seed: u64, frame: u64, fps: u32) -> Pose {
 }
 
 /// The idle pose at a place in the loop; `turn` goes from 0 to 1 over the loop and wraps.
+///
+/// The head stays within 2 degrees and 4 pixels of rest.
 #[must_use]
 pub fn life_at(seed: u64, turn: f64) -> Pose {
     let turn = turn.rem_euclid(1.0);
-    let phase = (seed % 16) as f64 / 16.0;
-    let wave = |times: f64, shift: f64| (TAU * (turn * times + shift + phase)).sin() as f32;
+    let mut chance = Chance(seed ^ 0x9e37_79b9_7f4a_7c15);
     let head = HeadPose {
-        yaw: 0.02 * wave(1.0, 0.0),
-        pitch: 0.01 * wave(2.0, 0.3),
-        roll: 0.01 * wave(1.0, 0.6),
-        x: 1.5 * wave(1.0, 0.1),
-        y: 1.0 * wave(2.0, 0.2),
+        yaw: sway(&mut chance, turn) * YAW_MAX,
+        pitch: sway(&mut chance, turn) * PITCH_MAX,
+        roll: sway(&mut chance, turn) * ROLL_MAX,
+        x: sway(&mut chance, turn) * SHIFT_MAX,
+        y: sway(&mut chance, turn) * SHIFT_MAX * 0.4 + breath(turn) * BREATH,
     };
     let mut weights = Weights::NEUTRAL;
-    for name in ["eyeBlinkLeft", "eyeBlinkRight"] {
-        let blink = (1.0 - (turn - 0.4).abs() / 0.015).max(0.0) as f32;
-        if let Some(index) = blendshape(name) {
-            weights.0[index] = blink;
-        }
+    look(&mut weights, gaze(&mut chance, turn));
+    let blink = blink(&mut chance, turn);
+    for shape in BLINK {
+        weights.0[shape] = blink;
     }
     Pose { weights, head }
 }
 
-/// Adds what is said to what the face does anyway.
+/// Lays what is said over what the face does anyway.
+///
+/// Speech owns the mouth; eyes and head stay the idle life's, and a shape that both move takes the stronger.
 #[must_use]
 pub fn compose(life: &Pose, speech: &Weights) -> Pose {
     let mut pose = *life;
@@ -60,4 +62,105 @@ pub fn compose(life: &Pose, speech: &Weights) -> Pose {
         *weight = weight.max(spoken);
     }
     pose
+}
+
+/// Radians; together well inside of 2 degrees an axis.
+const YAW_MAX: f32 = 0.028;
+const PITCH_MAX: f32 = 0.014;
+const ROLL_MAX: f32 = 0.016;
+/// Pixels of a picture 512 pixels high.
+const SHIFT_MAX: f32 = 2.6;
+const BREATH: f32 = 1.1;
+
+/// Breaths in a loop.
+const BREATHS: f64 = 2.0;
+/// Blinks in a loop; people blink about once in three seconds.
+const BLINKS: u32 = 3;
+/// How long lids take to close and to open again, in seconds.
+const CLOSING: f64 = 0.08;
+const OPENING: f64 = 0.17;
+/// Places that the eyes rest on in a loop.
+const FIXATIONS: u32 = 6;
+/// How long the eyes take from one place to the next, in seconds.
+const SACCADE: f64 = 0.05;
+
+const BLINK: [usize; 2] = [shape("eyeBlinkLeft"), shape("eyeBlinkRight")];
+const LOOK_UP: [usize; 2] = [shape("eyeLookUpLeft"), shape("eyeLookUpRight")];
+const LOOK_DOWN: [usize; 2] = [shape("eyeLookDownLeft"), shape("eyeLookDownRight")];
+/// To the right of the picture: the left eye looks out, the right one in.
+const LOOK_RIGHT: [usize; 2] = [shape("eyeLookOutLeft"), shape("eyeLookInRight")];
+const LOOK_LEFT: [usize; 2] = [shape("eyeLookInLeft"), shape("eyeLookOutRight")];
+
+/// Numbers that look random and depend on the seed alone (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    /// The next number, `0.0..1.0`.
+    fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// A slow wander, `-1.0..=1.0`: three waves that fit the loop.
+fn sway(chance: &mut Chance, turn: f64) -> f32 {
+    [(1.0, 0.55), (2.0, 0.30), (3.0, 0.15)]
+        .map(|(times, strength)| strength * (TAU * (turn * times + chance.next())).sin())
+        .iter()
+        .sum::<f64>() as f32
+}
+
+/// In faster than out.
+fn breath(turn: f64) -> f32 {
+    let wave = (TAU * turn * BREATHS).sin();
+    (wave + 0.25 * (2.0 * TAU * turn * BREATHS).sin()) as f32 / 1.25
+}
+
+/// How far the lids are closed.
+fn blink(chance: &mut Chance, turn: f64) -> f32 {
+    let mut closed: f64 = 0.0;
+    for k in 0..BLINKS {
+        // One in each third of the loop, never across its ends.
+        let start = (f64::from(k) + 0.15 + 0.6 * chance.next()) / f64::from(BLINKS);
+        let since = (turn - start) * LOOP_SECONDS;
+        let lids = if since < 0.0 {
+            0.0
+        } else if since < CLOSING {
+            since / CLOSING
+        } else {
+            1.0 - (since - CLOSING) / OPENING
+        };
+        closed = closed.max(lids);
+    }
+    smooth(closed) as f32
+}
+
+/// Where the eyes look: right and down, `-1.0..=1.0`. Every other rest is on the camera.
+fn gaze(chance: &mut Chance, turn: f64) -> [f64; 2] {
+    let mut look = [0.0; 2];
+    for k in 0..FIXATIONS {
+        let place = [(chance.next() - 0.5) * 0.5, (chance.next() - 0.5) * 0.3];
+        let start = (f64::from(k) + 0.2 + 0.6 * chance.next()) / f64::from(FIXATIONS);
+        let arrived = smooth((turn - start) * LOOP_SECONDS / SACCADE);
+        let place = if k % 2 == 0 { place } else { [0.0; 2] };
+        look = [0, 1].map(|axis| look[axis] + (place[axis] - look[axis]) * arrived);
+    }
+    look
+}
+
+fn look(weights: &mut Weights, [right, down]: [f64; 2]) {
+    for (shapes, amount) in [(LOOK_RIGHT, right), (LOOK_LEFT, -right), (LOOK_DOWN, down), (LOOK_UP, -down)] {
+        for shape in shapes {
+            weights.0[shape] = amount.max(0.0) as f32;
+        }
+    }
+}
+
+/// From 0 to 1 without a jerk; held outside.
+fn smooth(share: f64) -> f64 {
+    let share = share.clamp(0.0, 1.0);
+    share * share * (3.0 - 2.0 * share)
 }

@@ -34,7 +34,7 @@ const fn pair(left: &str, right: &str) -> [usize; 2] {
 }
 
 /// Finds a name while compiling, so that a misspelt one does not build.
-const fn index_of(name: &str) -> usize {
+pub const fn index_of(name: &str) -> usize {
     let mut index = 0;
     while index < BLENDSHAPE_COUNT {
         if same(BLENDSHAPES[index].as_bytes(), name.as_bytes()) {

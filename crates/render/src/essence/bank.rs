@@ -8,6 +8,7 @@ use footlight_avatar::bundle::parts::Bank;
 use super::layout::{Layout, Rect};
 use super::planes::Planes;
 use super::raster::{Beyond, Raster};
+use super::sample::mix as mix_bytes;
 
 /// The most patches in one blend: four corners of the mouth's grid and its three shapes.
 pub(super) const ACTIVE_MAX: usize = 7;
@@ -264,16 +265,17 @@ fn column_of(plane: &[u8], grid: &Grid, x: f32, line: &mut Vec<u8>) {
     let right = (left + 1).min(grid.width - 1);
     let (left, right) = (&plane[left * grid.height..][..grid.height], &plane[right * grid.height..][..grid.height]);
     line.clear();
-    line.extend(
-        left.iter().zip(right).map(|(&a, &b)| ((u16::from(a) * (256 - share) + u16::from(b) * share + 128) >> 8) as u8),
-    );
+    line.extend(left.iter().zip(right).map(|(&a, &b)| mix_bytes(a, b, share)));
     line.push(line[grid.height - 1]);
 }
 
+/// Adds `share` of 256 parts of a column to sums of 16.16 fixed point.
 fn add_column(line: &[u8], places: &[i32], share: u32, sums: &mut [u32]) {
     for (sum, &place) in sums.iter_mut().zip(places) {
         let (index, down) = ((place >> 8) as usize, (place & 255) as u32);
-        let value = u32::from(line[index]) * (256 - down) + u32::from(line[index + 1]) * down;
-        *sum += value * share;
+        let [above, below] = [u32::from(line[index]), u32::from(line[index.wrapping_add(1)])];
+        let value = above.wrapping_mul(256_u32.wrapping_sub(down)).wrapping_add(below.wrapping_mul(down));
+        // All shares together are 256: 255 * 256 * 256 fits.
+        *sum = sum.wrapping_add(value.wrapping_mul(share));
     }
 }

@@ -9,12 +9,14 @@
 
 mod avatar;
 mod bank;
+mod coverage;
 mod eyes;
 mod layout;
 mod motion;
 mod mouth;
 mod planes;
 mod raster;
+mod sample;
 mod scene;
 mod shapes;
 mod warp;

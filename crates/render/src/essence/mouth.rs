@@ -5,7 +5,7 @@ use footlight_avatar::bundle::parts::Mouth;
 
 use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
 use super::layout::Layout;
-use super::planes::Planes;
+use super::planes::{Planes, share_of};
 use super::raster::{Beyond, Raster};
 use super::shapes::patches_for;
 
@@ -77,8 +77,7 @@ fn let_in(target: &mut Target<'_>, below: &[u8], mask: &[u8], width: usize) {
     for (row, (below, mask)) in below.chunks_exact(width).zip(mask.chunks_exact(width)).enumerate() {
         let line = &mut target.plane[target.start + row * target.stride..][..width];
         for ((pixel, &b), &m) in line.iter_mut().zip(below).zip(mask) {
-            let mixed = u32::from(*pixel) * u32::from(m) + u32::from(b) * u32::from(255 - m) + 127;
-            *pixel = ((mixed + (mixed >> 8) + 1) >> 8) as u8;
+            *pixel = share_of(*pixel, m).saturating_add(share_of(b, 255_u8.wrapping_sub(m)));
         }
     }
 }

@@ -75,8 +75,17 @@ fn byte(value: f32) -> u8 {
 }
 
 /// One picture over another, both premultiplied.
+///
+/// Wrapping operations keep overflow checks out of inner loops; nothing can wrap.
+#[inline(always)]
 pub(super) fn over(top: u8, alpha: u8, below: u8) -> u8 {
-    let through = u32::from(below) * u32::from(255 - alpha) + 127;
+    top.saturating_add(share_of(below, 255_u8.wrapping_sub(alpha)))
+}
+
+/// `value * share / 255`, rounded.
+#[inline(always)]
+pub(super) fn share_of(value: u8, share: u8) -> u8 {
     // (n + n / 256 + 1) / 256 is n / 255, exactly, for 16-bit n.
-    top.saturating_add(((through + (through >> 8) + 1) >> 8) as u8)
+    let product = u16::from(value).wrapping_mul(u16::from(share)).wrapping_add(127);
+    (product.wrapping_add(product >> 8).wrapping_add(1) >> 8) as u8
 }

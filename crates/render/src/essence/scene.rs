@@ -5,13 +5,14 @@ use footlight_avatar::bundle::parts::Part;
 use parking_lot::Mutex;
 
 use super::bank::{Bench, Target};
+use super::coverage::Extents;
 use super::eyes::{EyeRoom, ScaledEye};
 use super::layout::{Layout, Rect};
 use super::motion::{CELL_HEIGHT, CELL_WIDTH, Motion, Offsets, REACH, Sum};
 use super::mouth::{self, MouthRoom, ScaledMouth};
 use super::planes::{Planes, over};
 use super::raster::{Beyond, Raster};
-use super::warp::{self, Extents, Moving};
+use super::warp::{self, Moving};
 use crate::{Frame, Pose};
 
 /// The moving rectangle is cut into blocks of 16 samples at chroma size too.
