@@ -36,7 +36,7 @@ pub(crate) fn push(file: &mut Mp4Writer, unit: &Unit) -> anyhow::Result<()> {
     match unit {
         Unit::Video(unit) => file.push_video(&unit.data, unit.pts_us, unit.duration_us, unit.idr)?,
         // A recording's last packets may hold less than they could: their duration says how much is sound.
-        Unit::Audio(unit) => file.push_audio(&unit.data, unit.duration_us * 48 / 1_000)?,
+        Unit::Audio(unit) => file.push_audio(&unit.data, unit.pts_us, unit.duration_us * 48 / 1_000)?,
     }
     Ok(())
 }

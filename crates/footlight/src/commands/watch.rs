@@ -85,7 +85,7 @@ fn push(file: &mut Mp4Writer, header: &MediaHeader, body: &[u8]) -> anyhow::Resu
             let idr = header.flags.contains(MediaFlags::KEY_FRAME);
             file.push_video(body, header.pts_us, header.duration_us, idr)?;
         }
-        MediaKind::Audio => file.push_audio(body, PACKET_SAMPLES)?,
+        MediaKind::Audio => file.push_audio(body, header.pts_us, PACKET_SAMPLES)?,
     }
     Ok(())
 }

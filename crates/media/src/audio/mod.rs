@@ -6,4 +6,4 @@ mod opus;
 mod tests;
 
 pub use fade::{FADE_MS, fade_in, fade_out, fade_to_silence};
-pub use opus::{OpusEncoder, OpusPacket, OpusSettings, PACKET_SAMPLES, SAMPLE_RATE};
+pub use opus::{OpusEncoder, OpusPacket, OpusSettings, PACKET_SAMPLES, PRE_SKIP, SAMPLE_RATE};

@@ -8,6 +8,10 @@ pub const SAMPLE_RATE: u32 = 48_000;
 /// Samples in a packet: 20 ms.
 pub const PACKET_SAMPLES: usize = 960;
 
+/// What [`OpusEncoder::pre_skip`] says of every encoder made here, for those who have packets and no encoder: the 2.5 ms
+/// that a frame looks ahead and the 4 ms that the two halves of the codec are apart, at 48 kHz.
+pub const PRE_SKIP: u16 = 312;
+
 /// The most bytes that one Opus packet of 20 ms may have (RFC 6716, section 3.4).
 const PACKET_BYTES_MAX: usize = 1275;
 

@@ -79,6 +79,14 @@ fn what_is_decoded_is_what_was_pushed_a_pre_skip_later() {
 }
 
 #[test]
+fn every_encoder_has_the_pre_skip_that_files_are_given() {
+    for complexity in 0..=10 {
+        let settings = OpusSettings { complexity, ..OpusSettings::default() };
+        assert_eq!(OpusEncoder::new(settings).unwrap().pre_skip(), PRE_SKIP);
+    }
+}
+
+#[test]
 fn sixteen_bit_samples_encode_as_their_values() {
     let sound = tone(2880);
     let words: Vec<i16> = sound.iter().map(|s| (s * 32_768.0) as i16).collect();

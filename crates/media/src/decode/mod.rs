@@ -111,10 +111,11 @@ impl AudioDecoder {
         if source.is_empty() {
             return Err(DecodeError::Empty);
         }
-        let container = sniff::recognise(&mut source, name)?;
-        if container == Container::Wav {
-            source = wav::straighten(source)?;
-        }
+        let (container, start) = sniff::recognise(&mut source, name)?;
+        source = match container {
+            Container::Wav => wav::straighten(source)?,
+            _ => source.with_front(Vec::new(), start, u64::MAX).map_err(DecodeError::Io)?,
+        };
         let opened = guarded(container, || ContainerDecoder::open(source, container));
         let (decoder, shape) = opened?;
         Self::start(Inner::Container(Box::new(decoder)), container, shape, limits)

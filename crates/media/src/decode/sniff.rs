@@ -39,12 +39,12 @@ impl fmt::Display for Container {
     }
 }
 
-/// Tells what `source` holds.
-pub(super) fn recognise(source: &mut AudioSource, name: Option<&str>) -> Result<Container, DecodeError> {
+/// Tells what `source` holds, and at which byte it begins: behind tags and padding, whose pictures may look like sound.
+pub(super) fn recognise(source: &mut AudioSource, name: Option<&str>) -> Result<(Container, u64), DecodeError> {
     let mut head = [0; 16];
     let head = source.read_at(0, &mut head).map_err(DecodeError::Io)?;
     if let Some(container) = by_signature(head) {
-        return Ok(container);
+        return Ok((container, 0));
     }
     let skipped = id3_length(head);
     if skipped.is_none()
@@ -53,13 +53,14 @@ pub(super) fn recognise(source: &mut AudioSource, name: Option<&str>) -> Result<
         return Err(DecodeError::Unsupported { found: found.to_owned() });
     }
     let mut window = vec![0; MP3_SEARCH_BYTES];
-    let window = source.read_at(skipped.unwrap_or(0), &mut window).map_err(DecodeError::Io)?;
+    let start = skipped.unwrap_or(0);
+    let window = source.read_at(start, &mut window).map_err(DecodeError::Io)?;
     // FLAC files are sometimes tagged like MP3 files.
     if skipped.is_some() && window.starts_with(b"fLaC") {
-        return Ok(Container::Flac);
+        return Ok((Container::Flac, start));
     }
-    if has_mp3_frames(window) {
-        return Ok(Container::Mp3);
+    if let Some(offset) = first_mp3_frame(window) {
+        return Ok((Container::Mp3, start + offset as u64));
     }
     Err(DecodeError::Unrecognised {
         name: name.map_or_else(|| "the content".to_owned(), |name| format!("{name:?}")),
@@ -103,8 +104,8 @@ fn id3_length(head: &[u8]) -> Option<u64> {
     Some(10 + size + footer)
 }
 
-fn has_mp3_frames(window: &[u8]) -> bool {
-    (0..window.len()).any(|start| {
+fn first_mp3_frame(window: &[u8]) -> Option<usize> {
+    (0..window.len()).find(|&start| {
         let mut at = start;
         for count in 0..MP3_FRAMES {
             if count > 0 && at == window.len() {
@@ -113,7 +114,6 @@ fn has_mp3_frames(window: &[u8]) -> bool {
             }
             match window.get(at..).and_then(mp3_frame_length) {
                 Some(length) => at += length,
-                // The last frame may be cut off by a tag or the end of the file.
                 None => return false,
             }
         }

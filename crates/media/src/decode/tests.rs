@@ -51,7 +51,7 @@ impl Wav {
 }
 
 fn ramp(count: usize) -> Vec<i16> {
-    (0..count).map(|index| (index % 20_000) as i16).collect()
+    (0..20_000).cycle().take(count).collect()
 }
 
 fn open(bytes: Vec<u8>) -> Result<AudioDecoder, DecodeError> {
@@ -283,4 +283,13 @@ proptest! {
     ) {
         survive(Wav { format, channels, rate, bits, data, promised, extra }.bytes());
     }
+}
+
+#[test]
+fn decoders_and_encoders_may_move_between_threads() {
+    fn may_move<T: Send>() {}
+    may_move::<AudioDecoder>();
+    may_move::<crate::H264Encoder>();
+    may_move::<crate::OpusEncoder>();
+    may_move::<crate::Mp4Writer>();
 }

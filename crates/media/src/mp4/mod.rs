@@ -4,8 +4,9 @@
 //! index is moved to the front, so that a player starts before it has the whole file. Until then the file has
 //! another name: what carries the final name is complete and on disk.
 //!
-//! Times are exact: both tracks keep time in units that their frame or sample rate divides, the encoder's delay
-//! is cut from the sound by an edit list, and sound and picture begin where the caller said.
+//! Times are exact: both tracks keep time in units that their frame or sample rate divides, and the encoder's delay is
+//! cut from the sound by an edit list. The file begins with whatever of sound and picture comes first; times may start
+//! anywhere, as on the clock of a session that has been running for a while.
 
 mod boxes;
 mod moov;
@@ -13,6 +14,7 @@ mod mux;
 mod table;
 #[cfg(test)]
 mod tests;
+mod track;
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -33,7 +35,7 @@ pub struct VideoTrack {
     pub fps: u32,
 }
 
-/// The sound of a file: Opus, 48 kHz mono, gapless from time 0.
+/// The sound of a file: Opus, 48 kHz mono.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioTrack {
     /// What [`OpusEncoder::pre_skip`](crate::OpusEncoder::pre_skip) says.
@@ -79,15 +81,16 @@ impl Mp4Writer {
         self.muxer().push_video(annex_b, pts_us, duration_us, idr)
     }
 
-    /// Adds the next 20 ms of sound. `samples` says how many of the packet's 960 samples were real and not padding,
-    /// as [`OpusPacket::samples`](crate::OpusPacket::samples) does; the sound of the file ends with the last real one.
+    /// Adds 20 ms of sound, heard at `pts_us` microseconds. `samples` says how many of the packet's 960 samples were
+    /// real and not padding, as [`OpusPacket::samples`](crate::OpusPacket::samples) does; the sound of the file ends
+    /// with the last real one. Sound that comes over 10 ms late leaves a silence before it.
     ///
     /// # Errors
     ///
     /// Returns [`MediaError::Mp4Order`] in a file without sound and [`MediaError::File`] when the disk does not
     /// take it.
-    pub fn push_audio(&mut self, packet: &[u8], samples: u32) -> Result<(), MediaError> {
-        self.muxer().push_audio(packet, samples)
+    pub fn push_audio(&mut self, packet: &[u8], pts_us: u64, samples: u32) -> Result<(), MediaError> {
+        self.muxer().push_audio(packet, pts_us, samples)
     }
 
     /// Completes the file, makes sure that it is on disk, and gives it its name. Blocks on the disk; copies the

@@ -17,13 +17,17 @@ pub(super) struct VideoInfo<'a> {
     pub(super) track: VideoTrack,
     pub(super) parameter_sets: &'a [Vec<u8>; 2],
     pub(super) table: &'a SampleTable,
-    pub(super) first_us: u64,
+    /// How long after the file's beginning it begins.
+    pub(super) delay_us: u64,
 }
 
 pub(super) struct AudioInfo<'a> {
     pub(super) track: AudioTrack,
     pub(super) table: &'a SampleTable,
+    /// Samples up to the last real one.
     pub(super) real_samples: u64,
+    /// How long after the file's beginning it begins.
+    pub(super) delay_us: u64,
 }
 
 /// Returns the ticks a second of a picture track: a thousand for each nominal frame.
@@ -74,18 +78,21 @@ struct Edit {
     from: Option<u64>,
 }
 
+impl Edit {
+    /// Everything from `from` on for `duration` movie ticks, after `delay_us` of nothing.
+    fn after(delay_us: u64, from: u64, duration: u64) -> Vec<Self> {
+        let delay = (delay_us * u64::from(MOVIE_TIMESCALE) + 500_000) / 1_000_000;
+        let nothing = Self { duration: delay, from: None };
+        let track = Self { duration, from: Some(from) };
+        if delay == 0 { vec![track] } else { vec![nothing, track] }
+    }
+}
+
 impl VideoInfo<'_> {
     fn edits(&self) -> Vec<Edit> {
         let timescale = u64::from(video_timescale(self.track.fps));
-        let movie = u64::from(MOVIE_TIMESCALE);
-        let delay = (self.first_us * movie + 500_000) / 1_000_000;
-        let duration = (self.table.ticks() * movie + timescale / 2) / timescale;
-        let mut edits = Vec::new();
-        if delay > 0 {
-            edits.push(Edit { duration: delay, from: None });
-        }
-        edits.push(Edit { duration, from: Some(0) });
-        edits
+        let duration = (self.table.ticks() * u64::from(MOVIE_TIMESCALE) + timescale / 2) / timescale;
+        Edit::after(self.delay_us, 0, duration)
     }
 }
 
@@ -94,7 +101,7 @@ impl AudioInfo<'_> {
     fn edits(&self) -> Vec<Edit> {
         let pre_skip = u64::from(self.track.pre_skip);
         let decoded = self.table.ticks().saturating_sub(pre_skip);
-        vec![Edit { duration: self.real_samples.min(decoded), from: Some(pre_skip) }]
+        Edit::after(self.delay_us, pre_skip, self.real_samples.min(decoded))
     }
 }
 

@@ -57,7 +57,7 @@ fn units_out_of_order_are_refused() {
     let mut other = IDR.to_vec();
     other[8] = 0xab;
     assert!(reason(writer.push_video(&other, 80_000, 40_000, true)).contains("other settings"));
-    assert!(reason(writer.push_audio(b"opus", 960)).contains("without sound"));
+    assert!(reason(writer.push_audio(b"opus", 0, 960)).contains("without sound"));
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn write_on(room: u64) -> Result<SmallDisk, MediaError> {
     for frame in 0..25 {
         let unit = if frame == 0 { IDR } else { PREDICTED };
         muxer.push_video(unit, frame * 40_000, 40_000, frame == 0)?;
-        muxer.push_audio(b"opus packet", 960)?;
-        muxer.push_audio(b"opus packet", 960)?;
+        muxer.push_audio(b"opus packet", frame * 40_000, 960)?;
+        muxer.push_audio(b"opus packet", frame * 40_000 + 20_000, 960)?;
     }
     muxer.finish()
 }

@@ -197,6 +197,28 @@ fn a_wrong_name_is_not_believed() {
 }
 
 #[test]
+fn pictures_in_a_tag_are_not_taken_for_sound() {
+    if tools_missing("pictures in a tag") {
+        return;
+    }
+    let sound =
+        ffmpeg("-f lavfi -i sine=r=44100:d=1 -c:a libmp3lame -b:a 64k -id3v2_version 0 -write_xing 0 -f mp3 -", &[]);
+    let decode = |bytes: Vec<u8>| {
+        let mut decoder = AudioDecoder::open(bytes, None, DecodeLimits::default()).unwrap();
+        decode_all(&mut decoder).unwrap()
+    };
+    let plain = decode(sound.clone());
+    // A tag of 200 000 bytes, full of whole frames of another sound.
+    let other = ffmpeg("-f lavfi -i anoisesrc=r=48000:d=9 -c:a libmp3lame -b:a 192k -id3v2_version 0 -f mp3 -", &[]);
+    let size = 200_000_u32;
+    let mut tagged = b"ID3\x04\0\0".to_vec();
+    tagged.extend([21, 14, 7, 0].map(|shift| (size >> shift) as u8 & 0x7f));
+    tagged.extend(&other[..size as usize]);
+    tagged.extend(&sound);
+    assert_eq!(decode(tagged), plain);
+}
+
+#[test]
 fn a_wav_written_to_a_pipe_is_heard_whole() {
     if tools_missing("a wav written to a pipe") {
         return;
@@ -284,7 +306,7 @@ fn small_files() -> &'static [Vec<u8>] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases.max(300)))]
 
     #[test]
     fn damaged_files_are_refused_or_decoded_and_never_panic(

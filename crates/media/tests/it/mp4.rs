@@ -33,11 +33,11 @@ fn write(path: &Path, fps: u32, first_us: u64, pictures: &[Vec<u8>], samples: &[
         let unit = encode(&mut encoder, picture, ForceIdr::No);
         writer.push_video(&unit.data, pts_us, 1_000_000 / fps, unit.idr).unwrap();
         while let Some(packet) = packets.next_if(|packet| packet.pts_us() <= pts_us) {
-            writer.push_audio(&packet.data, packet.samples).unwrap();
+            writer.push_audio(&packet.data, packet.pts_us(), packet.samples).unwrap();
         }
     }
     for packet in packets {
-        writer.push_audio(&packet.data, packet.samples).unwrap();
+        writer.push_audio(&packet.data, packet.pts_us(), packet.samples).unwrap();
     }
     writer.finish().unwrap();
 }
@@ -159,6 +159,39 @@ fn a_picture_that_begins_late_is_shown_late() {
     let audio = probe(&path, "a", "stream=start_time");
     assert_eq!(audio, ["0.000000"]);
     decodes_without_a_word(&path);
+}
+
+#[test]
+fn a_recording_of_a_running_session_begins_with_what_comes_first() {
+    if tools_missing("a recording of a running session") {
+        return;
+    }
+    const HOUR_US: u64 = 3_600_000_000;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("joined.mp4");
+    let (track, packets) = opus_packets(&vec![0.1; 48_000]);
+    let mut writer = Mp4Writer::create(&path, video_track(25), Some(track)).unwrap();
+    let mut encoder = encoder(25);
+    for number in 0..50 {
+        let unit = encode(&mut encoder, &scene::frame(number as usize), ForceIdr::No);
+        writer.push_video(&unit.data, HOUR_US + number * 40_000, 40_000, unit.idr).unwrap();
+    }
+    // The first half second of sound, from 120 ms on; then a hole of 300 ms.
+    for packet in &packets {
+        let hole_us = if packet.pts_us() < 500_000 { 0 } else { 300_000 };
+        let pts_us = HOUR_US + 120_000 + packet.pts_us() + hole_us;
+        writer.push_audio(&packet.data, pts_us, packet.samples).unwrap();
+    }
+    writer.finish().unwrap();
+    decodes_without_a_word(&path);
+    assert_eq!(probe(&path, "v", "stream=start_time")[0], "0.000000");
+    near(&probe(&path, "a", "stream=start_time")[0], 0.12, 1e-5, "the sound's beginning");
+    // ffprobe leaves the delay out and counts whole packets here: 51 of them and the hole.
+    near(&probe(&path, "a", "stream=duration")[0], 51.0 * 0.02 + 0.3, 1e-5, "the sound's duration");
+    let times: Vec<f64> =
+        probe(&path, "a", "packet=pts_time").iter().map(|time| time.trim_end_matches(',').parse().unwrap()).collect();
+    let longest = times.windows(2).map(|pair| pair[1] - pair[0]).fold(0.0, f64::max);
+    assert!((longest - 0.32).abs() < 1e-3, "the longest distance of packets is {longest}");
 }
 
 #[test]
