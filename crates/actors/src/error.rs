@@ -20,7 +20,9 @@ pub enum NodeError {
         reason: EndReason,
     },
     /// The node is full.
-    #[error("this node is full: {used} of {total} {what} are taken; try again in {retry_after_s} s, or on another node")]
+    #[error(
+        "this node is full: {used} of {total} {what} are taken; try again in {retry_after_s} s, or on another node"
+    )]
     Capacity {
         /// `sessions` or `speaking slots`.
         what: &'static str,
@@ -122,7 +124,11 @@ fn word(reason: &EndReason) -> String {
 
 impl From<StoreError> for NodeError {
     fn from(error: StoreError) -> Self {
-        if error.is_transport() { Self::StoreUnreachable(error) } else { Self::Store(error) }
+        match error {
+            StoreError::NoAccount { .. } => Self::NotFound { what: "account" },
+            error if error.is_transport() => Self::StoreUnreachable(error),
+            error => Self::Store(error),
+        }
     }
 }
 

@@ -2,23 +2,35 @@
 //!
 //! A session is one `SessionActor` around a pure machine; its frames are made on the stage's threads and counted in its
 //! slice gate, and never touch a mailbox. One `MeterActor` keeps every speaking slice: it sends due heartbeats in batches
-//! by account and moves the gates as they are answered. One `Supervisor` admits, drains and counts.
+//! by account and moves the gates as they are answered. One `Supervisor` admits, counts room and buries the dead.
 //!
 //! Actors know ports, never a particular store or renderer.
 //!
 //! Suggested reading order: [`caller`], [`event`], [`node`]; then, inside, `session` (one session), [`meter`] (the slices
-//! of all of them), `supervisor` (room), `directory` (records on their way to the store).
+//! of all of them), `supervisor` (room), `card` (what readers see), `directory` (records on their way to the store).
 
 pub mod caller;
+mod card;
+mod directory;
 pub mod error;
 pub mod event;
 pub mod health;
+pub mod meter;
+pub mod metrics;
 pub mod node;
 pub mod options;
+mod panic;
+mod scrape;
+mod session;
+mod supervisor;
+pub mod time;
 
 pub use caller::{Caller, CreateSession, Speech};
 pub use error::NodeError;
 pub use event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 pub use health::{Capacity, DrainMode, DrainReport, Readiness, Room, UnreadyReason};
-pub use node::{Node, NodeParts};
+pub use meter::ProgressRecord;
+pub use metrics::Metrics;
+pub use node::{Granted, Node, NodeParts, SessionFilter};
 pub use options::{NodeOptions, SpeakingSlots};
+pub use time::NodeClock;

@@ -109,9 +109,7 @@ impl SliceGate {
     pub fn crossed_ask_mark(&self) -> bool {
         let ask_at = self.ask_at.load(SeqCst);
         // Exchanged rather than stored: the meter may set the next mark between the two steps.
-        ask_at != NEVER
-            && self.used() >= ask_at
-            && self.ask_at.compare_exchange(ask_at, NEVER, SeqCst, SeqCst).is_ok()
+        ask_at != NEVER && self.used() >= ask_at && self.ask_at.compare_exchange(ask_at, NEVER, SeqCst, SeqCst).is_ok()
     }
 
     /// Moves the limit and leaves the ask mark where it is (the meter alone does this). A limit below what is used

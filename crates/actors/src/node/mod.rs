@@ -1,22 +1,41 @@
 //! A node: everything that a listener, a command or a test asks of this process.
 
+mod accounts;
+mod arbiters;
+mod chores;
+mod create;
+mod drain;
+mod recovery;
+mod sessions;
+
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use footlight_ledger::{
-    Account, AccountId, AccountStatus, GrantId, GrantKind, GrantName, Limits, Microcredits, PlanTerms, RateCard, SecretId,
-    SessionId, Terms, Timestamp,
-};
-use footlight_session::{SessionRecord, SessionState, UtteranceId};
-use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, Stage};
+use footlight_ledger::{AccountId, BootId, Command, Outcome, RateCard, SessionId, Terms, Timestamp};
+use footlight_session::WhenUnwatched;
+use footlight_session::meter::SliceClockOptions;
+use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
+use footlight_store::progress::ProgressWriter;
 use footlight_store::{LedgerDesk, Store};
-use prometheus::Registry;
+use prometheus::{Registry, TextEncoder};
+use uuid::Uuid;
 
-use crate::{
-    Caller, Capacity, CreateSession, DrainMode, DrainReport, EventStream, NodeError, NodeOptions, Readiness, Speech,
-};
+use self::arbiters::Arbiters;
+use crate::card::Cards;
+use crate::directory::DirectoryWriter;
+use crate::health::{Capacity, Readiness, UnreadyReason};
+use crate::meter::{MeterFigures, MeterHandle, MeterOptions, MeterParts, ProgressRecord};
+use crate::metrics::Metrics;
+use crate::scrape::Scrape;
+use crate::supervisor::{RoomLimits, SupervisorHandle};
+use crate::time::NodeClock;
+use crate::{NodeError, NodeOptions, SpeakingSlots};
+
+pub use accounts::Granted;
+pub use sessions::SessionFilter;
 
 /// What a node is made of.
 pub struct NodeParts {
@@ -40,208 +59,239 @@ pub struct NodeParts {
     pub clock: Clock,
 }
 
-/// What a grant came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Granted {
-    /// The grant's id.
-    pub grant: GrantId,
-    /// What was given.
-    pub amount: Microcredits,
-    /// Whether this name had been used before for the same thing: nothing was given now.
-    pub replayed: bool,
-}
-
-/// Which sessions to list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SessionFilter {
-    /// Only those in this state.
-    pub state: Option<SessionState>,
-    /// Only those of this account (an operator's choice; accounts see their own only).
-    pub account: Option<AccountId>,
-}
-
 /// A node. Clones are handles on the same one.
 #[derive(Clone)]
 pub struct Node {
-    parts: Arc<NodeParts>,
+    inner: Arc<Inner>,
 }
 
+struct Inner {
+    parts: NodeParts,
+    boot: BootId,
+    clock: NodeClock,
+    cards: Arc<Cards>,
+    directory: DirectoryWriter,
+    supervisor: SupervisorHandle,
+    meter: MeterHandle,
+    arbiters: Arbiters,
+    metrics: Arc<Metrics>,
+    store_up: AtomicBool,
+}
+
+/// How long the speaking slots are measured at start.
+const MEASURE_FOR: Duration = Duration::from_millis(600);
+
 impl Node {
-    /// Recovers what a crash left, measures the speaking slots if so set up, and serves.
+    /// Recovers what a crash left, measures the speaking slots if so set up, and serves. Must be called within an actix
+    /// system.
     ///
     /// # Errors
-    /// When the store cannot be reached in the options' patience, or the progress record cannot be used.
+    /// [`NodeError::StoreUnreachable`] when the store does not answer within the options' patience; [`NodeError::Store`]
+    /// when the progress record cannot be used; [`NodeError::Internal`] when `registry` holds metrics of these names.
     pub async fn start(parts: NodeParts) -> Result<Self, NodeError> {
-        Ok(Self { parts: Arc::new(parts) })
-    }
+        let internal = |detail: String| NodeError::Internal { detail };
+        let metrics = Arc::new(Metrics::register(&parts.registry).map_err(|error| internal(error.to_string()))?);
+        let scrape = Scrape::new(parts.desk.clone(), Arc::clone(&parts.stage));
+        parts.registry.register(Box::new(scrape)).map_err(|error| internal(error.to_string()))?;
 
-    /// Creates a session. It is `starting` when this returns.
-    pub async fn create_session(&self, _who: Caller, _create: CreateSession) -> Result<SessionRecord, NodeError> {
-        Err(provisional())
-    }
-    /// One session.
-    pub async fn session(&self, _who: Caller, _id: SessionId) -> Result<SessionRecord, NodeError> {
-        Err(provisional())
-    }
-    /// Sessions, newest first, before `before`.
-    pub async fn list_sessions(
-        &self,
-        _who: Caller,
-        _before: Option<SessionId>,
-        _limit: usize,
-        _filter: SessionFilter,
-    ) -> Result<Vec<SessionRecord>, NodeError> {
-        Err(provisional())
-    }
-    /// Stops a session.
-    pub async fn stop(&self, _who: Caller, _id: SessionId) -> Result<SessionRecord, NodeError> {
-        Err(provisional())
-    }
-    /// Pauses a session (`by_request`).
-    pub async fn pause(&self, _who: Caller, _id: SessionId) -> Result<SessionRecord, NodeError> {
-        Err(provisional())
-    }
-    /// Lifts `by_request`.
-    pub async fn resume(&self, _who: Caller, _id: SessionId) -> Result<SessionRecord, NodeError> {
-        Err(provisional())
-    }
-    /// Drops what is said and queued.
-    pub async fn interrupt(&self, _who: Caller, _id: SessionId) -> Result<Interrupted, NodeError> {
-        Err(provisional())
-    }
-    /// Queues an utterance.
-    pub async fn speak(
-        &self,
-        _who: Caller,
-        _id: SessionId,
-        _speech: Speech,
-        _mode: SpeakMode,
-    ) -> Result<UtteranceId, NodeError> {
-        Err(provisional())
-    }
-    /// Opens an utterance that arrives while it is spoken.
-    pub async fn live(&self, _who: Caller, _id: SessionId) -> Result<LiveFeed, NodeError> {
-        Err(provisional())
-    }
-    /// Attaches a reader of media.
-    pub async fn attach(&self, _who: Caller, _id: SessionId, _options: OutletOptions) -> Result<Outlet, NodeError> {
-        Err(provisional())
-    }
-    /// Follows a session's events.
-    pub async fn events(&self, _who: Caller, _id: SessionId) -> Result<EventStream, NodeError> {
-        Err(provisional())
-    }
+        let boot = BootId(Uuid::now_v7());
+        recovery::recover(&parts, boot, &metrics).await?;
 
-    /// Opens an account, on a plan if one is given.
-    pub async fn open_account(&self, _plan: Option<PlanTerms>, _limits: Limits) -> Result<Account, NodeError> {
-        Err(provisional())
+        let limits = RoomLimits {
+            sessions: u64::from(parts.options.max_sessions),
+            slots_milli: speaking_slots_milli(&parts).await?,
+            overcommit_milli: (f64::from(parts.options.overcommit.clamp(1.0, 1000.0)) * 1000.0).round() as u64,
+        };
+        let clock = NodeClock::start();
+        let arbiters = Arbiters::start();
+        let cards = Arc::new(Cards::default());
+        let directory = DirectoryWriter::start(Arc::clone(&parts.store), Arc::clone(&cards), Arc::clone(&metrics));
+        let supervisor = SupervisorHandle::start(
+            limits,
+            parts.options.slot_wait,
+            directory.clone(),
+            clock,
+            Arc::clone(&parts.clock),
+            Arc::clone(&metrics),
+            &arbiters.supervisor.handle(),
+        );
+        let progress = ProgressWriter::start(&parts.data_dir, boot, parts.options.progress_every)?;
+        if parts.store.rises().is_some() {
+            // A store that other nodes share: an heir finds the record there.
+            tokio::spawn(progress.mirror(Arc::clone(&parts.store), boot, parts.options.progress_every));
+        }
+        let meter_parts = MeterParts {
+            desk: parts.desk.clone(),
+            options: meter_options(&parts),
+            clock,
+            progress: Box::new(ProgressRecord::new(progress)),
+            metrics: Arc::clone(&metrics),
+        };
+        let meter = MeterHandle::start(meter_parts, &arbiters.meter.handle());
+        metrics.store_up.set(1);
+        let inner = Arc::new(Inner {
+            parts,
+            boot,
+            clock,
+            cards,
+            directory,
+            supervisor,
+            meter,
+            arbiters,
+            metrics,
+            store_up: AtomicBool::new(true),
+        });
+        chores::start(&inner);
+        Ok(Self { inner })
     }
-    /// An account as it stands now.
-    pub async fn account(&self, _account: AccountId) -> Result<Account, NodeError> {
-        Err(provisional())
-    }
-    /// Gives credits. Durable before it is acknowledged; waiting sessions are woken.
-    pub async fn grant(
-        &self,
-        _account: AccountId,
-        _name: GrantName,
-        _kind: GrantKind,
-        _amount: Microcredits,
-        _expires_at: Option<Timestamp>,
-    ) -> Result<Granted, NodeError> {
-        Err(provisional())
-    }
-    /// Takes back what is still available of a grant, up to `amount`.
-    pub async fn void_grant(
-        &self,
-        _account: AccountId,
-        _name: GrantName,
-        _grant: GrantId,
-        _amount: Microcredits,
-    ) -> Result<Microcredits, NodeError> {
-        Err(provisional())
-    }
-    /// Puts an account on a plan, or on none.
-    pub async fn set_plan(&self, _account: AccountId, _plan: Option<PlanTerms>) -> Result<Account, NodeError> {
-        Err(provisional())
-    }
-    /// Opens, suspends or closes an account.
-    pub async fn set_status(&self, _account: AccountId, _status: AccountStatus) -> Result<Account, NodeError> {
-        Err(provisional())
-    }
-    /// Sets an account's limits.
-    pub async fn set_limits(&self, _account: AccountId, _limits: Limits) -> Result<Account, NodeError> {
-        Err(provisional())
-    }
-    /// Says that a secret was revoked in the store: sessions opened with it pause as `key_revoked`.
-    pub async fn secret_revoked(&self, _account: AccountId, _secret: SecretId) {}
 
     /// May the node take new sessions?
     #[must_use]
     pub fn readiness(&self) -> Readiness {
-        Readiness { ready: false, reasons: Vec::new() }
+        let mut reasons = Vec::new();
+        if self.inner.supervisor.is_draining() {
+            reasons.push(UnreadyReason::Draining);
+        }
+        if !self.inner.store_up.load(Ordering::Acquire) {
+            reasons.push(UnreadyReason::StoreUnreachable);
+        }
+        if self.inner.supervisor.is_full() {
+            reasons.push(UnreadyReason::AtCapacity);
+        }
+        Readiness { ready: reasons.is_empty(), reasons }
     }
+
     /// How full is it?
     #[must_use]
     pub fn capacity(&self) -> Capacity {
-        Capacity::default()
+        self.inner.supervisor.capacity()
     }
-    /// Takes no new sessions and lets speech end, until done or `deadline` (the options' own when `None`).
-    pub async fn drain(&self, _mode: DrainMode, _deadline: Option<Duration>) -> DrainReport {
-        DrainReport { still_speaking: 0, sessions: 0 }
+
+    /// How the meter stands.
+    ///
+    /// # Errors
+    /// [`NodeError::Internal`] once the node has stopped.
+    pub async fn meter_figures(&self) -> Result<MeterFigures, NodeError> {
+        self.inner.meter.figures().await
     }
-    /// Takes sessions again, and resumes those that the drain paused.
-    pub async fn undrain(&self) {}
-    /// Ends every session as `node_lost`, settles and writes down what there is, and stops. Bounded by `deadline`.
-    pub async fn shutdown(&self, _deadline: Duration) {}
+
+    /// The metrics page, in Prometheus' text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let families = self.inner.parts.registry.gather();
+        TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| {
+            tracing::error!(%error, "the metrics page could not be written");
+            String::new()
+        })
+    }
 
     /// The node's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.parts.options.name
+        &self.inner.parts.options.name
     }
+
+    /// This run of the node.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        self.inner.boot
+    }
+
     /// The door to the accounts.
     #[must_use]
     pub fn desk(&self) -> &LedgerDesk {
-        &self.parts.desk
+        &self.inner.parts.desk
     }
+
     /// Where accounts, secrets and sessions are kept.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
-        &self.parts.store
+        &self.inner.parts.store
     }
+
     /// Where sessions perform.
     #[must_use]
     pub fn stage(&self) -> &Arc<Stage> {
-        &self.parts.stage
+        &self.inner.parts.stage
     }
+
     /// What sessions cost.
     #[must_use]
     pub fn rate_card(&self) -> &RateCard {
-        &self.parts.rate_card
+        &self.inner.parts.rate_card
     }
+
     /// The ledger's timings.
     #[must_use]
     pub fn terms(&self) -> &Terms {
-        &self.parts.terms
+        &self.inner.parts.terms
     }
+
     /// How the node is set up.
     #[must_use]
     pub fn options(&self) -> &NodeOptions {
-        &self.parts.options
+        &self.inner.parts.options
     }
+
     /// The wall clock.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        (self.parts.clock)()
+        (self.inner.parts.clock)()
     }
-    /// The metrics page, in Prometheus' text format.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        String::new()
+
+    /// Applies a command; a refusal is an error here.
+    async fn submit(&self, account: AccountId, command: Command) -> Result<Outcome, NodeError> {
+        match self.inner.parts.desk.submit(account, command).await {
+            Ok(Outcome::Refused(refusal)) => Err(refusal.into()),
+            Ok(outcome) => Ok(outcome),
+            Err(error) => {
+                self.inner.metrics.store_failed(&error);
+                Err(error.into())
+            }
+        }
     }
 }
 
-fn provisional() -> NodeError {
-    NodeError::Internal { detail: "not built yet".to_owned() }
+fn meter_options(parts: &NodeParts) -> MeterOptions {
+    let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    MeterOptions {
+        clock: SliceClockOptions {
+            heartbeat: ms(parts.terms.heartbeat_ms),
+            min_slice: ms(parts.terms.min_slice_ms),
+            grace: ms(parts.terms.grace_ms),
+        },
+        hold_after_speech: parts.options.hold_after_speech,
+        tick: parts.options.meter_tick,
+        first_beat_least: parts.options.first_beat_least,
+        progress_every: parts.options.progress_every,
+    }
+}
+
+/// The speaking slots as set up, or as measured: in thousandths of a 512x512 stream at 25 frames a second.
+async fn speaking_slots_milli(parts: &NodeParts) -> Result<u64, NodeError> {
+    match parts.options.speaking_slots {
+        SpeakingSlots::Fixed(slots) => Ok(u64::from(slots) * 1000),
+        SpeakingSlots::Measured => {
+            let stage = Arc::clone(&parts.stage);
+            let spec = PerformanceSpec {
+                session: SessionId(Uuid::nil()),
+                avatar: "ada".to_owned(),
+                fps: 25,
+                width: 512,
+                height: 512,
+                background: None,
+                when_unwatched: WhenUnwatched::Wait,
+            };
+            let measured = tokio::task::spawn_blocking(move || stage.measure_capacity(&spec, MEASURE_FOR)).await;
+            let measured =
+                measured.map_err(|error| NodeError::Internal { detail: format!("measuring failed: {error}") })??;
+            tracing::info!(
+                streams = measured.slots_milli / 1000,
+                frame_time_us = measured.frame_time.as_micros() as u64,
+                "speaking slots were measured"
+            );
+            // A machine too slow for one clean stream still gets one: refusing everybody helps nobody.
+            Ok(measured.slots_milli.max(1000))
+        }
+    }
 }

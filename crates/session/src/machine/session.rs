@@ -326,12 +326,9 @@ impl SessionMachine {
         self.speech.end(utterance);
         let was_denied = self.denied.iter().position(|denied| *denied == utterance);
         let news = match was_denied.map(|at| self.denied.swap_remove(at)) {
-            Some(_) => News::UtteranceEnded {
-                utterance,
-                position_ms,
-                interrupted: false,
-                failed: Some(CAPACITY.to_owned()),
-            },
+            Some(_) => {
+                News::UtteranceEnded { utterance, position_ms, interrupted: false, failed: Some(CAPACITY.to_owned()) }
+            }
             None => News::UtteranceEnded { utterance, position_ms, interrupted, failed },
         };
         effects.tell(news);

@@ -105,10 +105,28 @@ impl SliceClock {
         }
     }
 
-    /// Whether it wants a slice and has none: it belongs in its account's queue.
+    /// Whether it wants a slice and has none.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {
         matches!(self.stance, Stance::Waiting { .. })
+    }
+
+    /// Whether it waits for credit: it belongs in its account's queue.
+    #[must_use]
+    pub const fn is_in_line(&self) -> bool {
+        matches!(self.stance, Stance::Waiting { told: Some(reason) } if is_about_credit(reason))
+    }
+
+    /// Whether more credit would change something for it, though it does not stand in line.
+    #[must_use]
+    pub const fn is_hopeful(&self) -> bool {
+        matches!(self.stance, Stance::Waiting { .. } | Stance::Holding { last: true, .. }) && !self.is_in_line()
+    }
+
+    /// The epoch it reports under.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Whether it holds a slice, so that its gate may move.
@@ -141,10 +159,10 @@ impl SliceClock {
         matches!(self.flight, Some(Flight { retry_at: None, .. }))
     }
 
-    /// How late the next regular report is at `now`.
+    /// How late the regular report is at `now`, if it is due and nothing is in the air.
     #[must_use]
-    pub const fn lag(&self, now: Moment) -> Duration {
-        now.since(self.beat_at)
+    pub fn lag(&self, now: Moment) -> Option<Duration> {
+        (self.beat_at <= now && self.flight.is_none()).then(|| now.since(self.beat_at))
     }
 
     /// The session has something to say and its gate is empty.
@@ -324,7 +342,8 @@ impl SliceClock {
             }
             Answer::Unreachable => {
                 let doublings = flight.attempts.saturating_sub(1).min(10);
-                let pause = (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_LAST).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
+                let pause =
+                    (RETRY_FIRST * 2_u32.pow(doublings)).min(RETRY_LAST).mul_f64(0.5 + jitter.clamp(0.0, 1.0) / 2.0);
                 self.flight = Some(Flight { retry_at: Some(now.plus(pause)), ..flight });
                 self.store_is_away(now, gate, options)
             }
@@ -384,8 +403,9 @@ impl SliceClock {
                 self.beat_at = now;
                 None
             }
-            (Verdict::Settled | Verdict::Refused(_), Stance::Quiet)
-            | (Verdict::Settled, Stance::Waiting { .. }) => None,
+            (Verdict::Settled | Verdict::Refused(_), Stance::Quiet) | (Verdict::Settled, Stance::Waiting { .. }) => {
+                None
+            }
             (_, Stance::Ending { .. } | Stance::Closed) => None,
         }
     }

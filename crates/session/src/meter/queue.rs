@@ -57,6 +57,12 @@ impl<K: Copy + PartialEq> Queue<K> {
         self.waiting.is_empty()
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The first `most` of those who wait, in order.
     pub fn front(&self, most: usize) -> impl Iterator<Item = K> + '_ {
         self.waiting.iter().take(most).copied()

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use footlight_ledger::{Ask, EndReason, Microcredits, PauseReason, Pricing, Refusal, Rounding, SliceAnswer, Units, Verdict};
+use footlight_ledger::{
+    Ask, EndReason, Microcredits, PauseReason, Pricing, Refusal, Rounding, SliceAnswer, Units, Verdict,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,7 +33,12 @@ impl Stand {
             Pricing { rate: Microcredits::from_credits(2), units_per_minute: 1500, rounding: Rounding::Exact };
         let now = Moment(1_000);
         let first_beat = now.plus(Duration::from_secs(45));
-        Self { clock: SliceClock::new(now, pricing, 1, 0, first_beat), gate: SliceGate::new(0), now, others_wait: false }
+        Self {
+            clock: SliceClock::new(now, pricing, 1, 0, first_beat),
+            gate: SliceGate::new(0),
+            now,
+            others_wait: false,
+        }
     }
 
     fn wait(&mut self, ms: u64) -> &mut Self {

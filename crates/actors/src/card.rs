@@ -1,0 +1,184 @@
+//! What anyone on the node may look up of a session without asking its actor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use actix::Addr;
+use footlight_ledger::{AccountId, EndReason, Microcredits, SecretId, SessionId, Timestamp};
+use footlight_session::{SessionRecord, SessionState, SliceGate};
+use footlight_stage::Performance;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
+
+use crate::event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
+use crate::metrics::{Metrics, word};
+use crate::session::SessionActor;
+
+/// One session as the node's readers see it. Its actor writes it.
+pub(crate) struct SessionCard {
+    pub(crate) id: SessionId,
+    pub(crate) account: AccountId,
+    pub(crate) secret: Option<SecretId>,
+    pub(crate) gate: Arc<SliceGate>,
+    board: Mutex<Board>,
+    metrics: Arc<Metrics>,
+}
+
+struct Board {
+    record: SessionRecord,
+    /// What was charged in the end; until then the price of what was counted is shown.
+    charged: Option<Microcredits>,
+    stalls_before: u64,
+    performance: Option<Performance>,
+    addr: Option<Addr<SessionActor>>,
+    sequence: u64,
+    /// Made for the first follower: a channel is several kB, and most sessions have none.
+    followers: Option<broadcast::Sender<SessionEvent>>,
+}
+
+impl SessionCard {
+    pub(crate) fn new(record: SessionRecord, gate: Arc<SliceGate>, metrics: Arc<Metrics>) -> Self {
+        metrics.sessions.with_label_values(&[word(&record.state), word(&record.product)]).inc();
+        Self {
+            id: record.id,
+            account: record.account,
+            secret: record.secret,
+            gate,
+            board: Mutex::new(Board {
+                record,
+                charged: None,
+                stalls_before: 0,
+                performance: None,
+                addr: None,
+                sequence: 0,
+                followers: None,
+            }),
+            metrics,
+        }
+    }
+
+    /// The session as it is now.
+    pub(crate) fn record(&self) -> SessionRecord {
+        let board = self.board.lock();
+        let mut record = board.record.clone();
+        record.units = self.gate.used();
+        record.credits_used = board.charged.unwrap_or_else(|| record.pricing.cost(record.units));
+        record.stalls = board.stalls_before + board.performance.as_ref().map_or(0, |it| it.snapshot().stalls);
+        record
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<EndReason> {
+        self.board.lock().record.end_reason
+    }
+
+    pub(crate) fn performance(&self) -> Option<Performance> {
+        self.board.lock().performance.clone()
+    }
+
+    pub(crate) fn set_performance(&self, performance: Option<Performance>) {
+        let mut board = self.board.lock();
+        let former = std::mem::replace(&mut board.performance, performance);
+        board.stalls_before += former.map_or(0, |it| it.snapshot().stalls);
+    }
+
+    pub(crate) fn addr(&self) -> Option<Addr<SessionActor>> {
+        self.board.lock().addr.clone()
+    }
+
+    pub(crate) fn set_addr(&self, addr: Option<Addr<SessionActor>>) {
+        self.board.lock().addr = addr;
+    }
+
+    pub(crate) fn set_charged(&self, charged: Microcredits) {
+        self.board.lock().charged = Some(charged);
+    }
+
+    /// Tells followers, and keeps what changes the record.
+    pub(crate) fn tell(&self, at: Timestamp, kind: SessionEventKind) {
+        let mut board = self.board.lock();
+        match &kind {
+            SessionEventKind::StateChanged { state, pause_reasons } => {
+                self.count_move(&board.record, Some(*state));
+                for reason in &board.record.pause_reasons {
+                    self.metrics.paused.with_label_values(&[word(reason)]).dec();
+                }
+                for reason in pause_reasons {
+                    self.metrics.paused.with_label_values(&[word(reason)]).inc();
+                }
+                board.record.state = *state;
+                board.record.pause_reasons.clone_from(pause_reasons);
+            }
+            SessionEventKind::Ended { reason } => {
+                if board.record.state == SessionState::Ended {
+                    return;
+                }
+                self.count_move(&board.record, None);
+                for reason in &board.record.pause_reasons {
+                    self.metrics.paused.with_label_values(&[word(reason)]).dec();
+                }
+                self.metrics.ended.with_label_values(&[word(reason)]).inc();
+                board.record.state = SessionState::Ended;
+                board.record.pause_reasons.clear();
+                board.record.end_reason = Some(*reason);
+                board.record.ended_at = Some(at);
+            }
+            SessionEventKind::UtteranceStarted { .. }
+            | SessionEventKind::UtteranceEnded { .. }
+            | SessionEventKind::CreditsLow { .. }
+            | SessionEventKind::RendererRestarted { .. }
+            | SessionEventKind::Lagged { .. } => {}
+        }
+        board.sequence += 1;
+        let event = SessionEvent { sequence: board.sequence, at, kind };
+        if let Some(followers) = &board.followers {
+            // Nobody may be left.
+            let _ = followers.send(event);
+        }
+    }
+
+    /// Its events from now on.
+    pub(crate) fn follow(&self, now: Timestamp) -> EventStream {
+        let mut board = self.board.lock();
+        let (state, pause_reasons) = (board.record.state, board.record.pause_reasons.clone());
+        let kind = match board.record.end_reason {
+            Some(reason) => SessionEventKind::Ended { reason },
+            None => SessionEventKind::StateChanged { state, pause_reasons },
+        };
+        let first = SessionEvent { sequence: board.sequence, at: now, kind };
+        if state == SessionState::Ended {
+            return EventStream::over(first);
+        }
+        let followers = board.followers.get_or_insert_with(|| broadcast::Sender::new(EVENTS_KEPT));
+        EventStream::new(first, followers.subscribe())
+    }
+
+    fn count_move(&self, from: &SessionRecord, to: Option<SessionState>) {
+        let product = word(&from.product);
+        self.metrics.sessions.with_label_values(&[word(&from.state), product.clone()]).dec();
+        if let Some(to) = to {
+            self.metrics.sessions.with_label_values(&[word(&to), product]).inc();
+        }
+    }
+}
+
+/// The sessions of this node, ended ones included until their record is in the store.
+#[derive(Default)]
+pub(crate) struct Cards(RwLock<HashMap<SessionId, Arc<SessionCard>>>);
+
+impl Cards {
+    pub(crate) fn insert(&self, card: Arc<SessionCard>) {
+        self.0.write().insert(card.id, card);
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<Arc<SessionCard>> {
+        self.0.read().get(&id).cloned()
+    }
+
+    pub(crate) fn remove(&self, id: SessionId) {
+        self.0.write().remove(&id);
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<SessionCard>> {
+        self.0.read().values().cloned().collect()
+    }
+}

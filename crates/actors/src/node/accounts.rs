@@ -1,0 +1,148 @@
+//! Account affairs: thin calls on the desk. What raises an account's credits wakes its waiting sessions, through the
+//! desk's own notices.
+
+use footlight_ledger::{
+    Account, AccountId, AccountStatus, Command, GrantId, GrantKind, GrantName, Limits, Microcredits, Outcome,
+    PauseReason, PlanTerms, SecretId, Timestamp, Touched,
+};
+use footlight_session::Input;
+use uuid::Uuid;
+
+use super::Node;
+use crate::NodeError;
+use crate::session::Do;
+
+/// What a grant came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// The grant's id.
+    pub grant: GrantId,
+    /// What was given.
+    pub amount: Microcredits,
+    /// Whether this name had been used before for the same thing: nothing was given now.
+    pub replayed: bool,
+}
+
+impl Node {
+    /// Opens an account, on a plan if one is given.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn open_account(&self, plan: Option<PlanTerms>, limits: Limits) -> Result<Account, NodeError> {
+        let id = AccountId(Uuid::now_v7());
+        let opened = self.inner.parts.desk.open_account(id, limits).await?;
+        if plan.is_none() {
+            return Ok(opened);
+        }
+        self.set_plan(id, plan).await
+    }
+
+    /// An account as it stands now, its period rolled.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn account(&self, account: AccountId) -> Result<Account, NodeError> {
+        let stored = self.stored_account(account).await?;
+        let has_passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now());
+        let is_due = stored.plan.is_some() || stored.grants.iter().any(|grant| has_passed(grant.expires_at));
+        if !is_due {
+            return Ok(stored);
+        }
+        self.submit(account, Command::Touch).await?;
+        self.stored_account(account).await
+    }
+
+    /// Gives credits. Durable before it is acknowledged; waiting sessions are woken. The same name again with the same
+    /// body answers the first grant.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::NameTaken`], [`NodeError::Refused`]; what the store said: then give again
+    /// under the same name.
+    pub async fn grant(
+        &self,
+        account: AccountId,
+        name: GrantName,
+        kind: GrantKind,
+        amount: Microcredits,
+        expires_at: Option<Timestamp>,
+    ) -> Result<Granted, NodeError> {
+        let id = GrantId(Uuid::now_v7());
+        match self.submit(account, Command::Grant { id, name, kind, amount, expires_at }).await? {
+            Outcome::Granted { grant, amount, replayed } => Ok(Granted { grant, amount, replayed }),
+            outcome => Err(unexpected(&outcome)),
+        }
+    }
+
+    /// Takes back what is still available of a grant, up to `amount`; answers how much that was.
+    ///
+    /// # Errors
+    /// As [`Node::grant`].
+    pub async fn void_grant(
+        &self,
+        account: AccountId,
+        name: GrantName,
+        grant: GrantId,
+        amount: Microcredits,
+    ) -> Result<Microcredits, NodeError> {
+        match self.submit(account, Command::VoidGrant { name, grant, amount }).await? {
+            Outcome::Voided { amount } => Ok(amount),
+            outcome => Err(unexpected(&outcome)),
+        }
+    }
+
+    /// Puts an account on a plan, or on none, from now on.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn set_plan(&self, account: AccountId, plan: Option<PlanTerms>) -> Result<Account, NodeError> {
+        self.change(account, Command::SetPlan { plan, grant: GrantId(Uuid::now_v7()) }).await
+    }
+
+    /// Opens, suspends or closes an account. Its running sessions pause at their next heartbeat; those that wait ask
+    /// again at once when it opens.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn set_status(&self, account: AccountId, status: AccountStatus) -> Result<Account, NodeError> {
+        let changed = self.change(account, Command::SetStatus { status }).await?;
+        self.inner.meter.credits_rose(account);
+        Ok(changed)
+    }
+
+    /// Sets an account's limits.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn set_limits(&self, account: AccountId, limits: Limits) -> Result<Account, NodeError> {
+        let changed = self.change(account, Command::SetLimits { limits }).await?;
+        self.inner.meter.credits_rose(account);
+        Ok(changed)
+    }
+
+    /// Says that a secret was revoked in the store: sessions opened with it pause as `key_revoked`. Those on other nodes
+    /// are found within a heartbeat.
+    pub async fn secret_revoked(&self, account: AccountId, secret: SecretId) {
+        for card in self.inner.cards.all() {
+            if card.account == account
+                && card.secret == Some(secret)
+                && let Some(addr) = card.addr()
+            {
+                addr.do_send(Do(Input::Hold(PauseReason::KeyRevoked)));
+            }
+        }
+    }
+
+    async fn change(&self, account: AccountId, command: Command) -> Result<Account, NodeError> {
+        self.submit(account, command).await?;
+        self.stored_account(account).await
+    }
+
+    async fn stored_account(&self, account: AccountId) -> Result<Account, NodeError> {
+        let books = self.inner.parts.desk.inspect(account, Touched::default()).await?;
+        books.map(|books| books.account).ok_or(NodeError::NotFound { what: "account" })
+    }
+}
+
+fn unexpected(outcome: &Outcome) -> NodeError {
+    NodeError::Internal { detail: format!("the ledger answered {outcome:?}") }
+}

@@ -1,0 +1,148 @@
+//! What a node does unasked: watch the store, sweep, look for revoked secrets, and feel its own pulse.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use footlight_ledger::{AccountId, Command, Outcome, PauseReason, SecretId, SessionId, Units};
+use footlight_session::Input;
+use footlight_store::StoreError;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Inner;
+use crate::session::Do;
+
+/// How often the store is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// How long it may take to answer that.
+const PING_PATIENCE: Duration = Duration::from_secs(2);
+/// How often each thread that carries actors is timed.
+const PULSE_EVERY: Duration = Duration::from_millis(250);
+/// Overdue sessions ended in one go.
+const SWEEP_AT_ONCE: usize = 256;
+
+/// Starts the chores; each ends when the node is gone.
+pub(super) fn start(node: &Arc<Inner>) {
+    tokio::spawn(watch_store(Arc::downgrade(node)));
+    tokio::spawn(look_for_revoked_secrets(Arc::downgrade(node)));
+    tokio::spawn(time_the_meter(Arc::downgrade(node)));
+    for arbiter in node.arbiters.of_sessions() {
+        arbiter.spawn(feel_pulse(Arc::downgrade(node)));
+    }
+}
+
+/// Asks the store every second, turns readiness, wakes the meter when it is back, and sweeps while it is there.
+async fn watch_store(node: Weak<Inner>) {
+    let mut up_since = Instant::now();
+    let mut swept_at = Instant::now();
+    loop {
+        sleep(PING_EVERY).await;
+        let Some(node) = node.upgrade() else { return };
+        let answer = timeout(PING_PATIENCE, node.parts.store.ping()).await;
+        let answer = answer.unwrap_or_else(|_| Err(StoreError::unreachable("it did not answer in time")));
+        let is_up = answer.is_ok();
+        let was_up = node.store_up.swap(is_up, Ordering::AcqRel);
+        node.metrics.store_up.set(i64::from(is_up));
+        match answer {
+            Ok(()) if !was_up => {
+                tracing::info!("the store answers again");
+                up_since = Instant::now();
+                node.meter.store_came_back();
+            }
+            Ok(()) => {}
+            Err(error) => {
+                node.metrics.store_failed(&error);
+                if was_up {
+                    tracing::warn!(%error, "the store cannot be used; sessions go on inside their grace");
+                }
+            }
+        }
+        // After an outage or a start everybody gets the time to be heard again before anybody is given up.
+        let terms = &node.parts.terms;
+        let quarantine = Duration::from_millis(u64::try_from(terms.heartbeat_ms + terms.grace_ms).unwrap_or(u64::MAX));
+        if is_up && up_since.elapsed() >= quarantine && swept_at.elapsed() >= node.parts.options.sweep_every {
+            swept_at = Instant::now();
+            if let Err(error) = sweep(&node).await {
+                node.metrics.store_failed(&error);
+                tracing::warn!(%error, "overdue sessions could not be swept; it is tried again");
+            }
+        }
+    }
+}
+
+/// Ends overdue sessions of engines that are gone, settled at what they last reported.
+async fn sweep(node: &Inner) -> Result<(), StoreError> {
+    let overdue = node.parts.store.list_overdue((node.parts.clock)(), SWEEP_AT_ONCE).await?;
+    let mut by_account: BTreeMap<AccountId, Vec<(SessionId, Units)>> = BTreeMap::new();
+    for (account, session) in overdue {
+        // What this node runs is not gone, only unheard: its own meter will be.
+        if node.cards.get(session).is_none() {
+            by_account.entry(account).or_default().push((session, 0));
+        }
+    }
+    let commands = by_account.into_iter().map(|(account, sessions)| (account, Command::Sweep { sessions }));
+    for outcome in node.parts.desk.submit_many(commands.collect()).await {
+        if let Outcome::Swept { ended } = outcome? {
+            node.metrics.swept.inc_by(ended.len() as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Once a heartbeat: pauses sessions whose secret was revoked, wherever that happened.
+async fn look_for_revoked_secrets(node: Weak<Inner>) {
+    loop {
+        let Some(heartbeat) = node.upgrade().map(|node| node.parts.terms.heartbeat_ms) else { return };
+        sleep(Duration::from_millis(u64::try_from(heartbeat).unwrap_or(0).max(100))).await;
+        let Some(node) = node.upgrade() else { return };
+        let cards = node.cards.all();
+        let accounts: BTreeSet<AccountId> =
+            cards.iter().filter(|card| card.secret.is_some()).map(|card| card.account).collect();
+        let mut revoked: BTreeSet<SecretId> = BTreeSet::new();
+        for account in accounts {
+            match node.parts.store.list_secrets(account).await {
+                Ok(secrets) => {
+                    revoked.extend(secrets.iter().filter(|it| it.revoked_at.is_some()).map(|secret| secret.id));
+                }
+                Err(error) => {
+                    // The next heartbeat looks again.
+                    node.metrics.store_failed(&error);
+                    break;
+                }
+            }
+        }
+        for card in cards {
+            if card.secret.is_some_and(|secret| revoked.contains(&secret))
+                && let Some(addr) = card.addr()
+            {
+                addr.do_send(Do(Input::Hold(PauseReason::KeyRevoked)));
+            }
+        }
+    }
+}
+
+/// How long a message waits in the meter's mailbox.
+async fn time_the_meter(node: Weak<Inner>) {
+    loop {
+        sleep(PULSE_EVERY).await;
+        let Some((meter, metrics)) = node.upgrade().map(|node| (node.meter.clone(), Arc::clone(&node.metrics))) else {
+            return;
+        };
+        let asked = Instant::now();
+        if meter.figures().await.is_err() {
+            return;
+        }
+        metrics.mailbox_wait.observe(asked.elapsed().as_secs_f64());
+    }
+}
+
+/// How late timers fire on this thread.
+async fn feel_pulse(node: Weak<Inner>) {
+    loop {
+        let due = Instant::now() + PULSE_EVERY;
+        tokio::time::sleep_until(due).await;
+        let Some(node) = node.upgrade() else { return };
+        node.metrics.arbiter_lag.observe(due.elapsed().as_secs_f64());
+    }
+}

@@ -1,0 +1,285 @@
+//! Creating a session: check, admit, prepare, begin, write down, start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Actor;
+use footlight_ledger::{
+    AccountId, Command, Counting, EndReason, Microcredits, Outcome, PauseReason, Pricing, Product, SecretId, SessionId,
+};
+use footlight_session::machine::SlotPolicy;
+use footlight_session::{Input, RestartBudget, SessionRecord, SessionRules, SessionState, SliceGate};
+use footlight_stage::PerformanceSpec;
+use footlight_stage::spec::FRAME_RATES;
+use uuid::Uuid;
+
+use super::Node;
+use crate::card::SessionCard;
+use crate::metrics::REFUSALS;
+use crate::session::{Do, SessionActor, SessionParts};
+use crate::{Caller, CreateSession, NodeError};
+
+/// How long a renderer may take to get ready; what it needs was prepared before.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+const METADATA_KEYS_MAX: usize = 16;
+const METADATA_KEY_BYTES_MAX: usize = 64;
+const METADATA_VALUE_BYTES_MAX: usize = 512;
+
+/// What was asked for, checked and completed.
+struct Order {
+    spec: PerformanceSpec,
+    product: Product,
+    pricing: Pricing,
+    idle_timeout_s: u32,
+    max_duration_s: u32,
+    request: CreateSession,
+}
+
+impl Node {
+    /// Creates a session. It is `starting` when this returns, and can be spoken to and attached to at once.
+    ///
+    /// # Errors
+    /// [`NodeError::InvalidField`] and [`NodeError::UnknownAvatar`] say what to change; [`NodeError::Capacity`],
+    /// [`NodeError::Draining`], [`NodeError::TooManySessions`], [`NodeError::CreditsExhausted`], [`NodeError::InDebt`],
+    /// [`NodeError::Suspended`] why not now; [`NodeError::StoreUnreachable`] that nothing is known.
+    pub async fn create_session(&self, who: Caller, create: CreateSession) -> Result<SessionRecord, NodeError> {
+        let created = self.try_create(who, create).await;
+        match &created {
+            Ok(_) => self.inner.metrics.creates.inc(),
+            Err(error) => self.inner.metrics.refusals.with_label_values(&[refusal_word(error)]).inc(),
+        }
+        created
+    }
+
+    async fn try_create(&self, who: Caller, create: CreateSession) -> Result<SessionRecord, NodeError> {
+        let Caller::Account { account, secret } = who else {
+            return Err(invalid("account", "is missing; sessions are created with an account's secret"));
+        };
+        let id = SessionId(Uuid::now_v7());
+        let order = self.check(id, create)?;
+        let inner = &self.inner;
+        let mut seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
+        self.prepare(&order.spec).await?;
+        let epoch = self.begin(id, account, secret, &order).await?;
+
+        let record = self.first_record(id, account, secret, epoch, &order);
+        if let Err(error) = inner.parts.store.put_session(record.clone()).await {
+            inner.metrics.store_failed(&error);
+            // Nobody was told of it, so nobody will miss it. If this is lost too, the sweeper ends it.
+            let units = 0;
+            let end = Command::EndSession { session: id, epoch, number: 1, units, reason: EndReason::Cancelled };
+            drop(inner.parts.desk.submit(account, end).await);
+            return Err(error.into());
+        }
+        seat.begin();
+        let gate = Arc::new(SliceGate::new(0));
+        let card = Arc::new(SessionCard::new(record.clone(), Arc::clone(&gate), Arc::clone(&inner.metrics)));
+        inner.cards.insert(Arc::clone(&card));
+        let options = &inner.parts.options;
+        let rules = SessionRules {
+            idle_timeout: Duration::from_secs(u64::from(order.idle_timeout_s)),
+            max_duration: Duration::from_secs(u64::from(order.max_duration_s)),
+            paused_timeout: options.paused_timeout,
+            start_timeout: START_TIMEOUT,
+            slots: if options.overcommit > 1.0 { SlotPolicy::OnDemand } else { SlotPolicy::Reserved },
+            restarts: RestartBudget::new(options.restart_budget, options.restart_window),
+        };
+        let parts = SessionParts {
+            card: Arc::clone(&card),
+            rules,
+            spec: order.spec,
+            pricing: order.pricing,
+            epoch,
+            stage: Arc::clone(&inner.parts.stage),
+            meter: inner.meter.clone(),
+            supervisor: inner.supervisor.clone(),
+            seat,
+            directory: inner.directory.clone(),
+            clock: inner.clock,
+            wall: Arc::clone(&inner.parts.clock),
+            metrics: Arc::clone(&inner.metrics),
+        };
+        let addr = SessionActor::start_in_arbiter(&inner.arbiters.next(), |_| SessionActor::new(parts));
+        card.set_addr(Some(addr.clone()));
+        if inner.supervisor.is_draining() {
+            // The drain began while this was under way, and did not see it.
+            addr.do_send(Do(Input::Hold(PauseReason::NodeDraining)));
+        }
+        Ok(record)
+    }
+
+    fn check(&self, id: SessionId, request: CreateSession) -> Result<Order, NodeError> {
+        let options = &self.inner.parts.options;
+        let product = request.product.unwrap_or(Product::EssenceCloud);
+        if product != Product::EssenceCloud {
+            return Err(invalid("product", "is not made by this node; it makes `essence_cloud`"));
+        }
+        let tariff = self.inner.parts.rate_card.0.get(&product).copied();
+        let tariff = tariff.ok_or_else(|| invalid("product", "has no price in the rate card"))?;
+        let fps = request.fps.unwrap_or(25);
+        if !FRAME_RATES.contains(&fps) {
+            return Err(invalid("fps", format!("is {fps}; choose 20, 25, 30 or 50")));
+        }
+        let (width, height) = (request.width.unwrap_or(512), request.height.unwrap_or(512));
+        let spec = PerformanceSpec {
+            session: id,
+            avatar: request.avatar.clone().unwrap_or_else(|| "ada".to_owned()),
+            fps,
+            width,
+            height,
+            background: request.background.as_deref().map(parse_colour).transpose()?,
+            when_unwatched: request.when_unwatched.unwrap_or_default(),
+        };
+        spec.check().map_err(|error| {
+            let side_fits = |side: u32| (64..=1920).contains(&side) && side % 2 == 0;
+            let field = if side_fits(width) { "height" } else { "width" };
+            invalid(field, format!("cannot be used: {error}"))
+        })?;
+        let idle_timeout_s =
+            seconds("idle_timeout_s", request.idle_timeout_s, options.idle_timeout, options.max_idle_timeout)?;
+        let max_duration_s =
+            seconds("max_duration_s", request.max_duration_s, options.max_duration, options.max_max_duration)?;
+        check_metadata(&request)?;
+        let units_per_minute = match tariff.counting {
+            Counting::Frames => 60 * u64::from(fps),
+            Counting::Connected => return Err(invalid("product", "is priced by time, which this node does not meter")),
+        };
+        let pricing = Pricing { rate: tariff.rate, units_per_minute, rounding: tariff.rounding };
+        Ok(Order { spec, product, pricing, idle_timeout_s, max_duration_s, request })
+    }
+
+    /// Loads the avatar and what sessions of this size share, on a thread that may block: the first time it takes a
+    /// while, and nobody else waits for it.
+    async fn prepare(&self, spec: &PerformanceSpec) -> Result<(), NodeError> {
+        let (stage, spec) = (Arc::clone(&self.inner.parts.stage), spec.clone());
+        let prepared = tokio::task::spawn_blocking(move || stage.prepare(&spec)).await;
+        prepared.map_err(|error| NodeError::Internal { detail: format!("preparing the avatar failed: {error}") })??;
+        Ok(())
+    }
+
+    async fn begin(
+        &self,
+        session: SessionId,
+        account: AccountId,
+        secret: Option<SecretId>,
+        order: &Order,
+    ) -> Result<u32, NodeError> {
+        let (product, pricing) = (order.product, order.pricing);
+        let owner = self.inner.boot;
+        let begin = Command::BeginSession { session, product, pricing, secret, owner };
+        match self.submit(account, begin).await? {
+            Outcome::Begun { epoch } => Ok(epoch),
+            outcome => {
+                Err(NodeError::Internal { detail: format!("a session's beginning was answered by {outcome:?}") })
+            }
+        }
+    }
+
+    fn first_record(
+        &self,
+        id: SessionId,
+        account: AccountId,
+        secret: Option<SecretId>,
+        epoch: u32,
+        order: &Order,
+    ) -> SessionRecord {
+        SessionRecord {
+            id,
+            account,
+            secret,
+            state: SessionState::Starting,
+            pause_reasons: Default::default(),
+            end_reason: None,
+            product: order.product,
+            pricing: order.pricing,
+            avatar: order.spec.avatar.clone(),
+            fps: order.spec.fps,
+            width: order.spec.width,
+            height: order.spec.height,
+            background: order.request.background.clone(),
+            when_unwatched: order.spec.when_unwatched,
+            idle_timeout_s: order.idle_timeout_s,
+            max_duration_s: order.max_duration_s,
+            units: 0,
+            stalls: 0,
+            credits_used: Microcredits::ZERO,
+            epoch,
+            node: self.inner.parts.options.name.clone(),
+            boot: self.inner.boot,
+            created_at: self.now(),
+            ended_at: None,
+            metadata: order.request.metadata.clone(),
+        }
+    }
+}
+
+fn invalid(field: &'static str, detail: impl Into<String>) -> NodeError {
+    NodeError::InvalidField { field, detail: detail.into() }
+}
+
+fn seconds(field: &'static str, asked: Option<u32>, default: Duration, most: Duration) -> Result<u32, NodeError> {
+    let most = u32::try_from(most.as_secs()).unwrap_or(u32::MAX);
+    match asked {
+        None => Ok(u32::try_from(default.as_secs()).unwrap_or(u32::MAX)),
+        Some(asked) if (1..=most).contains(&asked) => Ok(asked),
+        Some(asked) => Err(invalid(field, format!("is {asked}; it must be between 1 and {most}"))),
+    }
+}
+
+fn parse_colour(text: &str) -> Result<[u8; 3], NodeError> {
+    let wrong = || {
+        invalid(
+            "background",
+            format!("is `{}`; write a colour like #1e90ff", text.chars().take(32).collect::<String>()),
+        )
+    };
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.is_ascii()).ok_or_else(wrong)?;
+    let channel = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| wrong());
+    Ok([channel(0)?, channel(2)?, channel(4)?])
+}
+
+fn check_metadata(request: &CreateSession) -> Result<(), NodeError> {
+    let metadata = &request.metadata;
+    if metadata.len() > METADATA_KEYS_MAX {
+        return Err(invalid("metadata", format!("has {} keys; at most {METADATA_KEYS_MAX} are kept", metadata.len())));
+    }
+    for (key, value) in metadata {
+        if key.is_empty() || key.len() > METADATA_KEY_BYTES_MAX {
+            return Err(invalid(
+                "metadata",
+                format!("has a key of {} bytes; 1 to {METADATA_KEY_BYTES_MAX} fit", key.len()),
+            ));
+        }
+        if value.len() > METADATA_VALUE_BYTES_MAX {
+            let detail =
+                format!("has a value of {} bytes under `{key}`; at most {METADATA_VALUE_BYTES_MAX} fit", value.len());
+            return Err(invalid("metadata", detail));
+        }
+    }
+    Ok(())
+}
+
+/// The label of a refused create; one of [`REFUSALS`].
+fn refusal_word(error: &NodeError) -> &'static str {
+    let word = match error {
+        NodeError::Capacity { .. } => "capacity",
+        NodeError::TooManySessions { .. } => "too_many_sessions",
+        NodeError::CreditsExhausted { .. } => "credits_exhausted",
+        NodeError::InDebt { .. } => "in_debt",
+        NodeError::Suspended | NodeError::Closed => "suspended",
+        NodeError::UnknownAvatar { .. } | NodeError::InvalidField { .. } => "invalid",
+        NodeError::StoreUnreachable(_) => "store_unreachable",
+        NodeError::Draining => "draining",
+        NodeError::NotFound { .. }
+        | NodeError::Ended { .. }
+        | NodeError::AudioQueueFull { .. }
+        | NodeError::WrongState { .. }
+        | NodeError::NameTaken
+        | NodeError::Refused(_)
+        | NodeError::Store(_)
+        | NodeError::Stage(_)
+        | NodeError::Internal { .. } => "internal",
+    };
+    debug_assert!(REFUSALS.contains(&word));
+    word
+}

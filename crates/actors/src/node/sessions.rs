@@ -1,0 +1,233 @@
+//! What can be asked of one session, and of all.
+
+use std::time::Duration;
+
+use actix::{Message, dev::ToEnvelope};
+use footlight_ledger::{AccountId, PauseReason, SessionId};
+use footlight_session::{Input, SessionRecord, SessionState, UtteranceId};
+use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode};
+use uuid::Uuid;
+
+use super::Node;
+use crate::card::SessionCard;
+use crate::event::{EventStream, SessionEvent, SessionEventKind};
+use crate::session::{Do, InterruptSpeech, OpenLive, SessionActor, Speak, StopSession};
+use crate::{Caller, NodeError, Speech};
+use std::sync::Arc;
+
+/// Which sessions to list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionFilter {
+    /// Only those in this state.
+    pub state: Option<SessionState>,
+    /// Only those of this account (an operator's choice; accounts see their own only).
+    pub account: Option<AccountId>,
+}
+
+/// How long a stop waits for the last settlement: an ended session settles within a second, and the answer should show
+/// its bill. After that the answer shows what was counted.
+const STOP_WAITS: Duration = Duration::from_secs(1);
+/// Records read at once while looking for those of one state.
+const LIST_BLOCK: usize = 200;
+/// Blocks read at most for one list: beyond it the caller goes on from the last one it got.
+const LIST_BLOCKS_MAX: usize = 50;
+
+impl Node {
+    /// One session.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`] when there is none, or it belongs to another account; what the store said.
+    pub async fn session(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
+        if let Some(card) = self.inner.cards.get(id) {
+            return if who.sees(card.account) { Ok(card.record()) } else { Err(no_session()) };
+        }
+        let record = self.inner.parts.store.get_session(id).await?;
+        record.filter(|record| who.sees(record.account)).ok_or_else(no_session)
+    }
+
+    /// Sessions, newest first, before `before`, at most `limit`. Those of this node are shown as they are now.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn list_sessions(
+        &self,
+        who: Caller,
+        before: Option<SessionId>,
+        limit: usize,
+        filter: SessionFilter,
+    ) -> Result<Vec<SessionRecord>, NodeError> {
+        let account = match who {
+            Caller::Account { account, .. } => Some(account),
+            Caller::Operator => filter.account,
+        };
+        let block = if filter.state.is_some() { LIST_BLOCK } else { limit };
+        let mut before = before;
+        let mut found = Vec::new();
+        for _ in 0..LIST_BLOCKS_MAX {
+            let records = self.inner.parts.store.list_sessions(account, before, block).await?;
+            let is_last = records.len() < block;
+            before = records.last().map(|record| record.id);
+            for record in records {
+                let record = self.inner.cards.get(record.id).map_or(record, |card| card.record());
+                if filter.state.is_none_or(|state| record.state == state) {
+                    found.push(record);
+                }
+                if found.len() == limit {
+                    return Ok(found);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Ends a session; one that is over stays as it ended. The answer shows what it cost.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn stop(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
+        let Some(card) = self.visible(who, id) else {
+            return self.session(who, id).await;
+        };
+        let Some(addr) = card.addr() else { return Ok(card.record()) };
+        if let Ok(settled) = addr.send(StopSession).await {
+            // Settled or not, it is over: the settlement is kept until the store has it.
+            let _ = tokio::time::timeout(STOP_WAITS, settled).await;
+        }
+        Ok(card.record())
+    }
+
+    /// Holds a session back as `by_request`. One that is held back already stays so.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`].
+    pub async fn pause(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
+        let card = self.live_card(who, id).await?;
+        self.tell(&card, Do(Input::Hold(PauseReason::ByRequest))).await?;
+        Ok(card.record())
+    }
+
+    /// Lifts `by_request`. What else holds the session back goes on doing so.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`].
+    pub async fn resume(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
+        let card = self.live_card(who, id).await?;
+        self.tell(&card, Do(Input::Lift(PauseReason::ByRequest))).await?;
+        Ok(card.record())
+    }
+
+    /// Drops what is said and queued. When this returns, no frame of it is handed to any live outlet.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
+    pub async fn interrupt(&self, who: Caller, id: SessionId) -> Result<Interrupted, NodeError> {
+        let card = self.live_card(who, id).await?;
+        let interrupted = self.tell(&card, InterruptSpeech).await??;
+        let gone = |_| NodeError::Internal { detail: "the session's actor is gone".to_owned() };
+        Ok(interrupted.await.map_err(gone)??)
+    }
+
+    /// Queues an utterance, behind what is queued or in its place.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`], [`NodeError::AudioQueueFull`],
+    /// [`NodeError::InvalidField`] for empty audio.
+    pub async fn speak(
+        &self,
+        who: Caller,
+        id: SessionId,
+        speech: Speech,
+        mode: SpeakMode,
+    ) -> Result<UtteranceId, NodeError> {
+        let card = self.live_card(who, id).await?;
+        if speech.audio.is_empty() {
+            return Err(NodeError::InvalidField {
+                field: "audio",
+                detail: "is empty; send at least one sample".to_owned(),
+            });
+        }
+        let utterance = UtteranceId(Uuid::now_v7());
+        self.tell(&card, Speak { id: utterance, audio: speech.audio, mode }).await??;
+        Ok(utterance)
+    }
+
+    /// Opens an utterance whose audio arrives while it is spoken.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
+    pub async fn live(&self, who: Caller, id: SessionId) -> Result<LiveFeed, NodeError> {
+        let card = self.live_card(who, id).await?;
+        self.tell(&card, OpenLive(UtteranceId(Uuid::now_v7()))).await?
+    }
+
+    /// Attaches a reader of media. Its outlet ends with the session, and also when the renderer fails and is started
+    /// again: then attach anew (the session's events say so).
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
+    pub async fn attach(&self, who: Caller, id: SessionId, options: OutletOptions) -> Result<Outlet, NodeError> {
+        let card = self.live_card(who, id).await?;
+        let performance = card.performance();
+        let starting = NodeError::WrongState { state: "starting", what: "be attached to yet; try again" };
+        Ok(performance.ok_or(starting)?.attach(options)?)
+    }
+
+    /// Follows a session's events, beginning with its present state.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn events(&self, who: Caller, id: SessionId) -> Result<EventStream, NodeError> {
+        if let Some(card) = self.visible(who, id) {
+            return Ok(card.follow(self.now()));
+        }
+        let record = self.session(who, id).await?;
+        let at = record.ended_at.unwrap_or_else(|| self.now());
+        let kind = match record.end_reason {
+            Some(reason) => SessionEventKind::Ended { reason },
+            None => SessionEventKind::StateChanged { state: record.state, pause_reasons: record.pause_reasons },
+        };
+        Ok(EventStream::over(SessionEvent { sequence: 0, at, kind }))
+    }
+
+    fn visible(&self, who: Caller, id: SessionId) -> Option<Arc<SessionCard>> {
+        self.inner.cards.get(id).filter(|card| who.sees(card.account))
+    }
+
+    /// The card of a session that is not over.
+    async fn live_card(&self, who: Caller, id: SessionId) -> Result<Arc<SessionCard>, NodeError> {
+        let end_reason = match self.visible(who, id) {
+            Some(card) => match card.end_reason() {
+                None => return Ok(card),
+                Some(reason) => Some(reason),
+            },
+            None => self.session(who, id).await?.end_reason,
+        };
+        Err(match end_reason {
+            Some(reason) => NodeError::Ended { reason },
+            // The store knows it, this node does not have it: it belongs to another node.
+            None => no_session(),
+        })
+    }
+
+    async fn tell<M>(&self, card: &SessionCard, message: M) -> Result<M::Result, NodeError>
+    where
+        M: Message + Send + 'static,
+        M::Result: Send,
+        SessionActor: actix::Handler<M>,
+        actix::Context<SessionActor>: ToEnvelope<SessionActor, M>,
+    {
+        let ended = || match card.end_reason() {
+            Some(reason) => NodeError::Ended { reason },
+            None => NodeError::Internal { detail: "the session's actor is gone".to_owned() },
+        };
+        let addr = card.addr().ok_or_else(ended)?;
+        addr.send(message).await.map_err(|_| ended())
+    }
+}
+
+fn no_session() -> NodeError {
+    NodeError::NotFound { what: "session" }
+}

@@ -1,0 +1,317 @@
+//! One session's actor. Handlers translate, feed the machine, and perform what it decides.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+use footlight_ledger::Pricing;
+use footlight_session::meter::Notice;
+use footlight_session::{Input, Moment, SessionMachine, SessionRules, UtteranceId};
+use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
+use footlight_store::desk::Clock;
+use tokio::sync::oneshot;
+
+use super::messages::{DeadlineCame, Do, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession};
+use crate::NodeError;
+use crate::card::SessionCard;
+use crate::directory::{DirectoryWriter, Finality};
+use crate::meter::{MeterHandle, MeterLine, MeterNotice, Registration};
+use crate::metrics::Metrics;
+use crate::supervisor::{Seat, SupervisorHandle};
+use crate::time::NodeClock;
+
+/// What a session actor is made of.
+pub(crate) struct SessionParts {
+    pub(crate) card: Arc<SessionCard>,
+    pub(crate) rules: SessionRules,
+    pub(crate) spec: PerformanceSpec,
+    pub(crate) pricing: Pricing,
+    pub(crate) epoch: u32,
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) meter: MeterHandle,
+    pub(crate) supervisor: SupervisorHandle,
+    pub(crate) seat: Seat,
+    pub(crate) directory: DirectoryWriter,
+    pub(crate) clock: NodeClock,
+    pub(crate) wall: Clock,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// One session's actor.
+pub(crate) struct SessionActor {
+    pub(super) parts: SessionParts,
+    /// There from the moment the actor has an address.
+    pub(super) machine: Option<SessionMachine>,
+    pub(super) line: Option<MeterLine>,
+    /// Counts the performances it had.
+    pub(super) performance: u32,
+    /// Audio that is not over: a renderer that breaks is given again what it had not come to.
+    pub(super) audio: HashMap<UtteranceId, Arc<[i16]>>,
+    /// Counts its wishes for a speaking slot.
+    pub(super) slot_wish: u64,
+    pub(super) holds_slot: bool,
+    timer: Option<(Moment, SpawnHandle)>,
+    stop_waiters: Vec<oneshot::Sender<()>>,
+    /// Set once nothing of it is left to do; if it is dropped without, it panicked.
+    finished: bool,
+}
+
+impl SessionActor {
+    pub(crate) fn new(parts: SessionParts) -> Self {
+        Self {
+            parts,
+            machine: None,
+            line: None,
+            performance: 0,
+            audio: HashMap::new(),
+            slot_wish: 0,
+            holds_slot: false,
+            timer: None,
+            stop_waiters: Vec::new(),
+            finished: false,
+        }
+    }
+
+    /// Feeds the machine and performs its effects; what those bring at once is fed in turn.
+    pub(super) fn feed(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let Some(machine) = &mut self.machine else { return };
+            let effects = machine.handle(self.parts.clock.now(), input);
+            for effect in effects {
+                self.perform(effect, &mut inputs, ctx);
+            }
+        }
+        self.schedule(ctx);
+    }
+
+    /// Keeps one timer, for the machine's next deadline.
+    fn schedule(&mut self, ctx: &mut Context<Self>) {
+        let Some(machine) = &self.machine else { return };
+        let deadline = machine.next_deadline();
+        if self.timer.is_some_and(|(at, _)| at <= deadline && at > self.parts.clock.now()) {
+            // An early timer finds nothing due and sets the next: cheaper than a new one at every touch.
+            return;
+        }
+        if let Some((_, handle)) = self.timer.take() {
+            ctx.cancel_future(handle);
+        }
+        if deadline != Moment::NEVER {
+            let handle = ctx.notify_later(DeadlineCame, self.parts.clock.until(deadline));
+            self.timer = Some((deadline, handle));
+        }
+    }
+
+    fn running(&self) -> Result<footlight_stage::Performance, NodeError> {
+        if let Some(reason) = self.parts.card.end_reason() {
+            return Err(NodeError::Ended { reason });
+        }
+        // Between a renderer that failed and the next one there is none for a moment.
+        self.parts.card.performance().ok_or(NodeError::WrongState { state: "starting", what: "speak yet; try again" })
+    }
+
+    /// The last settlement is in the store, or there is nothing to settle.
+    fn settled(&mut self, ctx: &mut Context<Self>) {
+        self.finished = true;
+        self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        self.parts.card.set_addr(None);
+        for waiter in self.stop_waiters.drain(..) {
+            // Whoever stopped it may have stopped waiting.
+            let _ = waiter.send(());
+        }
+        ctx.stop();
+    }
+}
+
+impl Actor for SessionActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let registration = Registration {
+            session: self.parts.card.id,
+            account: self.parts.card.account,
+            pricing: self.parts.pricing,
+            epoch: self.parts.epoch,
+            gate: Arc::clone(&self.parts.card.gate),
+            listener: Some(ctx.address().recipient()),
+        };
+        self.line = Some(self.parts.meter.register(registration));
+        let (machine, effects) = SessionMachine::new(self.parts.clock.now(), self.parts.rules.clone());
+        self.machine = Some(machine);
+        let mut inputs = Vec::new();
+        for effect in effects {
+            self.perform(effect, &mut inputs, ctx);
+        }
+        for input in inputs {
+            self.feed(input, ctx);
+        }
+        self.schedule(ctx);
+    }
+}
+
+/// A session that panics ends; its frames are settled like those of any other.
+impl Drop for SessionActor {
+    fn drop(&mut self) {
+        if self.finished {
+            return;
+        }
+        tracing::error!(session = %self.parts.card.id, "the session's actor died; the session ends");
+        self.parts.metrics.restarts.with_label_values(&["session_actor"]).inc();
+        if let Some(line) = &self.line {
+            line.end(footlight_ledger::EndReason::RendererFailed);
+        }
+        self.parts.supervisor.bury(Arc::clone(&self.parts.card));
+    }
+}
+
+impl Handler<Do> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Do, ctx: &mut Self::Context) {
+        self.feed(message.0, ctx);
+    }
+}
+
+impl Handler<Speak> for SessionActor {
+    type Result = Result<(), NodeError>;
+
+    fn handle(&mut self, message: Speak, ctx: &mut Self::Context) -> Self::Result {
+        let Speak { id, audio, mode } = message;
+        self.running()?.speak(Utterance { id, audio: Arc::clone(&audio) }, mode)?;
+        let input = match mode {
+            SpeakMode::Append => Input::Appended(id),
+            SpeakMode::Replace => {
+                self.audio.clear();
+                Input::Replaced(id)
+            }
+        };
+        self.audio.insert(id, audio);
+        self.feed(input, ctx);
+        Ok(())
+    }
+}
+
+impl Handler<OpenLive> for SessionActor {
+    type Result = Result<footlight_stage::LiveFeed, NodeError>;
+
+    fn handle(&mut self, message: OpenLive, ctx: &mut Self::Context) -> Self::Result {
+        let feed = self.running()?.live(message.0)?;
+        self.feed(Input::Appended(message.0), ctx);
+        Ok(feed)
+    }
+}
+
+impl Handler<InterruptSpeech> for SessionActor {
+    type Result =
+        Result<oneshot::Receiver<Result<footlight_stage::Interrupted, footlight_stage::StageError>>, NodeError>;
+
+    fn handle(&mut self, _: InterruptSpeech, ctx: &mut Self::Context) -> Self::Result {
+        let performance = self.running()?;
+        let (reply, interrupted) = oneshot::channel();
+        actix_rt::spawn(async move {
+            // Whoever asked may have gone; the interrupt holds all the same.
+            let _ = reply.send(performance.interrupt().await);
+        });
+        self.audio.clear();
+        self.feed(Input::Interrupted, ctx);
+        Ok(interrupted)
+    }
+}
+
+impl Handler<StopSession> for SessionActor {
+    type Result = MessageResult<StopSession>;
+
+    fn handle(&mut self, _: StopSession, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, settled) = oneshot::channel();
+        self.stop_waiters.push(reply);
+        self.feed(Input::Stop, ctx);
+        MessageResult(settled)
+    }
+}
+
+impl Handler<SlotAnswered> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, message: SlotAnswered, ctx: &mut Self::Context) {
+        if message.wish != self.slot_wish {
+            if message.taken {
+                self.parts.supervisor.free_slot(self.parts.seat.weight_milli());
+            }
+            return;
+        }
+        self.holds_slot = message.taken;
+        self.feed(if message.taken { Input::SlotTaken } else { Input::SlotDenied }, ctx);
+    }
+}
+
+impl Handler<DeadlineCame> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: DeadlineCame, ctx: &mut Self::Context) {
+        self.timer = None;
+        self.feed(Input::Deadline, ctx);
+    }
+}
+
+impl Handler<MeterNotice> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, message: MeterNotice, ctx: &mut Self::Context) {
+        match message.0 {
+            Notice::Granted => self.feed(Input::Granted, ctx),
+            Notice::GrantedLast { units } => self.feed(Input::GrantedLast(units), ctx),
+            Notice::Refused(reason) => self.feed(Input::Refused(reason), ctx),
+            Notice::Lost(reason) => {
+                self.feed(Input::Lost(reason), ctx);
+                self.settled(ctx);
+            }
+            Notice::Closed(answer) => {
+                self.parts.card.set_charged(answer.charged);
+                self.settled(ctx);
+            }
+            Notice::Forgotten => self.settled(ctx),
+        }
+    }
+}
+
+impl Handler<Staged> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Staged, ctx: &mut Self::Context) {
+        if message.performance != self.performance {
+            return;
+        }
+        let input = match message.event {
+            StageEvent::Ready => Input::Ready,
+            StageEvent::WantsToSpeak => Input::WantsToSpeak,
+            StageEvent::SliceSpent => Input::SliceSpent,
+            StageEvent::StartedSpeaking => Input::StartedSpeaking,
+            StageEvent::FellSilent => Input::FellSilent,
+            StageEvent::Watched(watched) => Input::Watched(watched),
+            StageEvent::UtteranceStarted { utterance, .. } => Input::UtteranceStarted(utterance),
+            StageEvent::UtteranceEnded { utterance, position_ms, outcome } => {
+                let (interrupted, failed) = match outcome {
+                    UtteranceOutcome::Completed => (false, None),
+                    UtteranceOutcome::Interrupted => (true, None),
+                    UtteranceOutcome::Failed { detail } => (false, Some(detail)),
+                };
+                if failed.is_none() {
+                    self.audio.remove(&utterance);
+                }
+                Input::UtteranceEnded { utterance, position_ms, interrupted, failed }
+            }
+            StageEvent::Failed { detail } => {
+                tracing::warn!(session = %self.parts.card.id, detail, "the renderer failed");
+                self.parts.card.set_performance(None);
+                Input::RendererFailed
+            }
+            // The meter hears it directly.
+            StageEvent::AskNow => return,
+        };
+        self.feed(input, ctx);
+    }
+}
+
+/// How long an order to a stage that has too many waits before it is given again.
+pub(super) const STAGE_BUSY_PAUSE: Duration = Duration::from_millis(20);

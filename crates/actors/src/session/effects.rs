@@ -1,0 +1,146 @@
+//! Performing what the machine decided.
+
+use std::sync::Arc;
+
+use actix::{AsyncContext, Context};
+use footlight_session::machine::{Effect, MeterOrder, News, StageOrder};
+use footlight_session::{Input, SessionState};
+use footlight_stage::{SpeakMode, StageError, StageEvent, Utterance};
+
+use super::actor::{STAGE_BUSY_PAUSE, SessionActor};
+use super::messages::Staged;
+use crate::directory::Finality;
+use crate::event::SessionEventKind;
+
+impl SessionActor {
+    pub(super) fn perform(&mut self, effect: Effect, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Stage(order) => self.direct(order, inputs, ctx),
+            Effect::Meter(order) => self.meter(order),
+            Effect::TakeSlot => {
+                self.slot_wish += 1;
+                let weight = self.parts.seat.weight_milli();
+                self.parts.supervisor.take_slot(weight, self.slot_wish, ctx.address().recipient());
+            }
+            Effect::FreeSlot => {
+                self.slot_wish += 1;
+                if std::mem::take(&mut self.holds_slot) {
+                    self.parts.supervisor.free_slot(self.parts.seat.weight_milli());
+                }
+            }
+            Effect::Tell(news) => self.announce(news),
+        }
+    }
+
+    fn direct(&mut self, order: StageOrder, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
+        if order == StageOrder::Open {
+            return self.open(inputs, ctx);
+        }
+        let Some(performance) = self.parts.card.performance() else { return };
+        let result = match &order {
+            StageOrder::Open => Ok(()),
+            StageOrder::Pause => performance.pause(),
+            StageOrder::Resume => performance.resume(),
+            StageOrder::DropSpeech => {
+                self.audio.clear();
+                // Whatever it answers, the utterances' ends are told by the stage.
+                actix_rt::spawn(async move { performance.interrupt().await });
+                Ok(())
+            }
+            StageOrder::SpeakAgain(utterances) => {
+                let known = utterances.iter().filter_map(|id| Some((*id, self.audio.get(id)?)));
+                known
+                    .map(|(id, audio)| (id, Arc::clone(audio)))
+                    .try_for_each(|(id, audio)| performance.speak(Utterance { id, audio }, SpeakMode::Append))
+            }
+            StageOrder::Close => {
+                performance.close();
+                self.parts.card.set_performance(None);
+                Ok(())
+            }
+        };
+        match result {
+            Ok(()) => {}
+            // Orders are never dropped: this one is given again when some of those that wait are done.
+            Err(StageError::Busy { .. }) => {
+                ctx.run_later(STAGE_BUSY_PAUSE, move |actor, ctx| {
+                    let mut inputs = Vec::new();
+                    actor.direct(order, &mut inputs, ctx);
+                });
+            }
+            // It broke: that comes as an event of its own.
+            Err(error) => tracing::debug!(session = %self.parts.card.id, %error, "an order found no performance"),
+        }
+    }
+
+    fn open(&mut self, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
+        self.performance += 1;
+        if self.performance > 1 {
+            self.parts.metrics.restarts.with_label_values(&["renderer"]).inc();
+        }
+        let (number, session, line) = (self.performance, ctx.address(), self.line.clone());
+        let sink = move |event: StageEvent| {
+            // On a worker thread in the middle of a frame: straight to the meter, and on.
+            if matches!(event, StageEvent::AskNow | StageEvent::SliceSpent)
+                && let Some(line) = &line
+            {
+                line.ask();
+            }
+            if event != StageEvent::AskNow {
+                // A handful per utterance; none per frame.
+                session.do_send(Staged { performance: number, event });
+            }
+        };
+        // What it needs was prepared before the session was admitted, so this does not block.
+        let gate = Arc::clone(&self.parts.card.gate);
+        match self.parts.stage.open(self.parts.spec.clone(), gate, Arc::new(sink)) {
+            Ok(performance) => self.parts.card.set_performance(Some(performance)),
+            Err(error) => {
+                tracing::warn!(session = %self.parts.card.id, %error, "the renderer could not be opened");
+                inputs.push(Input::RendererFailed);
+            }
+        }
+    }
+
+    fn meter(&self, order: MeterOrder) {
+        let Some(line) = &self.line else { return };
+        match order {
+            MeterOrder::Want => line.want(),
+            MeterOrder::Silence => line.silence(),
+            MeterOrder::Release => line.release(),
+            MeterOrder::End(reason) => {
+                // Here and not only in the meter: from this moment on no frame is counted, whatever waits in mailboxes.
+                self.parts.card.gate.shut();
+                line.end(reason);
+            }
+        }
+    }
+
+    fn announce(&mut self, news: News) {
+        let kind = match news {
+            News::State { state, pause_reasons } => {
+                self.parts.seat.speaks(state == SessionState::Running);
+                SessionEventKind::StateChanged { state, pause_reasons }
+            }
+            News::UtteranceStarted(utterance) => SessionEventKind::UtteranceStarted { utterance },
+            News::UtteranceEnded { utterance, position_ms, interrupted, failed } => {
+                self.audio.remove(&utterance);
+                SessionEventKind::UtteranceEnded { utterance, position_ms, interrupted, failed }
+            }
+            News::CreditsLow(units) => {
+                let remaining_ms = units.saturating_mul(60_000) / self.parts.pricing.units_per_minute;
+                SessionEventKind::CreditsLow { remaining_ms }
+            }
+            News::Restarting(attempt) => SessionEventKind::RendererRestarted { attempt },
+            News::Ended(reason) => {
+                self.parts.seat.leave();
+                SessionEventKind::Ended { reason }
+            }
+        };
+        let changes_record = matches!(kind, SessionEventKind::StateChanged { .. } | SessionEventKind::Ended { .. });
+        self.parts.card.tell((self.parts.wall)(), kind);
+        if changes_record {
+            self.parts.directory.put(self.parts.card.record(), Finality::MoreFollows);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What is said to one session.
+
+use std::sync::Arc;
+
+use actix::Message;
+use footlight_session::{Input, UtteranceId};
+use footlight_stage::{Interrupted, LiveFeed, SpeakMode, StageError, StageEvent};
+use tokio::sync::oneshot;
+
+use crate::NodeError;
+
+/// Feed the machine, and answer once its effects are under way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Do(pub(crate) Input);
+
+/// Speak this.
+#[derive(Message)]
+#[rtype(result = "Result<(), NodeError>")]
+pub(crate) struct Speak {
+    pub(crate) id: UtteranceId,
+    pub(crate) audio: Arc<[i16]>,
+    pub(crate) mode: SpeakMode,
+}
+
+/// Open an utterance that arrives while it is spoken.
+#[derive(Message)]
+#[rtype(result = "Result<LiveFeed, NodeError>")]
+pub(crate) struct OpenLive(pub(crate) UtteranceId);
+
+/// Drop what is said and queued; the answer comes from the stage.
+#[derive(Message)]
+#[rtype(result = "Result<oneshot::Receiver<Result<Interrupted, StageError>>, NodeError>")]
+pub(crate) struct InterruptSpeech;
+
+/// End; the answer comes when the last settlement is in the store.
+#[derive(Message)]
+#[rtype(result = "oneshot::Receiver<()>")]
+pub(crate) struct StopSession;
+
+/// What the supervisor says to a wish for a speaking slot.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct SlotAnswered {
+    /// Which wish: one that was given up meanwhile is ignored.
+    pub(crate) wish: u64,
+    /// Whether there is one.
+    pub(crate) taken: bool,
+}
+
+/// What a performance tells its session.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Staged {
+    /// Which performance: one that broke may still have something to say.
+    pub(super) performance: u32,
+    pub(super) event: StageEvent,
+}
+
+/// The machine's deadline may have come.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct DeadlineCame;

@@ -1,0 +1,8 @@
+//! The session actor: it translates between the pure session machine, the stage and the meter.
+
+mod actor;
+mod effects;
+mod messages;
+
+pub(crate) use actor::{SessionActor, SessionParts};
+pub(crate) use messages::{Do, InterruptSpeech, OpenLive, SlotAnswered, Speak, StopSession};
