@@ -4,12 +4,13 @@
 //! [`EssenceRenderer`] on the CPU. [`life`] keeps a face alive while nothing is said. Nothing here
 //! knows of sessions, time or sound.
 //!
-//! Suggested reading order: [`Frame`], [`Pose`], [`Renderer`], [`life`], [`essence`].
+//! Suggested reading order: [`Frame`], [`Pose`], [`Renderer`], [`life`], [`essence`], [`measure`].
 
 mod error;
 pub mod essence;
 mod frame;
 pub mod life;
+pub mod measure;
 mod null;
 mod pose;
 #[cfg(test)]

@@ -55,6 +55,25 @@ impl EssenceRenderer {
     pub const fn avatar(&self) -> &Arc<LoadedAvatar> {
         &self.avatar
     }
+
+    /// The part of the frame in which pixels ever change; all others are the same in every frame.
+    #[must_use]
+    pub fn moving_area(&self) -> Area {
+        self.scene.moving_area()
+    }
+}
+
+/// A rectangle of a frame, in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area {
+    /// Distance from the left.
+    pub x: u32,
+    /// Distance from the top.
+    pub y: u32,
+    /// Width.
+    pub width: u32,
+    /// Height.
+    pub height: u32,
 }
 
 impl Renderer for EssenceRenderer {

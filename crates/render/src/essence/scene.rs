@@ -4,6 +4,7 @@ use footlight_avatar::bundle::AvatarBundle;
 use footlight_avatar::bundle::parts::Part;
 use parking_lot::Mutex;
 
+use super::Area;
 use super::bank::{Bench, Target};
 use super::coverage::Extents;
 use super::eyes::{EyeRoom, ScaledEye};
@@ -102,6 +103,17 @@ impl Scene {
             rest,
             rooms: Mutex::default(),
         }
+    }
+
+    pub(super) fn moving_area(&self) -> Area {
+        let clip = |from: i32, length: usize, side: u32| {
+            let end = (from + length as i32).clamp(0, side as i32);
+            let start = from.clamp(0, end);
+            (start as u32, (end - start) as u32)
+        };
+        let (x, width) = clip(self.rect.x, self.rect.width, self.plate.width());
+        let (y, height) = clip(self.rect.y, self.rect.height, self.plate.height());
+        Area { x, y, width, height }
     }
 
     /// Draws a pose over all of a frame of this scene's size.
