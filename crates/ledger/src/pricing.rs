@@ -194,7 +194,7 @@ impl Pricing {
             }
         };
         let rate = u128::try_from(self.rate.0).expect("a rate is never negative");
-        let cost = units * rate / u128::from(self.units_per_minute);
+        let cost = divide(units * rate, u128::from(self.units_per_minute));
         Microcredits(i64::try_from(cost).unwrap_or(i64::MAX))
     }
 
@@ -209,7 +209,7 @@ impl Pricing {
         let per_minute = u128::from(self.units_per_minute);
         let units = match self.rounding {
             // floor(u * rate / m) <= a  <=>  u * rate < (a + 1) * m
-            Rounding::Exact => ((amount + 1) * per_minute - 1) / rate,
+            Rounding::Exact => divide((amount + 1) * per_minute - 1, rate),
             Rounding::WholeMinute => (amount / rate) * per_minute,
         };
         Some(u64::try_from(units).unwrap_or(u64::MAX))
@@ -226,6 +226,15 @@ impl Pricing {
     #[must_use]
     pub const fn is_free(&self) -> bool {
         self.rate.0 == 0
+    }
+}
+
+/// Divides, in 64 bits where that is enough, as it nearly always is: 128 bits take many times as long, and a heartbeat
+/// prices a dozen times.
+fn divide(dividend: u128, divisor: u128) -> u128 {
+    match (u64::try_from(dividend), u64::try_from(divisor)) {
+        (Ok(dividend), Ok(divisor)) => u128::from(dividend / divisor),
+        _ => dividend / divisor,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each movement changes a grant and the totals together and says so in the journal where the journal wants it.
 
 use crate::account::{Account, AccountStatus, Grant, GrantKind, Totals};
-use crate::{Entry, EntryKind, GrantId, GrantName, Microcredits, Part, Timestamp};
+use crate::{Entry, EntryKind, GrantId, GrantName, Microcredits, Part, Timestamp, Usage};
 
 /// The most that one account may be given in its whole life, a trillion credits: sums stay far from the end of
 /// an `i64`, whatever is added to them.
@@ -85,19 +85,23 @@ impl Account {
         self.grants.insert(place, grant);
     }
 
-    /// Sets `amount` aside: grants in burn order, then overage. Answers the parts and the overage.
+    /// Sets `amount` aside: grants in burn order, then overage. Adds what is of grants to `parts`, answers the
+    /// overage.
     ///
     /// # Panics
     /// When more is asked for than is spendable; the caller has looked.
-    pub(crate) fn hold(&mut self, amount: Microcredits) -> (Vec<Part>, Microcredits) {
+    pub(crate) fn hold(&mut self, amount: Microcredits, parts: &mut Vec<Part>) -> Microcredits {
         assert!(amount <= self.spendable(), "a hold of {amount} of {}", self.spendable());
-        let parts = self.take(amount, |grant, totals, amount| {
+        let taken = self.take(amount, |grant, totals, amount| {
             grant.held += amount;
             totals.held += amount;
+            match parts.last_mut() {
+                Some(last) if last.grant == grant.id => last.amount += amount,
+                _ => parts.push(Part { grant: grant.id, amount }),
+            }
         });
-        let overage = amount - parts.iter().map(|part| part.amount).sum();
-        self.totals.overage_held += overage;
-        (parts, overage)
+        self.totals.overage_held += amount - taken;
+        amount - taken
     }
 
     /// Spends what is held of one grant.
@@ -116,20 +120,23 @@ impl Account {
     }
 
     /// Pays for what was used without a hold, as far as anything reaches: available credits, then overage, then
-    /// debt up to its cap.
-    pub(crate) fn pay_unheld(&mut self, amount: Microcredits) -> Unheld {
-        let by_grant = self.take(amount, |grant, totals, amount| {
+    /// debt up to its cap. Adds it to `usage`; what the cap kept from being charged is `forgiven` there.
+    pub(crate) fn pay_unheld(&mut self, amount: Microcredits, usage: &mut Usage) {
+        let taken = self.take(amount, |grant, totals, amount| {
             grant.spent += amount;
             totals.spent += amount;
+            usage.add_part(Part { grant: grant.id, amount });
         });
-        let mut owed = amount - by_grant.iter().map(|part| part.amount).sum();
+        let mut owed = amount - taken;
         let overage = owed.min(self.overage_left());
         self.totals.overage_spent += overage;
+        usage.overage += overage;
         owed -= overage;
         let debt = owed.min(self.limits.debt.above(self.totals.debt));
         self.totals.debt += debt;
         self.totals.spent += debt;
-        Unheld { by_grant, overage, debt, forgiven: owed - debt }
+        usage.debt += debt;
+        usage.forgiven += owed - debt;
     }
 
     /// Gives parts of a hold back, the last first. What belongs to a grant that has expired meanwhile expires, the
@@ -174,12 +181,14 @@ impl Account {
         if self.totals.debt.is_zero() || self.totals.available.is_zero() {
             return;
         }
-        let parts = self.take(self.totals.debt, |grant, totals, amount| {
+        let mut repaid = Vec::new();
+        self.take(self.totals.debt, |grant, totals, amount| {
             grant.spent += amount;
             totals.debt -= amount;
+            repaid.push(EntryKind::DebtRepaid { grant: grant.id, amount });
         });
-        for Part { grant, amount } in parts {
-            self.write(EntryKind::DebtRepaid { grant, amount });
+        for kind in repaid {
+            self.write(kind);
         }
     }
 
@@ -188,36 +197,30 @@ impl Account {
         self.grants.retain(|grant| !(grant.available + grant.held).is_zero());
     }
 
-    /// Takes up to `amount` from what is available, in burn order, and puts each part where `put` says.
-    fn take(&mut self, amount: Microcredits, put: impl Fn(&mut Grant, &mut Totals, Microcredits)) -> Vec<Part> {
+    /// Takes up to `amount` from what is available, in burn order, and puts each part where `put` says. Answers
+    /// how much there was.
+    fn take(
+        &mut self,
+        amount: Microcredits,
+        mut put: impl FnMut(&mut Grant, &mut Totals, Microcredits),
+    ) -> Microcredits {
         let mut wanted = amount;
-        let mut parts = Vec::new();
         for grant in &mut self.grants {
             if wanted.is_zero() {
                 break;
             }
-            let amount = wanted.min(grant.available);
-            if !amount.is_zero() {
-                grant.available -= amount;
-                self.totals.available -= amount;
-                put(grant, &mut self.totals, amount);
-                parts.push(Part { grant: grant.id, amount });
-                wanted -= amount;
+            let part = wanted.min(grant.available);
+            if !part.is_zero() {
+                grant.available -= part;
+                self.totals.available -= part;
+                put(grant, &mut self.totals, part);
+                wanted -= part;
             }
         }
-        parts
+        amount - wanted
     }
 
     fn grant_mut(&mut self, id: GrantId) -> &mut Grant {
         self.grants.iter_mut().find(|grant| grant.id == id).expect("a grant is kept while anything of it is held")
     }
-}
-
-/// How usage without a hold was paid.
-pub(crate) struct Unheld {
-    pub(crate) by_grant: Vec<Part>,
-    pub(crate) overage: Microcredits,
-    pub(crate) debt: Microcredits,
-    /// What the cap on debt kept from being charged.
-    pub(crate) forgiven: Microcredits,
 }

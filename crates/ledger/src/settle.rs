@@ -13,15 +13,24 @@ pub(crate) enum Told {
 
 impl Account {
     /// Charges the session for all it used up to `units`: from its hold, in the order of its parts, and what went
-    /// past it in grace from wherever it can be paid. Fewer units than are settled change nothing, and units
-    /// beyond what the session was ever permitted are not believed.
+    /// past it in grace from wherever it can be paid. Fewer units than are settled charge nothing, and units beyond
+    /// what the session was ever permitted are not believed. Usage of a clock hour that is over is sealed.
     pub(crate) fn settle(&mut self, tab: &mut Tab, units: Units, told: Told) {
+        let hour = self.now.hour();
+        if tab.open_usage.hour != hour {
+            self.seal_usage(tab);
+        }
         let settled = units.min(tab.permitted);
         if settled <= tab.settled_units {
             return;
         }
         let due = tab.pricing.cost(settled) - tab.pricing.cost(tab.settled_units);
-        let mut usage = Usage { hour: self.now.hour(), units: settled - tab.settled_units, ..Usage::default() };
+        let mut usage = match told {
+            Told::InTime => std::mem::take(&mut tab.open_usage),
+            Told::Late => Usage::default(),
+        };
+        usage.hour = hour;
+        usage.units += settled - tab.settled_units;
 
         let mut owed = due;
         for part in &mut tab.hold {
@@ -36,21 +45,18 @@ impl Account {
         tab.overage_held -= overage;
         owed -= overage;
         self.spend_held_overage(overage);
+        usage.overage += overage;
 
-        let unheld = self.pay_unheld(owed);
-        for part in unheld.by_grant {
-            usage.add_part(part);
-        }
-        usage.overage = overage + unheld.overage;
-        usage.debt = unheld.debt;
-        usage.forgiven = unheld.forgiven;
+        let forgiven_before = usage.forgiven;
+        self.pay_unheld(owed, &mut usage);
+        let forgiven = usage.forgiven - forgiven_before;
 
         tab.settled_units = settled;
         tab.slice_end = tab.slice_end.max(settled);
-        tab.charged += due - unheld.forgiven;
-        tab.forgiven += unheld.forgiven;
+        tab.charged += due - forgiven;
+        tab.forgiven += forgiven;
         match told {
-            Told::InTime => self.note_usage(tab, &usage),
+            Told::InTime => tab.open_usage = usage,
             Told::Late => self.write_usage(tab, usage, Told::Late),
         }
     }
@@ -58,14 +64,7 @@ impl Account {
     /// Makes the hold cover what the session may use up to `end`.
     pub(crate) fn extend_hold(&mut self, tab: &mut Tab, end: Units) {
         let more = tab.pricing.cost(end) - tab.pricing.cost(tab.slice_end);
-        let (parts, overage) = self.hold(more);
-        for part in parts {
-            match tab.hold.last_mut() {
-                Some(last) if last.grant == part.grant => last.amount += part.amount,
-                _ => tab.hold.push(part),
-            }
-        }
-        tab.overage_held += overage;
+        tab.overage_held += self.hold(more, &mut tab.hold);
         tab.slice_end = end;
     }
 
@@ -97,24 +96,12 @@ impl Account {
         tab.state = state;
     }
 
-    /// Seals the open usage of a clock hour that is over.
-    pub(crate) fn seal_past_hour(&mut self, tab: &mut Tab) {
-        if tab.open_usage.hour != self.now.hour() {
-            self.seal_usage(tab);
-        }
-    }
-
     /// Seals the open usage: it becomes an immutable entry.
     pub(crate) fn seal_usage(&mut self, tab: &mut Tab) {
         let usage = std::mem::take(&mut tab.open_usage);
         if usage.units > 0 {
             self.write_usage(tab, usage, Told::InTime);
         }
-    }
-
-    fn note_usage(&mut self, tab: &mut Tab, usage: &Usage) {
-        self.seal_past_hour(tab);
-        tab.open_usage.add(usage);
     }
 
     fn write_usage(&mut self, tab: &Tab, usage: Usage, told: Told) {
@@ -129,22 +116,11 @@ impl Account {
 }
 
 impl Usage {
-    fn add_part(&mut self, part: Part) {
+    pub(crate) fn add_part(&mut self, part: Part) {
         match self.by_grant.iter_mut().find(|other| other.grant == part.grant) {
             _ if part.amount.is_zero() => {}
             Some(other) => other.amount += part.amount,
             None => self.by_grant.push(part),
         }
-    }
-
-    fn add(&mut self, more: &Self) {
-        self.hour = more.hour;
-        self.units += more.units;
-        for part in &more.by_grant {
-            self.add_part(*part);
-        }
-        self.debt += more.debt;
-        self.overage += more.overage;
-        self.forgiven += more.forgiven;
     }
 }

@@ -234,10 +234,6 @@ impl World {
             }
             // What was swept once is not there to be swept again.
             (Command::Sweep { .. } | Command::SweepJobs { .. }, ..) => {}
-            // A refusal for want of credit may be followed by a slice for which others stepped back.
-            (_, Outcome::Refused(_), _) | (_, _, Outcome::Refused(_)) => {
-                assert_eq!(std::mem::discriminant(outcome), std::mem::discriminant(&again.outcome));
-            }
             _ => assert_eq!(*outcome, again.outcome),
         }
         let mut after = after;
@@ -509,7 +505,7 @@ fn price(pricing: &Pricing, units: Units) -> Microcredits {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_asked_every_credit_is_somewhere_and_every_charge_is_exact(

@@ -4,100 +4,117 @@ use super::{Books, Report};
 use crate::settle::Told;
 use crate::sharing::{self, Asker, Place, Pool, Share};
 use crate::tab::{Tab, TabState};
-use crate::{AccountStatus, Ask, Microcredits, Outcome, PauseReason, Refusal, SliceAnswer, Terms, Units, Verdict};
+use crate::{
+    Account, AccountStatus, Ask, Microcredits, Outcome, PauseReason, Refusal, SliceAnswer, Terms, Units, Verdict,
+};
 
 impl Books {
     pub(super) fn heartbeat(&mut self, terms: &Terms, report: Report, ask: Ask) -> Result<Outcome, Refusal> {
-        let mut tab = self.tab(report.session)?;
+        let Self { account, tabs, dirty, ask_again, .. } = self;
+        let tab = tabs.get_mut(&report.session).ok_or(Refusal::UnknownSession)?;
         if let Some(answer) = tab.answer_before(&report)? {
             return Ok(Outcome::Heartbeat(answer));
         }
-        if tab.is_ended() {
-            let answer = self.late_report(&mut tab, &report)?;
-            self.put_tab(tab);
-            return Ok(Outcome::Heartbeat(answer));
-        }
-        let place = Place::of(&tab);
-        self.account.seal_past_hour(&mut tab);
-        self.account.settle(&mut tab, report.units, Told::InTime);
-        tab.sweep_at = terms.sweep_at(self.account.now);
-        let verdict = match ask {
-            Ask::Slice => self.answer_slice(terms, &mut tab, place),
-            Ask::Keep => {
-                self.stand_by_hold(&mut tab, Standing::Content);
-                Verdict::Settled
-            }
-            Ask::Release => {
-                self.account.release_hold(&mut tab);
-                self.stand_by_hold(&mut tab, Standing::Content);
-                Verdict::Settled
-            }
-        };
-        let grace_units = self.grace(terms, &tab, verdict);
-        tab.permitted = tab.permitted.max(tab.slice_end.saturating_add(grace_units));
-        let answer = SliceAnswer {
-            verdict,
-            settled_units: tab.settled_units,
-            slice_end: tab.slice_end,
-            grace_units,
-            charged: tab.charged,
-            others_wait: self.account.waiting > u32::from(tab.is_counted() && tab.state == TabState::Waiting),
+        let answer = if tab.is_ended() {
+            account.settle_late(tab, report.units)?;
+            account.closed_answer(tab)
+        } else {
+            let place = Place::of(tab);
+            account.settle(tab, report.units, Told::InTime);
+            tab.sweep_at = terms.sweep_at(account.now);
+            let verdict = match ask {
+                Ask::Slice => account.answer_slice(terms, tab, place, ask_again),
+                Ask::Keep => {
+                    account.stand_by_hold(tab, Standing::Content);
+                    Verdict::Settled
+                }
+                Ask::Release => {
+                    account.release_hold(tab);
+                    account.stand_by_hold(tab, Standing::Content);
+                    Verdict::Settled
+                }
+            };
+            let grace_units = account.grace(terms, tab, verdict);
+            tab.permitted = tab.permitted.max(tab.slice_end.saturating_add(grace_units));
+            account.answer(tab, verdict, grace_units)
         };
         tab.remember(report.number, answer);
-        self.put_tab(tab);
+        dirty.note_tab(tab);
         Ok(Outcome::Heartbeat(answer))
     }
+}
 
+impl Account {
     /// Holds the next slice, or says why not. What a refused session holds stays held until it says what it used:
-    /// frames of it may be on their way already.
-    fn answer_slice(&mut self, terms: &Terms, tab: &mut Tab, place: Place) -> Verdict {
-        if self.account.status != AccountStatus::Open {
+    /// frames of it may be on their way already. `ask_again` is set when it was sent behind those in line.
+    fn answer_slice(&mut self, terms: &Terms, tab: &mut Tab, place: Place, ask_again: &mut bool) -> Verdict {
+        if self.status != AccountStatus::Open {
             self.stand_by_hold(tab, Standing::Content);
             return Verdict::Refused(PauseReason::AccountSuspended);
         }
-        let share = if self.account.totals.debt.is_zero() || tab.pricing.is_free() {
-            sharing::share(terms, &Asker::of(tab, place), &self.pool_for(tab))
-        } else {
+        if !self.totals.debt.is_zero() && tab.is_counted() {
             let need = tab.price_of_shortest(terms);
             self.stand_by_hold(tab, Standing::Wants { need });
             return Verdict::Refused(PauseReason::Debt);
-        };
-        match share {
-            Share::More { end } | Share::Last { end } => {
-                self.account.extend_hold(tab, end);
+        }
+        let asker = Asker { pricing: tab.pricing, settled: tab.settled_units, slice_end: tab.slice_end, place };
+        match sharing::share(terms, &asker, &self.pool_for(tab)) {
+            Share::More { end } => {
+                self.extend_hold(tab, end);
                 self.stand_by_hold(tab, Standing::Content);
-                if matches!(share, Share::More { .. }) { Verdict::Granted } else { Verdict::Final }
+                Verdict::Granted
+            }
+            Share::Last { end } => {
+                self.extend_hold(tab, end);
+                self.stand_by_hold(tab, Standing::Content);
+                Verdict::Final
             }
             Share::Nothing { need, behind_others } => {
                 self.stand_by_hold(tab, Standing::Wants { need });
-                self.ask_again |= behind_others;
-                let has_overage = !self.account.limits.overage.is_zero();
-                Verdict::Refused(if has_overage { PauseReason::SpendingLimit } else { PauseReason::CreditsExhausted })
+                *ask_again |= behind_others;
+                Verdict::Refused(if self.limits.overage.is_zero() {
+                    PauseReason::CreditsExhausted
+                } else {
+                    PauseReason::SpendingLimit
+                })
             }
         }
     }
 
     /// What this session shares with the others, itself counted once.
     fn pool_for(&self, tab: &Tab) -> Pool {
-        let account = &self.account;
         let speaks_itself = u32::from(tab.is_counted() && tab.state == TabState::Speaking);
-        let waits_itself = u32::from(tab.is_counted() && tab.state == TabState::Waiting);
-        let waiting = account.waiting - waits_itself;
+        let waiting = self.others_waiting(tab);
         Pool {
-            spendable: account.spendable(),
-            sharers: account.speaking - speaks_itself + waiting + 1,
+            spendable: self.spendable(),
+            sharers: self.speaking - speaks_itself + waiting + 1,
             waiting,
-            waiting_need: account.waiting_need - tab.need,
+            waiting_need: self.waiting_need - tab.need,
         }
+    }
+
+    fn others_waiting(&self, tab: &Tab) -> u32 {
+        self.waiting - u32::from(tab.is_counted() && tab.state == TabState::Waiting)
     }
 
     /// Moves the session to where its hold puts it.
     fn stand_by_hold(&mut self, tab: &mut Tab, standing: Standing) {
         let holds = tab.slice_end > tab.settled_units;
         match standing {
-            _ if holds => self.account.stand(tab, TabState::Speaking, Microcredits::ZERO),
-            Standing::Content => self.account.stand(tab, TabState::Quiet, Microcredits::ZERO),
-            Standing::Wants { need } => self.account.stand(tab, TabState::Waiting, need),
+            _ if holds => self.stand(tab, TabState::Speaking, Microcredits::ZERO),
+            Standing::Content => self.stand(tab, TabState::Quiet, Microcredits::ZERO),
+            Standing::Wants { need } => self.stand(tab, TabState::Waiting, need),
+        }
+    }
+
+    fn answer(&self, tab: &Tab, verdict: Verdict, grace_units: Units) -> SliceAnswer {
+        SliceAnswer {
+            verdict,
+            settled_units: tab.settled_units,
+            slice_end: tab.slice_end,
+            grace_units,
+            charged: tab.charged,
+            others_wait: self.others_waiting(tab) > 0,
         }
     }
 
@@ -110,7 +127,7 @@ impl Books {
             Verdict::Settled => holds && tab.last_answer.is_some_and(|last| last.grace_units > 0),
             Verdict::Final | Verdict::Refused(_) | Verdict::Closed => false,
         };
-        if earned && self.account.totals.debt.is_zero() { tab.pricing.units_in(terms.grace_ms) } else { 0 }
+        if earned && self.totals.debt.is_zero() { tab.pricing.units_in(terms.grace_ms) } else { 0 }
     }
 }
 
@@ -131,12 +148,6 @@ impl Place {
             TabState::Waiting => Self::InLine,
             TabState::Quiet | TabState::Ended { .. } => Self::New,
         }
-    }
-}
-
-impl Asker {
-    fn of(tab: &Tab, place: Place) -> Self {
-        Self { pricing: tab.pricing, settled: tab.settled_units, slice_end: tab.slice_end, place }
     }
 }
 

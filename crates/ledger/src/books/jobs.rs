@@ -24,7 +24,8 @@ impl Books {
         if amount > available {
             return Err(Refusal::CreditsExhausted { available, needed: amount });
         }
-        let (parts, _no_overage) = self.account.hold(amount);
+        let mut parts = Vec::new();
+        self.account.hold(amount, &mut parts);
         self.account.write(EntryKind::JobHeld { job, parts: parts.clone() });
         let sweep_at = self.account.now.plus_ms(terms.job_ms);
         self.put_job(job, JobHold::Held { amount, parts, sweep_at });

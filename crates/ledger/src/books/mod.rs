@@ -64,9 +64,21 @@ pub struct Books {
 /// What changed since [`Books::take_changes`] was last called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Dirty {
-    tabs: BTreeSet<SessionId>,
+    /// With repeats; a set would cost each heartbeat a look-up.
+    tabs: Vec<SessionId>,
     names: BTreeSet<GrantName>,
     jobs: BTreeSet<JobId>,
+}
+
+impl Dirty {
+    /// The tab was changed.
+    ///
+    /// # Panics
+    /// When it was not charged what it used, or does not hold the price of its slice.
+    fn note_tab(&mut self, tab: &Tab) {
+        sum_rule::assert_tab(tab);
+        self.tabs.push(tab.session);
+    }
 }
 
 /// The keys that a command needs loaded, beside the account itself.
@@ -124,7 +136,7 @@ impl Books {
         self.account.advance(now);
         let outcome = self.perform(terms, command).unwrap_or_else(Outcome::Refused);
         self.account.drop_used_grants();
-        self.assert_sum_rule(command);
+        sum_rule::assert_account(&self.account);
         let after = Reach::of(&self.account);
         let ask_again = std::mem::take(&mut self.ask_again);
         Applied { outcome, available_rose: ask_again || after.is_further_than(before) }
@@ -156,25 +168,6 @@ impl Books {
             Command::SweepJobs { jobs } => Ok(self.sweep_jobs(jobs)),
             Command::Touch => Ok(Outcome::Touched),
         }
-    }
-
-    fn assert_sum_rule(&self, command: &Command) {
-        sum_rule::assert_account(&self.account);
-        for session in command.touched().sessions {
-            if let Some(tab) = self.tabs.get(&session) {
-                sum_rule::assert_tab(tab);
-            }
-        }
-    }
-
-    /// Takes a session's tab out, to be worked on beside the account and put back with [`Books::put_tab`].
-    fn tab(&self, session: SessionId) -> Result<Tab, Refusal> {
-        self.tabs.get(&session).cloned().ok_or(Refusal::UnknownSession)
-    }
-
-    fn put_tab(&mut self, tab: Tab) {
-        self.dirty.tabs.insert(tab.session);
-        self.tabs.insert(tab.session, tab);
     }
 
     /// What changed since the last call.

@@ -4,7 +4,7 @@ use super::{Books, Report};
 use crate::settle::Told;
 use crate::tab::{Tab, TabState, Usage};
 use crate::{
-    AccountStatus, BootId, EndReason, Microcredits, Outcome, Pricing, Product, Refusal, SecretId, SessionId,
+    Account, AccountStatus, BootId, EndReason, Microcredits, Outcome, Pricing, Product, Refusal, SecretId, SessionId,
     SliceAnswer, Terms, Timestamp, Units, Verdict, sharing,
 };
 
@@ -36,7 +36,7 @@ impl Books {
         self.check_may_begin(terms, &pricing)?;
         let now = self.account.now;
         self.account.open_sessions += 1;
-        self.put_tab(Tab {
+        let tab = Tab {
             session,
             product,
             pricing,
@@ -58,7 +58,9 @@ impl Books {
             need: Microcredits::ZERO,
             open_usage: Usage::default(),
             sweep_at: terms.sweep_at(now),
-        });
+        };
+        self.dirty.note_tab(&tab);
+        self.tabs.insert(session, tab);
         Ok(Outcome::Begun { epoch: 1 })
     }
 
@@ -87,30 +89,30 @@ impl Books {
         owner: BootId,
         proved: Units,
     ) -> Result<Outcome, Refusal> {
-        let mut tab = self.tab(session)?;
+        let Self { account, tabs, dirty, .. } = self;
+        let tab = tabs.get_mut(&session).ok_or(Refusal::UnknownSession)?;
         if let TabState::Ended { reason, .. } = tab.state {
             return Err(Refusal::SessionEnded { reason });
         }
         if tab.owner != owner {
-            self.account.seal_past_hour(&mut tab);
-            self.account.settle(&mut tab, proved, Told::InTime);
-            self.account.release_hold(&mut tab);
-            self.account.stand(&mut tab, TabState::Quiet, Microcredits::ZERO);
+            account.settle(tab, proved, Told::InTime);
+            account.release_hold(tab);
+            account.stand(tab, TabState::Quiet, Microcredits::ZERO);
             tab.epoch += 1;
             tab.owner = owner;
             tab.last_number = 0;
             tab.last_answer = None;
             tab.base = tab.settled_units;
             tab.permitted = tab.settled_units;
-            tab.sweep_at = terms.sweep_at(self.account.now);
+            tab.sweep_at = terms.sweep_at(account.now);
+            dirty.note_tab(tab);
         }
-        let outcome = Outcome::TakenOver { epoch: tab.epoch, base: tab.base };
-        self.put_tab(tab);
-        Ok(outcome)
+        Ok(Outcome::TakenOver { epoch: tab.epoch, base: tab.base })
     }
 
     pub(super) fn end_session(&mut self, terms: &Terms, report: Report, reason: EndReason) -> Result<Outcome, Refusal> {
-        let mut tab = self.tab(report.session)?;
+        let Self { account, tabs, dirty, .. } = self;
+        let tab = tabs.get_mut(&report.session).ok_or(Refusal::UnknownSession)?;
         if let Some(answer) = tab.answer_before(&report)? {
             // A heartbeat's number is no name for an end: answering the heartbeat would leave the session open.
             return if tab.is_ended() {
@@ -119,53 +121,65 @@ impl Books {
                 Err(Refusal::Stale { number: report.number, last: tab.last_number })
             };
         }
-        let answer = if tab.is_ended() {
-            let answer = self.late_report(&mut tab, &report)?;
-            tab.close_settlement();
-            answer
+        if tab.is_ended() {
+            account.settle_late(tab, report.units)?;
         } else {
-            self.account.settle(&mut tab, report.units, Told::InTime);
-            self.end(terms, &mut tab, reason);
-            tab.close_settlement();
-            tab.remember(report.number, self.closed_answer(&tab))
-        };
-        self.put_tab(tab);
+            account.settle(tab, report.units, Told::InTime);
+            account.end(terms, tab, reason);
+        }
+        tab.close_settlement();
+        let answer = tab.remember(report.number, account.closed_answer(tab));
+        dirty.note_tab(tab);
         Ok(Outcome::Ended(answer))
+    }
+}
+
+impl Account {
+    /// Whether something new may start.
+    pub(super) fn check_may_start(&self) -> Result<(), Refusal> {
+        match self.status {
+            AccountStatus::Suspended => Err(Refusal::Suspended),
+            AccountStatus::Closed => Err(Refusal::Closed),
+            AccountStatus::Open if !self.totals.debt.is_zero() => Err(Refusal::InDebt { debt: self.totals.debt }),
+            AccountStatus::Open => Ok(()),
+        }
     }
 
     /// Charges what an ended session still reports, and marks it late.
-    pub(super) fn late_report(&mut self, tab: &mut Tab, report: &Report) -> Result<SliceAnswer, Refusal> {
-        if let TabState::Ended { reason, late_until, .. } = tab.state
-            && self.account.now >= late_until
-        {
-            return Err(Refusal::SessionEnded { reason });
+    pub(super) fn settle_late(&mut self, tab: &mut Tab, units: Units) -> Result<(), Refusal> {
+        match tab.state {
+            TabState::Ended { reason, late_until, .. } if self.now >= late_until => {
+                Err(Refusal::SessionEnded { reason })
+            }
+            _ => {
+                self.settle(tab, units, Told::Late);
+                Ok(())
+            }
         }
-        self.account.settle(tab, report.units, Told::Late);
-        Ok(tab.remember(report.number, self.closed_answer(tab)))
     }
 
     /// Ends a session that is settled: gives its hold back, seals its usage, and leaves a tombstone.
     pub(super) fn end(&mut self, terms: &Terms, tab: &mut Tab, reason: EndReason) {
-        let now = self.account.now;
-        self.account.release_hold(tab);
-        self.account.seal_usage(tab);
+        let now = self.now;
+        self.release_hold(tab);
+        self.seal_usage(tab);
         let forget_at = now.plus_ms(terms.tombstone_ms);
         let ended = TabState::Ended { at: now, reason, late_until: now.plus_ms(terms.late_ms), forget_at };
-        self.account.stand(tab, ended, Microcredits::ZERO);
-        self.account.open_sessions -= 1;
+        self.stand(tab, ended, Microcredits::ZERO);
+        self.open_sessions -= 1;
         tab.sweep_at = forget_at;
         // Whatever was answered last, repeating it must not make anyone speak on.
         tab.last_answer = Some(self.closed_answer(tab));
     }
 
-    fn closed_answer(&self, tab: &Tab) -> SliceAnswer {
+    pub(super) fn closed_answer(&self, tab: &Tab) -> SliceAnswer {
         SliceAnswer {
             verdict: Verdict::Closed,
             settled_units: tab.settled_units,
             slice_end: tab.settled_units,
             grace_units: 0,
             charged: tab.charged,
-            others_wait: self.account.waiting > 0,
+            others_wait: self.waiting > 0,
         }
     }
 }
@@ -204,18 +218,6 @@ impl Terms {
     /// When a session that was heard of at `heard_at` may be ended if nothing more is heard.
     pub(super) fn sweep_at(&self, heard_at: Timestamp) -> Timestamp {
         heard_at.plus_ms(2 * self.heartbeat_ms + self.grace_ms)
-    }
-}
-
-impl crate::Account {
-    /// Whether something new may start.
-    pub(super) fn check_may_start(&self) -> Result<(), Refusal> {
-        match self.status {
-            AccountStatus::Suspended => Err(Refusal::Suspended),
-            AccountStatus::Closed => Err(Refusal::Closed),
-            AccountStatus::Open if !self.totals.debt.is_zero() => Err(Refusal::InDebt { debt: self.totals.debt }),
-            AccountStatus::Open => Ok(()),
-        }
     }
 }
 

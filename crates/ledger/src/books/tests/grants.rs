@@ -46,6 +46,27 @@ fn a_hold_across_a_period_roll_is_spent_but_not_given_back() {
 }
 
 #[test]
+fn a_hold_goes_back_last_part_first() {
+    let mut scene = Scene::new();
+    let expires_at = scene.now().plus_ms(HOUR);
+    scene.grant(GrantKind::Promo, "1", Some(expires_at));
+    scene.grant(GrantKind::Promo, "2", Some(expires_at));
+    let job = JobId(Uuid::from_u128(1));
+    scene.run(&Command::HoldJob { job, amount: credits("3") });
+    scene.advance(HOUR).run(&Command::ReleaseJob { job });
+    let expired: Vec<_> = scene
+        .entries
+        .iter()
+        .filter_map(|entry| match entry.kind {
+            EntryKind::Expired { amount, .. } => Some(amount),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(expired, ["2", "1"].map(credits));
+    scene.check("0", "0", "0");
+}
+
+#[test]
 fn periods_keep_their_anchor_through_short_months() {
     let mut scene = Scene::new();
     scene.set_plan("99", 1, 1);
