@@ -73,11 +73,9 @@ impl Http {
         let mut items = Vec::new();
         let mut cursor: Option<String> = None;
         while items.len() < limit {
-            let mut request = self.request(Method::GET, path);
-            if let Some(cursor) = &cursor {
-                request = request.query(&[("cursor", cursor)]);
-            }
-            let page = self.send(request).await?;
+            // Cursors are made of letters, digits, dashes and underscores: nothing to escape.
+            let page_path = cursor.as_ref().map_or_else(|| path.to_owned(), |cursor| format!("{path}?cursor={cursor}"));
+            let page = self.send(self.request(Method::GET, &page_path)).await?;
             let data = page["data"].as_array().cloned().unwrap_or_default();
             cursor = page["next_cursor"].as_str().map(str::to_owned);
             let done = data.is_empty() || cursor.is_none();

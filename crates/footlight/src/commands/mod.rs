@@ -36,7 +36,9 @@ fn settings_for(global: &Global, flags: &[(&str, Option<String>)]) -> anyhow::Re
             overrides.push((key, settings::flag(value)));
         }
     }
-    settings::load(&global.config, &overrides).map_err(|error| coded(Failure::Usage, format!("{error:#}")))
+    let usual = settings::usual_file(std::path::Path::new("."));
+    let files: Vec<_> = usual.into_iter().chain(global.config.iter().cloned()).collect();
+    settings::load(&files, &overrides).map_err(|error| coded(Failure::Usage, format!("{error:#}")))
 }
 
 /// Runs a future to its end on a small runtime, for commands that only talk to a node.

@@ -1,7 +1,7 @@
 //! What data looks like on a terminal, and to machines.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ContentArrangement, LineStyle, Table};
 use serde::Serialize;
 
 /// Pretty JSON on standard output.
@@ -13,7 +13,9 @@ pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
 /// A table with a head.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    // Lines above, below and under the head; rows stand close.
+    let style = UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none());
+    table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.to_vec());
     table
 }

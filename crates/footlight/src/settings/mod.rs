@@ -15,7 +15,7 @@ use footlight_ledger::{Counting, Product, Rounding};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use amount::Amount;
-pub(crate) use load::{Loaded, load};
+pub(crate) use load::{Loaded, flag, load, usual_file};
 
 /// Everything that can be set. Each key is described in `config/default.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
