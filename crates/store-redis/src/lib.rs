@@ -1,1 +1,25 @@
-//! Footlight.
+//! Footlight's store on Redis: the ports of `footlight-store` for many nodes.
+//!
+//! Everything of an account lies in one slot under its hash tag, and one short script compares its version and writes. No
+//! rule about credits lives here. A lost reply is an unknown outcome, never a second charge: commits carry random ids and
+//! may be sent twice.
+//!
+//! Suggested reading order: [`keys`], `lua/commit.lua`, [`store`], `accounts`, `link`, `durability`.
+
+mod accounts;
+pub mod address;
+mod directory;
+mod durability;
+mod failure;
+pub mod keys;
+mod link;
+mod lists;
+mod reply;
+mod rises;
+mod script;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use address::Address;
+pub use store::{RedisOptions, RedisStore};

@@ -5,6 +5,9 @@
 //! `#[serde(default)]`, so that documents from before are still read; anything else needs a new format byte. Enum variants
 //! are written by name. What is written seldom (sessions, secrets) carries its field names. One reader takes both.
 
+#[cfg(test)]
+mod tests;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

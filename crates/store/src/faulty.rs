@@ -1,6 +1,7 @@
 //! A store that fails on purpose: before, after, instead of, or long after the write, as a seed decides.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +40,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     faults: Faults,
     random: Mutex<u64>,
+    away: AtomicBool,
 }
 
 #[derive(Clone, Copy)]
@@ -54,7 +56,17 @@ impl FaultyStore {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, faults: Faults) -> Self {
-        Self { inner, faults, random: Mutex::new(faults.seed) }
+        Self { inner, faults, random: Mutex::new(faults.seed), away: AtomicBool::new(false) }
+    }
+
+    /// Takes the store away, or brings it back: while it is away, accounts and session records cannot be reached.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Release);
+    }
+
+    fn reach(&self) -> Result<(), StoreError> {
+        let away = self.away.load(Ordering::Acquire);
+        if away { Err(StoreError::unreachable("it is away on purpose")) } else { Ok(()) }
     }
 
     /// A number under 1 000 (splitmix64).
@@ -85,6 +97,7 @@ impl FaultyStore {
 #[async_trait]
 impl AccountStore for FaultyStore {
     async fn load_account(&self, account: AccountId, touched: &Touched) -> Result<Option<Loaded>, StoreError> {
+        self.reach()?;
         if self.roll() < self.faults.load {
             return Err(StoreError::unreachable("a fault on purpose"));
         }
@@ -92,6 +105,9 @@ impl AccountStore for FaultyStore {
     }
 
     async fn commit(&self, commits: Vec<Commit>) -> Vec<Result<CommitOutcome, StoreError>> {
+        if let Err(away) = self.reach() {
+            return commits.iter().map(|_| Err(away.clone())).collect();
+        }
         let plan: Vec<Fault> = commits.iter().map(|_| self.draw()).collect();
         let (mut now, mut late) = (Vec::new(), Vec::new());
         for (commit, fault) in commits.into_iter().zip(&plan) {
@@ -161,6 +177,7 @@ impl AccountStore for FaultyStore {
     }
 
     async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError> {
+        self.reach()?;
         if self.roll() < self.faults.load {
             return Err(StoreError::unreachable("a fault on purpose"));
         }
@@ -172,6 +189,7 @@ impl AccountStore for FaultyStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.reach()?;
         self.inner.ping().await
     }
 }
@@ -194,10 +212,12 @@ impl SecretStore for FaultyStore {
 #[async_trait]
 impl SessionDirectory for FaultyStore {
     async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+        self.reach()?;
         self.inner.put_session(record).await
     }
 
     async fn get_session(&self, session: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        self.reach()?;
         self.inner.get_session(session).await
     }
 
@@ -207,6 +227,7 @@ impl SessionDirectory for FaultyStore {
         before: Option<SessionId>,
         limit: usize,
     ) -> Result<Vec<SessionRecord>, StoreError> {
+        self.reach()?;
         self.inner.list_sessions(account, before, limit).await
     }
 

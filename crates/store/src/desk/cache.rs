@@ -1,5 +1,8 @@
 //! Accounts that do not fly, as this node saw them last.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap};
 
 use footlight_ledger::AccountId;

@@ -59,7 +59,7 @@ impl Passage {
             && self.known.as_ref().is_some_and(|known| sessions.iter().all(|id| known.books.tabs.contains_key(id)))
     }
 
-    fn commands(&self) -> impl Iterator<Item = &Command> {
+    pub(super) fn commands(&self) -> impl Iterator<Item = &Command> {
         self.groups.iter().flat_map(|group| &group.commands).map(|(_, command)| command)
     }
 

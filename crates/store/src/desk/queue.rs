@@ -99,10 +99,13 @@ impl Queue {
     /// Sends off what is ready. Batches that must read first fly apart, so that the others need not wait for them.
     fn depart(&mut self) {
         while self.flights < self.ground.options.flights_max && !self.ready.is_empty() {
-            let count = self.ready.len().min(self.ground.options.accounts_per_flight);
             let (mut warm, mut cold) = (Vec::new(), Vec::new());
-            for account in self.ready.drain(..count).collect::<Vec<_>>() {
+            let mut commands = 0;
+            while commands < self.ground.options.flight_max
+                && let Some(account) = self.ready.pop_front()
+            {
                 let passage = self.board(account);
+                commands += passage.commands().count();
                 if passage.knows_all() { warm.push(passage) } else { cold.push(passage) }
             }
             for passages in [warm, cold].into_iter().filter(|passages| !passages.is_empty()) {

@@ -23,8 +23,9 @@ pub struct DeskOptions {
     pub queued_groups: usize,
     /// The most commands in one commit. Redis runs nothing else meanwhile: 1 000 heartbeats take it about a millisecond.
     pub batch_max: usize,
-    /// The most accounts in one call of the store.
-    pub accounts_per_flight: usize,
+    /// Commands at which one call of the store is full, whatever their accounts: keeps a call well within the store's
+    /// time limit. Raising it writes more at once under load; lowering it answers sooner.
+    pub flight_max: usize,
     /// Calls of the store under way at once. More hide a slow network; fewer make larger groups.
     pub flights_max: usize,
     /// Tabs kept in memory, about 500 bytes each. Tabs beyond it are read again when they are touched.
@@ -40,7 +41,7 @@ impl Default for DeskOptions {
         Self {
             queued_groups: 16_384,
             batch_max: 1_024,
-            accounts_per_flight: 1_024,
+            flight_max: 4_096,
             flights_max: 4,
             cached_tabs: 1_000_000,
             tries_max: 5,

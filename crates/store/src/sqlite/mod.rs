@@ -10,6 +10,8 @@ mod lists;
 mod lock;
 mod readers;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;

@@ -1,0 +1,224 @@
+//! Secrets, session records, idempotency keys and progress blocks.
+
+use std::time::Duration;
+
+use footlight_ledger::{AccountId, BootId, SessionId, Timestamp};
+use footlight_session::{SessionRecord, SessionState};
+use footlight_store::{Remembered, SecretRecord, StoreError, codec};
+use redis::{Cmd, Value};
+use uuid::Uuid;
+
+use crate::failure::Stage;
+use crate::keys::{self, AccountKeys};
+use crate::link::Link;
+use crate::lists::{bound, command};
+use crate::reply;
+use crate::script::{BEGIN_REQUEST, FINISH_REQUEST};
+
+/// A claim that was never finished lapses after this long: its worker crashed.
+const CLAIM_MS: i64 = 60_000;
+
+/// How long an answer is remembered.
+const ANSWER_MS: i64 = 24 * 3_600_000;
+
+/// How long progress waits for an heir.
+const PROGRESS_S: i64 = 7 * 24 * 3_600;
+
+/// Sends writes in order; the first error is the answer.
+async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
+    for reply in link.send(commands, Stage::Writing).await? {
+        reply.extract_error().map_err(|error| crate::failure::explain(&error, Stage::Writing))?;
+    }
+    Ok(())
+}
+
+/// The lookup by hash is what opens doors, so it is written last: a half-written secret opens none.
+pub(crate) async fn put_secret(link: &Link, record: &SecretRecord) -> Result<(), StoreError> {
+    let document = codec::encode_named(record);
+    let mut of_account = command("HSET", &AccountKeys::of(record.account).secrets());
+    of_account.arg(record.id.0.as_bytes()).arg(&document);
+    let mut by_hash = command("SET", &keys::secret(&record.hash));
+    by_hash.arg(&document);
+    write(link, vec![of_account, by_hash]).await
+}
+
+pub(crate) async fn find_secret(link: &Link, hash: &[u8; 32]) -> Result<Option<SecretRecord>, StoreError> {
+    let found = link.ask(command("GET", &keys::secret(hash)), Stage::Reading).await?;
+    let document = reply::bytes("a secret", found)?;
+    document.map(|document| codec::decode(&document, || "a secret".to_owned())).transpose()
+}
+
+pub(crate) async fn list_secrets(link: &Link, account: AccountId) -> Result<Vec<SecretRecord>, StoreError> {
+    let key = AccountKeys::of(account).secrets();
+    let documents = reply::strings(&key, link.ask(command("HVALS", &key), Stage::Reading).await?)?;
+    let decoded = documents.iter().map(|document| codec::decode(document, || key.clone()));
+    let mut records: Vec<SecretRecord> = decoded.collect::<Result<_, _>>()?;
+    records.sort_by_key(|record| record.id);
+    Ok(records)
+}
+
+/// Writes a record and its places in the lists. Ended sessions are dropped `kept` after their end.
+pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Duration) -> Result<(), StoreError> {
+    let id = record.id.0;
+    let ended = record.state == SessionState::Ended;
+    let mut set = command("SET", &keys::session(record.id));
+    set.arg(codec::encode_named(record));
+    let mut live = command(if ended { "SREM" } else { "SADD" }, &keys::live_sessions(&record.node));
+    live.arg(id.as_bytes());
+    let mut commands = vec![];
+    for list in [AccountKeys::of(record.account).sessions(), keys::SESSIONS.to_owned()] {
+        let mut add = command("ZADD", &list);
+        add.arg(0).arg(id.as_bytes());
+        commands.push(add);
+        if let Some(ended_at) = record.ended_at.filter(|_| ended) {
+            let mut trim = command("ZREMRANGEBYLEX", &list);
+            trim.arg("-").arg(bound(b'(', oldest_kept(ended_at, kept)));
+            commands.push(trim);
+        }
+    }
+    if ended {
+        set.arg("EX").arg(kept.as_secs());
+    }
+    // The record comes first and the list of live ones next: recovery finds every session that has a record.
+    commands.insert(0, live);
+    commands.insert(0, set);
+    write(link, commands).await
+}
+
+/// The least id of a session that began twice the retention before `now`: older ones have ended, and their records are
+/// gone. Ids are of version 7 and begin with their time.
+fn oldest_kept(now: Timestamp, kept: Duration) -> Uuid {
+    let kept_ms = i64::try_from(kept.as_millis()).unwrap_or(i64::MAX);
+    let begun = u64::try_from(now.plus_ms(kept_ms.saturating_mul(-2)).0).unwrap_or(0);
+    Uuid::from_u128(u128::from(begun) << 80)
+}
+
+pub(crate) async fn get_session(link: &Link, session: SessionId) -> Result<Option<SessionRecord>, StoreError> {
+    let found = link.ask(command("GET", &keys::session(session)), Stage::Reading).await?;
+    let document = reply::bytes("a session", found)?;
+    document.map(|document| codec::decode(&document, || session.to_string())).transpose()
+}
+
+/// Newest first. Records that are gone are skipped, and their places in the list removed.
+pub(crate) async fn list_sessions(
+    link: &Link,
+    account: Option<AccountId>,
+    before: Option<SessionId>,
+    limit: usize,
+) -> Result<Vec<SessionRecord>, StoreError> {
+    let list = account.map_or_else(|| keys::SESSIONS.to_owned(), |account| AccountKeys::of(account).sessions());
+    let mut before = before;
+    let mut records = Vec::new();
+    while records.len() < limit {
+        let page = limit - records.len();
+        let mut range = command("ZREVRANGEBYLEX", &list);
+        range.arg(before.map_or_else(|| b"+".to_vec(), |id| bound(b'(', id.0)));
+        range.arg("-").arg("LIMIT").arg(0).arg(page);
+        let ids = reply::ids(&list, link.ask(range, Stage::Reading).await?)?;
+        let Some(last) = ids.last() else { break };
+        before = Some(SessionId(*last));
+        let (found, gone) = read_sessions(link, &ids).await?;
+        records.extend(found);
+        remove(link, "ZREM", &list, &gone).await?;
+        if ids.len() < page {
+            break;
+        }
+    }
+    Ok(records)
+}
+
+pub(crate) async fn list_orphans(link: &Link, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+    let live = keys::live_sessions(node);
+    let mut ids = reply::ids(&live, link.ask(command("SMEMBERS", &live), Stage::Reading).await?)?;
+    ids.sort_unstable();
+    let (found, mut gone) = read_sessions(link, &ids).await?;
+    // A session that another node has taken over, or whose end was written only by half.
+    let (here, elsewhere): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|record| record.node == node && record.state != SessionState::Ended);
+    gone.extend(elsewhere.iter().map(|record| record.id.0));
+    remove(link, "SREM", &live, &gone).await?;
+    Ok(here.into_iter().filter(|record| record.boot != boot).collect())
+}
+
+/// The records of some ids, and the ids that have none.
+async fn read_sessions(link: &Link, ids: &[Uuid]) -> Result<(Vec<SessionRecord>, Vec<Uuid>), StoreError> {
+    let gets = ids.iter().map(|id| command("GET", &keys::session(SessionId(*id)))).collect();
+    let (mut found, mut gone) = (Vec::new(), Vec::new());
+    for (id, reply) in ids.iter().zip(link.send(gets, Stage::Reading).await?) {
+        match reply::bytes("a session", reply)? {
+            Some(document) => found.push(codec::decode(&document, || SessionId(*id).to_string())?),
+            None => gone.push(*id),
+        }
+    }
+    Ok((found, gone))
+}
+
+async fn remove(link: &Link, command_name: &str, key: &str, ids: &[Uuid]) -> Result<(), StoreError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut remove = command(command_name, key);
+    ids.iter().for_each(|id| {
+        remove.arg(id.as_bytes());
+    });
+    write(link, vec![remove]).await
+}
+
+pub(crate) async fn begin_request(link: &Link, scope: &str, body: &[u8; 32]) -> Result<Remembered, StoreError> {
+    let mut call = BEGIN_REQUEST.call(&[keys::request(scope)]);
+    call.arg(body).arg(CLAIM_MS);
+    let place = "an idempotency key";
+    let answer = reply::list(place, BEGIN_REQUEST.run(link, call, Stage::Writing).await?)?;
+    match answer.as_slice() {
+        [Value::Int(0)] => Ok(Remembered::Fresh),
+        [Value::Int(1)] => Ok(Remembered::InProgress),
+        [Value::Int(2), status, Value::BulkString(body)] => {
+            let status = u16::try_from(reply::number(place, status)?).unwrap_or(500);
+            Ok(Remembered::Done(status, body.clone()))
+        }
+        [Value::Int(3)] => Ok(Remembered::Mismatch),
+        other => Err(StoreError::Corrupt { place: place.to_owned(), detail: format!("redis replied {other:?}") }),
+    }
+}
+
+pub(crate) async fn finish_request(link: &Link, scope: &str, answer: Option<(u16, Vec<u8>)>) -> Result<(), StoreError> {
+    let mut call = FINISH_REQUEST.call(&[keys::request(scope)]);
+    match answer {
+        Some((status, body)) => call.arg(status).arg(body),
+        None => call.arg("").arg(""),
+    };
+    call.arg(ANSWER_MS);
+    FINISH_REQUEST.run(link, call, Stage::Writing).await.map(drop)
+}
+
+pub(crate) async fn put_progress(link: &Link, boot: BootId, blocks: Vec<(u32, Vec<u8>)>) -> Result<(), StoreError> {
+    if blocks.is_empty() {
+        return Ok(());
+    }
+    let key = keys::progress(boot);
+    let mut set = command("HSET", &key);
+    for (block, data) in blocks {
+        set.arg(block).arg(data);
+    }
+    let mut expire = command("EXPIRE", &key);
+    expire.arg(PROGRESS_S);
+    write(link, vec![set, expire]).await
+}
+
+pub(crate) async fn load_progress(link: &Link, boot: BootId) -> Result<Vec<(u32, Vec<u8>)>, StoreError> {
+    let key = keys::progress(boot);
+    let mut blocks = Vec::new();
+    for field in reply::list(&key, link.ask(command("HKEYS", &key), Stage::Reading).await?)? {
+        let block = u32::try_from(reply::number(&key, &field)?).unwrap_or(u32::MAX);
+        let mut get = command("HGET", &key);
+        get.arg(block);
+        let data = reply::bytes(&key, link.ask(get, Stage::Reading).await?)?;
+        blocks.extend(data.map(|data| (block, data)));
+    }
+    blocks.sort_unstable_by_key(|(block, _)| *block);
+    Ok(blocks)
+}
+
+pub(crate) async fn delete_progress(link: &Link, boot: BootId) -> Result<(), StoreError> {
+    write(link, vec![command("UNLINK", &keys::progress(boot))]).await
+}

@@ -1,0 +1,123 @@
+//! Every key that Footlight uses in Redis.
+//!
+//! | key | type | TTL | written by |
+//! | --- | --- | --- | --- |
+//! | `fl:{acc_…}:a` | string: version, former commit ids, document | - | `commit.lua` |
+//! | `fl:{acc_…}:t` | hash: session -> tab | - | `commit.lua` |
+//! | `fl:{acc_…}:n` | hash: name of a money operation -> operation | - | `commit.lua` |
+//! | `fl:{acc_…}:j` | hash: job -> hold | - | `commit.lua` |
+//! | `fl:{acc_…}:e` | stream, id = number + 1: journal entries | - | `commit.lua`, `trim.lua` |
+//! | `fl:{acc_…}:c` | hash `next`, `d`: the journal's checkpoint | - | `trim.lua` |
+//! | `fl:{acc_…}:d` | sorted set: session by the bucket in which it is due | - | `commit.lua` |
+//! | `fl:{acc_…}:dj` | sorted set: job by when its hold is given back | - | `commit.lua` |
+//! | `fl:{acc_…}:b` | string: written to learn that all before is durable | 1 s | a money write |
+//! | `fl:{acc_…}:secrets` | hash: secret's id -> record | - | the API |
+//! | `fl:{acc_…}:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
+//! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |
+//! | `fl:secret:<hash>` | string: record | - | the API |
+//! | `fl:session:<ses_…>` | string: record | 30 days from its end | the owning node |
+//! | `fl:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
+//! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node |
+//! | `fl:request:<digest>` | hash `body`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
+//! | `fl:progress:<boo_…>` | hash: block -> bytes | 7 days | the node of that boot |
+//! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua` |
+//!
+//! Ids in fields, members and messages are the 16 bytes of their UUIDs. All that one commit touches has the account's hash
+//! tag `{acc_…}` and so lies in one slot of a cluster. The sets outside of it are hints: what they name may be gone.
+
+use footlight_ledger::{AccountId, BootId, SessionId};
+use sha2::{Digest as _, Sha256};
+
+/// All accounts.
+pub(crate) const ACCOUNTS: &str = "fl:accounts";
+/// All sessions.
+pub(crate) const SESSIONS: &str = "fl:sessions";
+/// Told when an account's available credits rose.
+pub(crate) const RISES: &str = "fl:rises";
+/// Written to learn whether the server takes writes.
+pub(crate) const PING: &str = "fl:ping";
+
+/// The keys of one account, in the order in which the scripts take them.
+pub(crate) struct AccountKeys {
+    tag: String,
+}
+
+impl AccountKeys {
+    pub(crate) fn of(account: AccountId) -> Self {
+        Self { tag: format!("fl:{{{account}}}:") }
+    }
+
+    /// What `commit.lua` takes; the first four are what `load.lua` takes.
+    pub(crate) fn all(&self) -> [String; 7] {
+        ["a", "t", "n", "j", "e", "d", "dj"].map(|last| self.key(last))
+    }
+
+    pub(crate) fn tabs(&self) -> String {
+        self.key("t")
+    }
+
+    pub(crate) fn jobs(&self) -> String {
+        self.key("j")
+    }
+
+    pub(crate) fn entries(&self) -> String {
+        self.key("e")
+    }
+
+    pub(crate) fn checkpoint(&self) -> String {
+        self.key("c")
+    }
+
+    pub(crate) fn due_tabs(&self) -> String {
+        self.key("d")
+    }
+
+    pub(crate) fn due_jobs(&self) -> String {
+        self.key("dj")
+    }
+
+    pub(crate) fn barrier(&self) -> String {
+        self.key("b")
+    }
+
+    pub(crate) fn secrets(&self) -> String {
+        self.key("secrets")
+    }
+
+    pub(crate) fn sessions(&self) -> String {
+        self.key("sessions")
+    }
+
+    fn key(&self, last: &str) -> String {
+        format!("{}{last}", self.tag)
+    }
+}
+
+pub(crate) fn secret(hash: &[u8; 32]) -> String {
+    format!("fl:secret:{}", hex(hash))
+}
+
+pub(crate) fn session(session: SessionId) -> String {
+    format!("fl:session:{session}")
+}
+
+pub(crate) fn live_sessions(node: &str) -> String {
+    format!("fl:node:{node}:live")
+}
+
+/// Scopes hold what callers choose, so only their digest becomes part of a key.
+pub(crate) fn request(scope: &str) -> String {
+    format!("fl:request:{}", hex(&Sha256::digest(scope.as_bytes())))
+}
+
+pub(crate) fn progress(boot: BootId) -> String {
+    format!("fl:progress:{boot}")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
