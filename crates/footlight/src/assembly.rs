@@ -81,6 +81,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> Data<ApiSta
         max_utterance_s: u32::try_from(settings.api.max_utterance.as_secs()).unwrap_or(u32::MAX),
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
+        account_limits: limits(settings),
         ..ApiOptions::default()
     };
     Data::new(ApiState::new(assembly.node.clone(), options))

@@ -170,6 +170,7 @@ fn listen(
         App::new().configure(move |config| routes(config, &state))
     })
     .disable_signals()
+    .on_connect(footlight_api::tune_connection)
     .shutdown_timeout(LAST_WORDS_S)
     .bind(address)
     .with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
