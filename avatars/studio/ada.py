@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from .head import shifted
+from .head import face_path, shifted
 from .hair import lock, strands
 from .pad import ellipse, linear, mirrored, mix, radial, spline
 from .person import CENTRE, Person, Skin
@@ -16,10 +16,10 @@ PERSON = Person(
     eye_y=236, eye_dx=36.5, eye_width=43, eye_height=20,
     iris=("#2f2a18", "#7d7a3e", "#c9a253"), iris_radius=11.0,
     lash="#1d110d", lash_width=3.2,
-    brow="#4a2a1c", brow_y=208, brow_weight=6.5, brow_arch=2.5,
+    brow="#4a2a1c", brow_y=206.5, brow_weight=5.6, brow_arch=3.2,
     nose_y=284, nose_width=16,
     mouth_y=313, mouth_width=60, upper_lip=8.2, lower_lip=11.0, lip_tint=0.95,
-    ear_y=250, ear_height=0, neck_width=38,
+    ear_y=250, ear_height=0, neck_width=38, collar_y=424,
 )
 
 HAIR_DARK, HAIR, HAIR_LIGHT, HAIR_SHINE = "#2a130d", "#5a2d1c", "#94532f", "#d99a63"
@@ -65,7 +65,7 @@ def draw_blouse(pad):
 
 
 def draw_hair_back(pad):
-    shape = spline(mirrored([(0, 64), (50, 66), (92, 100), (110, 170), (112, 260), (117, 340), (106, 398), (76, 426), (46, 430), (0, 400)], CENTRE), closed=True)
+    shape = spline(mirrored([(0, 57), (48, 60), (92, 94), (110, 170), (112, 260), (117, 340), (106, 398), (76, 426), (46, 430), (0, 400)], CENTRE), closed=True)
     pad.fill(shape, HAIR_DARK)
     with pad.inside(shape):
         pad.everywhere(linear((150, 100), (370, 380), [(0, HAIR, 0.9), (0.5, HAIR_DARK, 0.4), (1, "#170806", 0.9)]))
@@ -77,20 +77,21 @@ def draw_hair_back(pad):
 
 
 def draw_face_extras(pad):
+    """The shadow of the hair on forehead and cheeks."""
     skin = PERSON.skin
-    # Shadow of the hair on forehead and cheeks.
     shade = spline([(180, 230), (186, 180), (214, 146), (258, 128), (300, 150), (326, 186), (334, 240), (350, 200), (330, 110), (256, 80), (176, 120), (166, 220)], closed=True)
-    pad.fill(shade, skin.deep, alpha=0.5, blur=7)
+    with pad.inside(face_path(PERSON)):
+        pad.fill(shade, skin.deep, alpha=0.5, blur=7)
 
 
 def draw_hair_front(pad):
     # A side parting left of the centre: one sweep to each side, over the temples and down.
-    crown, root = (238, 70), (234, 116)
-    right_outer = [crown, (276, 62), (326, 80), (358, 132), (368, 200), (372, 280), (374, 345), (362, 398), (330, 426)]
+    crown, root = (236, 62), (233, 118)
+    right_outer = [crown, (282, 56), (330, 76), (360, 132), (368, 200), (372, 280), (374, 345), (362, 398), (330, 426)]
     right_inner = [root, (268, 124), (302, 146), (326, 184), (335, 232), (336, 290), (332, 345), (322, 388), (306, 414)]
-    left_outer = [crown, (200, 66), (166, 92), (147, 140), (142, 205), (138, 285), (136, 345), (149, 398), (182, 426)]
+    left_outer = [crown, (196, 62), (162, 88), (146, 140), (142, 205), (138, 285), (136, 345), (149, 398), (182, 426)]
     left_inner = [root, (214, 126), (194, 148), (181, 184), (176, 232), (175, 290), (179, 345), (190, 388), (206, 414)]
-    for outer, inner, tone, seed in ((left_outer, left_inner, HAIR, 21), (right_outer, right_inner, mix(HAIR, HAIR_DARK, 0.45), 22)):
+    for outer, inner, tone, seed in ((left_outer, left_inner, HAIR, 21), (right_outer, right_inner, mix(HAIR, HAIR_DARK, 0.3), 22)):
         shape = lock(outer, inner)
         pad.fill(shape, "#120504", alpha=0.35, blur=6)
         pad.fill(shape, tone)
@@ -101,3 +102,7 @@ def draw_hair_front(pad):
             strands(pad, outer, inner, 46, (HAIR_SHINE,), 1.6, 0.35 if seed == 21 else 0.2, seed=seed + 10, span=(0.14, 0.34))
             strands(pad, outer, inner, 30, (HAIR_SHINE,), 1.4, 0.22 if seed == 21 else 0.12, seed=seed + 20, span=(0.6, 0.82))
         strands(pad, outer, inner, 26, (HAIR, HAIR_DARK), 1.0, 0.6, seed=seed + 30, spill=4.0)
+    # The parting: a soft line of shade with a few roots over it.
+    line = spline([crown, (crown[0] - 2, (crown[1] + root[1]) / 2), root])
+    pad.stroke(line, "#1a0a06", 2.2, alpha=0.55, blur=1.4)
+    pad.stroke(shifted(line, -1.6, 0), HAIR_LIGHT, 1.2, alpha=0.35, blur=1.0)

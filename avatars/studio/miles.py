@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .head import shifted
+from .head import face_path, shifted
 from .pad import ellipse, linear, mirrored, mix, radial, spline
 from .person import CENTRE, Person, Skin
 
@@ -16,11 +16,14 @@ PERSON = Person(
     brow="#170e0a", brow_y=209, brow_weight=9.0, brow_arch=1.0,
     nose_y=286, nose_width=20,
     mouth_y=317, mouth_width=64, upper_lip=8.0, lower_lip=11.5, lip_tint=0.62,
-    ear_y=246, ear_height=50, neck_width=50,
+    ear_y=247, ear_height=50, neck_width=52, collar_y=412,
     stubble=0.34, stubble_tone="#22120b",
 )
 
 HAIR, HAIR_LIGHT = "#17100d", "#4b352a"
+# How much higher his shoulders are than drawn, in units.
+RAISED = -14
+
 KNIT, KNIT_LIGHT, KNIT_DARK = "#c98b3c", "#edb966", "#7c4d1a"
 
 
@@ -33,8 +36,13 @@ def draw_background(pad):
 
 
 def draw_torso(pad):
-    half = [(56, 424), (84, 428), (128, 442), (176, 462), (208, 492), (222, 530), (226, 560), (0, 560)]
-    body = spline([(CENTRE - dx, y) for dx, y in half[:-1]] + [(CENTRE, 560)] + [(CENTRE + dx, y) for dx, y in half[-2::-1]] + [(CENTRE + 34, 446), (CENTRE, 456), (CENTRE - 34, 446)], closed=True, tension=0.45)
+    with pad.moved(0, RAISED):
+        draw_jumper(pad)
+
+
+def draw_jumper(pad):
+    half = [(56, 424), (84, 428), (128, 442), (176, 462), (208, 492), (222, 530), (228, 580), (0, 580)]
+    body = spline([(CENTRE - dx, y) for dx, y in half[:-1]] + [(CENTRE, 580)] + [(CENTRE + dx, y) for dx, y in half[-2::-1]] + [(CENTRE + 34, 446), (CENTRE, 456), (CENTRE - 34, 446)], closed=True, tension=0.45)
     pad.fill(shifted(body, 0, -4), "#2a130a", alpha=0.45, blur=5)
     pad.fill(body, KNIT)
     with pad.inside(body):
@@ -43,7 +51,7 @@ def draw_torso(pad):
         for k in range(-30, 31):
             x = CENTRE + k * 8
             lean = k * 2.3
-            rib = spline([(x, 420), (x + lean * 0.4, 470), (x + lean, 560)])
+            rib = spline([(x, 420), (x + lean * 0.4, 470), (x + lean, 580)])
             pad.stroke(rib, KNIT_DARK, 1.7, alpha=0.32, blur=0.8)
             pad.stroke(shifted(rib, 3, 0), KNIT_LIGHT, 1.4, alpha=0.20, blur=0.8)
         for side in (-1, 1):
@@ -77,8 +85,13 @@ def draw_hair_back(pad):
 
 
 def draw_face_extras(pad):
+    with pad.inside(face_path(PERSON)):
+        draw_hair_shade(pad)
+
+
+def draw_hair_shade(pad):
+    """What the hair throws on the forehead, and the fade beside the ears."""
     skin = PERSON.skin
-    # What the hair throws on the forehead, and the fade beside the ears.
     line = spline([(CENTRE - 84, 176), (CENTRE - 74, 140), (CENTRE - 44, 126), (CENTRE, 122), (CENTRE + 44, 126), (CENTRE + 74, 140), (CENTRE + 84, 176), (CENTRE + 90, 100), (CENTRE, 80), (CENTRE - 90, 100)], closed=True)
     pad.fill(line, skin.deep, alpha=0.55, blur=6)
     for side in (-1, 1):
@@ -88,18 +101,18 @@ def draw_face_extras(pad):
 
 def draw_hair_front(pad):
     rng = np.random.default_rng(5)
-    cap = [(0, 62), (40, 65), (72, 82), (90, 112), (95, 150), (92, 190), (87, 206), (83, 186), (80, 160), (70, 141), (44, 128), (20, 125), (0, 124)]
+    cap = [(0, 58), (40, 61), (73, 79), (91, 110), (96, 150), (94, 190), (90, 222), (85, 214), (82, 186), (79, 160), (70, 143), (46, 131), (20, 127), (0, 126)]
     shape = spline(mirrored(cap, CENTRE), closed=True)
     pad.fill(shape, HAIR, blur=1.2)
     with pad.inside(shape):
         pad.everywhere(radial(CENTRE - 30, 88, 90, [(0, HAIR_LIGHT, 0.75), (1, HAIR, 0.0)]))
         pad.everywhere(linear((CENTRE + 30, 0), (CENTRE + 96, 0), [(0, "#000000", 0.0), (1, "#000000", 0.35)]))
     # Small curls all over, lighter where the light falls, some standing out of the outline.
-    for _ in range(1500):
-        x, y = CENTRE + rng.uniform(-97, 97), rng.uniform(57, 200)
+    for _ in range(4200):
+        x, y = CENTRE + rng.uniform(-97, 97), rng.uniform(53, 214)
         if not shape.contains(x, y):
             continue
-        size = rng.uniform(1.6, 3.4)
+        size = rng.uniform(1.3, 2.7)
         turn = rng.uniform(0, 2 * np.pi)
         angles = turn + np.linspace(0, rng.uniform(2.5, 5.2), 7)
         curl = spline([(x + np.cos(a) * size, y + np.sin(a) * size * 0.8) for a in angles])

@@ -23,7 +23,7 @@ def smooth(low, high, value):
 def jaw_field(person, x, y):
     """Downward motion of the skin at rest position (x, y) when the jaw is fully open."""
     beside = 1 - smooth(48, 86, np.abs(x - CENTRE))
-    below = 1 - smooth(person.chin_y + 4, person.chin_y + 52, y)
+    below = 1 - smooth(person.chin_y + 4, person.collar_y - 6, y)
     return jaw_shift(person, y, 1.0) * beside * below
 
 
@@ -81,7 +81,7 @@ def shapes(person):
     push("mouthShrugUpper", 0, -2.5, CENTRE, mouth - 10, 26, 10)
 
     # The head moves as one; the neck gives way until it is still at the collar.
-    hold = lambda y: 1 - smooth(p.chin_y + 6, p.chin_y + 70, y)
+    hold = lambda y: 1 - smooth(p.chin_y + 4, p.collar_y, y)
     turn = AXIS_RADIANS
     fields["head.yaw"] = lambda x, y: (turn * depth(p, x, y) * hold(y), still(x))
     fields["head.pitch"] = lambda x, y: (still(x), -turn * depth(p, x, y) * hold(y))

@@ -124,21 +124,12 @@ class Pad:
         self.canvas.restore()
 
     @contextmanager
-    def layer(self, alpha=1.0, blur=0.0, blend=None):
-        """Draws into a layer of its own, put down as a whole."""
-        paint = skia.Paint(Alphaf=alpha)
-        if blur:
-            paint.setImageFilter(skia.ImageFilters.Blur(blur, blur))
-        if blend is not None:
-            paint.setBlendMode(blend)
-        self.canvas.saveLayer(None, paint)
+    def moved(self, dx, dy):
+        """Draws everything this far from where it says."""
+        self.canvas.save()
+        self.canvas.translate(dx, dy)
         yield
         self.canvas.restore()
-
-    def put(self, array, left, top):
-        """Puts a straight RGBA picture (uint8, native pixels) down."""
-        image = skia.Image.fromarray(np.ascontiguousarray(array), colorType=skia.kRGBA_8888_ColorType)
-        self.canvas.drawImage(image, left, top, skia.SamplingOptions(skia.FilterMode.kLinear))
 
     def picture(self):
         """The surface as straight-alpha RGBA, float32 0..1, [height, width, 4], one pixel per unit."""

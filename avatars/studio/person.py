@@ -49,6 +49,8 @@ class Person:
     ear_y: float
     ear_height: float
     neck_width: float
+    # Where the neck goes into the clothes: what moves with the head ends here.
+    collar_y: float
     stubble: float = 0.0
     stubble_tone: str = "#000000"
 

@@ -73,12 +73,13 @@ class Portrait:
         skin = stage_picture(self.draw_skin)
         hair_front = stage_picture(module.draw_hair_front)
 
-        # The moving neck and hair end at the collar; a still neck fills the last bit below them.
+        # The moving neck and hair end at the collar; a still neck takes over below, where nothing moves any more.
         free = 1 - torso[..., 3:]
-        rise = motion.smooth(person.chin_y + 40, person.chin_y + 68, np.arange(STAGE))[:, None, None]
+        height = np.arange(STAGE)[:, None, None]
+        rise = motion.smooth(person.collar_y - 28, person.collar_y - 6, height)
         still_neck = np.concatenate([neck[..., :3], neck[..., 3:] * rise], axis=2)
-        for moving in (neck, hair_back):
-            moving[..., 3:] *= free
+        hair_back[..., 3:] *= free
+        neck[..., 3:] *= free * (1 - motion.smooth(person.collar_y - 4, person.collar_y + 8, height))
         self.skin = over(skin, over(neck, hair_back))
 
         layers = [{"part": "background", **self.bundle.image("background.png", background, -WING, 0)}]

@@ -11,11 +11,14 @@ use crate::RenderError;
 /// How many sizes of an avatar stay prepared. Sessions keep what they use; this only saves preparing it again.
 const SIZES_KEPT: usize = 4;
 
+/// A frame size and what its frames share.
+type Prepared = ((u32, u32), Arc<Scene>);
+
 /// An avatar ready to render, shared by all sessions that show it.
 #[derive(Debug)]
 pub struct LoadedAvatar {
     bundle: AvatarBundle,
-    scenes: Mutex<Vec<((u32, u32), Arc<Scene>)>>,
+    scenes: Mutex<Vec<Prepared>>,
 }
 
 impl LoadedAvatar {
@@ -50,9 +53,8 @@ impl LoadedAvatar {
     /// Prepared outside of the lock: others get their own size meanwhile, and two at once do it twice.
     pub(super) fn scene(&self, width: u32, height: u32) -> Arc<Scene> {
         let size = (width, height);
-        let find = |scenes: &[((u32, u32), Arc<Scene>)]| {
-            scenes.iter().find(|(known, _)| *known == size).map(|(_, scene)| Arc::clone(scene))
-        };
+        let find =
+            |scenes: &[Prepared]| scenes.iter().find(|(known, _)| *known == size).map(|(_, scene)| Arc::clone(scene));
         if let Some(scene) = find(&self.scenes.lock()) {
             return scene;
         }

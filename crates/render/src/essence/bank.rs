@@ -3,11 +3,13 @@
 //! Mesh columns are upright, so that a blended picture is made column by column: one mix of two neighbouring source
 //! columns (a straight run), then a walk down it from mesh row to mesh row.
 
+use std::ops::Range;
+
 use footlight_avatar::bundle::parts::Bank;
 
 use super::layout::{Layout, Rect};
 use super::planes::Planes;
-use super::raster::{Beyond, Raster};
+use super::raster::Raster;
 use super::sample::mix as mix_bytes;
 
 /// The most patches in one blend: four corners of the mouth's grid and its three shapes.
@@ -23,6 +25,8 @@ struct Patch {
     luma: Vec<Vec<u8>>,
     /// Planes at chroma size, column by column: both chromas, and coverage where the bank needs it.
     chroma: Vec<Vec<u8>>,
+    /// The same planes row by row, for when nothing is blended.
+    alone: Planes,
     /// Places of the mesh columns in window pixels.
     columns: Vec<f32>,
     /// Heights of the mesh rows at each column in window pixels, row-major.
@@ -35,21 +39,30 @@ pub(super) struct ScaledBank {
     /// The window in the frame; even corner and sides.
     pub(super) window: Rect,
     patches: Vec<Patch>,
+    /// Of each luma column, the rows that are wanted at all.
+    luma_rows: Vec<Range<usize>>,
+    /// Of each chroma column, the rows that are wanted at all.
+    chroma_rows: Vec<Range<usize>>,
 }
 
-/// Whether a bank's pictures have holes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Coverage {
-    /// They are as solid as the head below them.
-    Ignored,
-    /// Their own coverage counts.
-    Kept,
+/// What of a bank's pictures is used.
+pub(super) enum Use<'a> {
+    /// Their colours, where this coverage of the window is not clear; the pictures are solid.
+    Under(&'a Planes),
+    /// Their colours and their own coverage.
+    WithCoverage,
 }
 
 impl ScaledBank {
+    /// The window that a bank has in the frame.
+    pub(super) fn window(bank: &Bank, layout: &Layout) -> Rect {
+        layout.rect(bank.at, bank.size).aligned(2, 2)
+    }
+
     /// Brings a bank to the frame's size; `around` is what lies about its window at rest.
-    pub(super) fn new(bank: &Bank, around: &Raster, layout: &Layout, coverage: Coverage) -> Self {
-        let window = layout.rect(bank.at, bank.size).aligned(2, 2);
+    pub(super) fn new(bank: &Bank, around: &Raster, layout: &Layout, usage: &Use<'_>) -> Self {
+        let window = Self::window(bank, layout);
+        let (w, h) = (window.width, window.height);
         let to_window = |axis: usize, place: f32| {
             let corner = [window.x, window.y][axis] as f32;
             layout.origin[axis] + (bank.at[axis] as f32 + place) * layout.scale - corner
@@ -61,21 +74,35 @@ impl ScaledBank {
             .map(|patch| {
                 let mut picture = near.clone();
                 picture.replace(&Raster::of(&patch.image, bank.at));
-                let planes = Planes::of(&picture.scaled(layout, window, Beyond::Clear));
-                let (w, h) = (window.width, window.height);
+                let planes = Planes::of_window(&picture, layout, window);
                 let mut luma = vec![upright(&planes.y, w, h)];
                 let mut chroma = vec![upright(&planes.u, w / 2, h / 2), upright(&planes.v, w / 2, h / 2)];
-                if coverage == Coverage::Kept {
+                if matches!(usage, Use::WithCoverage) {
                     luma.push(upright(&planes.a, w, h));
                     chroma.push(upright(&planes.ac, w / 2, h / 2));
                 }
                 let columns = patch.columns.iter().map(|&x| to_window(0, x)).collect();
                 let rows = patch.rows.iter().map(|&y| to_window(1, y)).collect();
-                Patch { luma, chroma, columns, rows }
+                Patch { luma, chroma, alone: planes, columns, rows }
             })
             .collect();
-        Self { window, patches }
+        let (luma_rows, chroma_rows) = match usage {
+            Use::Under(mask) => (wanted_rows(&mask.a, w, h), wanted_rows(&mask.ac, w / 2, h / 2)),
+            Use::WithCoverage => (vec![0..h; w], vec![0..h / 2; w / 2]),
+        };
+        Self { window, patches, luma_rows, chroma_rows }
     }
+}
+
+/// Of each column, the rows between the first and the last that is not clear.
+fn wanted_rows(coverage: &[u8], width: usize, height: usize) -> Vec<Range<usize>> {
+    let rows_of = |x: usize| {
+        let wanted = |y: &usize| coverage[y * width + x] > 0;
+        let first = (0..height).find(wanted)?;
+        let last = (first..height).rfind(wanted)?;
+        Some(first..last + 1)
+    };
+    (0..width).map(|x| rows_of(x).unwrap_or(0..0)).collect()
 }
 
 /// A row-major plane, column by column.
@@ -91,7 +118,7 @@ pub(super) struct Blend {
 
 impl Blend {
     /// From weights that add up to about 1; the smallest are dropped and the rest rounded to whole shares.
-    pub(super) fn from_weights(&mut self, weights: &[(usize, f32)]) {
+    pub(super) fn set(&mut self, weights: &[(usize, f32)]) {
         self.shares.clear();
         for &(patch, weight) in weights {
             let share = (weight * 256.0).round().clamp(0.0, 256.0) as u32;
@@ -141,17 +168,18 @@ impl ScaledBank {
     pub(super) fn draw(&self, blend: &Blend, bench: &mut Bench, luma: &mut [Target<'_>], chroma: &mut [Target<'_>]) {
         let Some(first) = self.patches.first() else { return };
         if let [(only, _)] = blend.shares[..] {
-            let patch = &self.patches[only];
-            put(&patch.luma, self.window.height, luma);
-            put(&patch.chroma, self.window.height / 2, chroma);
+            let alone = &self.patches[only].alone;
+            put(&[&alone.y, &alone.a], alone.width, luma);
+            put(&[&alone.u, &alone.v, &alone.ac], alone.width / 2, chroma);
             return;
         }
         self.blend_meshes(blend, first.columns.len(), first.rows.len(), bench);
         let (width, height) = (self.window.width, self.window.height);
-        let full = Grid { width, height, scale: 1.0, phase: [0.5, 0.5] };
+        let full = Grid { width, height, wanted: &self.luma_rows, scale: 1.0, phase: [0.5, 0.5] };
         self.draw_planes(blend, bench, &full, |patch| &patch.luma, luma);
         // Chroma sits on the left one of its two columns, between its two rows.
-        let half = Grid { width: width / 2, height: height / 2, scale: 2.0, phase: [0.25, 0.5] };
+        let wanted = &self.chroma_rows;
+        let half = Grid { width: width / 2, height: height / 2, wanted, scale: 2.0, phase: [0.25, 0.5] };
         self.draw_planes(blend, bench, &half, |patch| &patch.chroma, chroma);
     }
 
@@ -175,32 +203,33 @@ impl ScaledBank {
         &self,
         blend: &Blend,
         bench: &mut Bench,
-        grid: &Grid,
+        grid: &Grid<'_>,
         planes: impl Fn(&Patch) -> &[Vec<u8>],
         targets: &mut [Target<'_>],
     ) {
-        let height = grid.height;
         let mut cell = 0;
-        for x in 0..grid.width {
+        for (x, wanted) in grid.wanted.iter().enumerate().filter(|(_, wanted)| !wanted.is_empty()) {
             let place = (x as f32 + grid.phase[0]) * grid.scale;
             while cell + 2 < bench.columns.len() && bench.columns[cell + 1] <= place {
                 cell += 1;
             }
             let across = share_between(bench.columns[cell], bench.columns[cell + 1], place);
+            let column = Column { cell, across, columns: bench.columns.len(), wanted: wanted.clone() };
             bench.sums.clear();
-            bench.sums.resize(height * targets.len(), 0);
+            bench.sums.resize(wanted.len() * targets.len(), 0);
             for &(index, share) in &blend.shares {
                 let patch = &self.patches[index];
                 let source_x = mix(patch.columns[cell], patch.columns[cell + 1], across) / grid.scale - grid.phase[0];
-                walk(&bench.columns, &bench.rows, &patch.rows, cell, across, grid, &mut bench.places);
-                for (plane, sums) in planes(patch).iter().zip(bench.sums.chunks_exact_mut(height)) {
+                column.walk(&bench.rows, &patch.rows, grid, &mut bench.places);
+                for (plane, sums) in planes(patch).iter().zip(bench.sums.chunks_exact_mut(wanted.len())) {
                     column_of(plane, grid, source_x, &mut bench.line);
                     add_column(&bench.line, &bench.places, share, sums);
                 }
             }
-            for (target, sums) in targets.iter_mut().zip(bench.sums.chunks_exact(height)) {
-                for (y, &sum) in sums.iter().enumerate() {
-                    target.plane[target.start + y * target.stride + x] = ((sum + 32768) >> 16) as u8;
+            for (target, sums) in targets.iter_mut().zip(bench.sums.chunks_exact(wanted.len())) {
+                let start = target.start + wanted.start * target.stride + x;
+                for (pixel, &sum) in target.plane[start..].iter_mut().step_by(target.stride).zip(sums) {
+                    *pixel = (sum.wrapping_add(32768) >> 16) as u8;
                 }
             }
         }
@@ -208,9 +237,10 @@ impl ScaledBank {
 }
 
 /// The size of a plane of the window, and how its samples lie in it.
-struct Grid {
+struct Grid<'a> {
     width: usize,
     height: usize,
+    wanted: &'a [Range<usize>],
     /// Window pixels a sample.
     scale: f32,
     /// Where in its cell a sample sits, in samples.
@@ -225,41 +255,59 @@ fn share_between(from: f32, to: f32, place: f32) -> f32 {
     if to > from { ((place - from) / (to - from)).clamp(0.0, 1.0) } else { 0.0 }
 }
 
-/// Copies column-major planes of a single patch.
-fn put(planes: &[Vec<u8>], height: usize, targets: &mut [Target<'_>]) {
+/// Copies row-major planes of a single patch.
+fn put(planes: &[&Vec<u8>], width: usize, targets: &mut [Target<'_>]) {
     for (plane, target) in planes.iter().zip(targets) {
-        for (x, column) in plane.chunks_exact(height).enumerate() {
-            for (y, &value) in column.iter().enumerate() {
-                target.plane[target.start + y * target.stride + x] = value;
-            }
+        for (row, line) in plane.chunks_exact(width).enumerate() {
+            target.plane[target.start + row * target.stride..][..width].copy_from_slice(line);
         }
     }
 }
 
-/// Where the pixels of one column come from: walks down both meshes, row by row.
-fn walk(columns: &[f32], blended: &[f32], own: &[f32], cell: usize, across: f32, grid: &Grid, places: &mut Vec<i32>) {
-    let count = columns.len();
-    let height_at =
-        |mesh: &[f32], row: usize| mix(mesh[row * count + cell], mesh[row * count + cell + 1], across) / grid.scale;
-    let rows = blended.len() / count;
-    let most = ((grid.height - 1) * 256) as f32;
-    places.clear();
-    let mut y = 0;
-    for row in 1..rows {
-        let (top, bottom) = (height_at(blended, row - 1), height_at(blended, row));
-        let (own_top, own_bottom) = (height_at(own, row - 1), height_at(own, row));
-        let slope = if bottom > top { (own_bottom - own_top) / (bottom - top) } else { 0.0 };
-        let last = row + 1 == rows;
-        while y < grid.height && (last || (y as f32 + grid.phase[1]) < bottom) {
-            let place = own_top + (y as f32 + grid.phase[1] - top) * slope - grid.phase[1];
-            places.push((place * 256.0).clamp(0.0, most) as i32);
-            y += 1;
+/// One column of a blend: where it lies in the mesh.
+struct Column {
+    cell: usize,
+    across: f32,
+    /// Columns of the mesh.
+    columns: usize,
+    wanted: Range<usize>,
+}
+
+impl Column {
+    /// Where the wanted pixels of this column come from in one patch, 24.8 fixed point: walks down both meshes.
+    fn walk(&self, blended: &[f32], own: &[f32], grid: &Grid<'_>, places: &mut Vec<i32>) {
+        let height_at = |mesh: &[f32], row: usize| {
+            let at = row * self.columns + self.cell;
+            mix(mesh[at], mesh[at + 1], self.across) / grid.scale
+        };
+        let rows = blended.len() / self.columns;
+        let most = ((grid.height - 1) << 16) as i32;
+        places.clear();
+        let mut y = self.wanted.start;
+        for row in 1..rows {
+            let (top, bottom) = (height_at(blended, row - 1), height_at(blended, row));
+            let (own_top, own_bottom) = (height_at(own, row - 1), height_at(own, row));
+            let slope = if bottom > top { (own_bottom - own_top) / (bottom - top) } else { 0.0 };
+            let last = row + 1 == rows;
+            let end = if last {
+                self.wanted.end
+            } else {
+                ((bottom - grid.phase[1]).ceil().max(0.0) as usize).min(self.wanted.end)
+            };
+            if end <= y {
+                continue;
+            }
+            let first = own_top + (y as f32 + grid.phase[1] - top) * slope - grid.phase[1];
+            let (first, step) = ((first * 65536.0) as i32, (slope * 65536.0) as i32);
+            let place = |k: usize| first.saturating_add(step.saturating_mul(k as i32)).clamp(0, most) >> 8;
+            places.extend((0..end - y).map(place));
+            y = end;
         }
     }
 }
 
 /// One column of a plane between two of its own, with its last pixel twice.
-fn column_of(plane: &[u8], grid: &Grid, x: f32, line: &mut Vec<u8>) {
+fn column_of(plane: &[u8], grid: &Grid<'_>, x: f32, line: &mut Vec<u8>) {
     let place = (x * 256.0).clamp(0.0, ((grid.width - 1) * 256) as f32) as usize;
     let (left, share) = (place >> 8, (place & 255) as u16);
     let right = (left + 1).min(grid.width - 1);

@@ -1,13 +1,16 @@
 //! Eyes: a ball, an iris that moves, and lids that close over both.
 
+use std::ops::Range;
+
 use footlight_avatar::Weights;
 use footlight_avatar::bundle::parts::{Eye, Side};
 use footlight_avatar::weights::blendshape;
 
-use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
-use super::layout::Layout;
+use super::bank::{Bench, Blend, ScaledBank, Target, Use};
+use super::layout::{Layout, Rect};
 use super::planes::{Planes, over};
-use super::raster::{Beyond, Raster};
+use super::raster::Raster;
+use super::sample::mix;
 use super::shapes::between;
 
 /// How much of a closure a squint is, and how much of an opening a wide eye.
@@ -26,9 +29,7 @@ pub(super) struct ScaledEye {
     pub(super) lids: ScaledBank,
     /// Skin and ball over the lids' window.
     below: Planes,
-    /// The iris over the lids' window with a margin for its travel, even on all sides.
-    iris: Planes,
-    iris_margin: usize,
+    iris: Sprite,
 }
 
 /// The weights that one eye answers to.
@@ -76,19 +77,17 @@ pub(super) struct EyeRoom {
 
 impl ScaledEye {
     pub(super) fn new(eye: &Eye, skin: &Raster, layout: &Layout) -> Self {
-        let lids = ScaledBank::new(&eye.lids.bank, skin, layout, Coverage::Kept);
+        let lids = ScaledBank::new(&eye.lids.bank, skin, layout, &Use::WithCoverage);
         let mut below = skin.clone();
         below.lay_over(&Raster::of_picture(&eye.ball));
         let travel = eye.travel.map(|t| t * layout.scale);
-        let iris_margin = (travel[0].max(travel[1]).ceil() as usize + 2).next_multiple_of(2);
-        let iris = Raster::of_picture(&eye.iris).scaled(layout, lids.window.grown(iris_margin as i32), Beyond::Clear);
+        let margin = (travel[0].max(travel[1]).ceil() as usize + 2).next_multiple_of(2);
         Self {
             shapes: Shapes::of(eye.side),
             travel,
             closures: eye.lids.closures.clone(),
-            below: Planes::of(&below.scaled(layout, lids.window, Beyond::Clear)),
-            iris: Planes::of(&iris),
-            iris_margin,
+            below: Planes::of_window(&below, layout, lids.window),
+            iris: Sprite::new(&Raster::of_picture(&eye.iris), layout, lids.window, margin),
             lids,
         }
     }
@@ -107,14 +106,12 @@ impl ScaledEye {
         for (room, plane) in room.below.iter_mut().zip([&self.below.y, &self.below.u, &self.below.v]) {
             room.clone_from(plane);
         }
-        let iris = &self.iris;
         let [y, u, v] = &mut room.below;
-        lay_shifted(y, (&iris.y, &iris.a), width, iris.width, self.iris_margin, gaze);
-        let half_gaze = gaze.map(|g| g / 2.0);
-        lay_shifted(u, (&iris.u, &iris.ac), width / 2, iris.width / 2, self.iris_margin / 2, half_gaze);
-        lay_shifted(v, (&iris.v, &iris.ac), width / 2, iris.width / 2, self.iris_margin / 2, half_gaze);
+        self.iris.lay(Sample::Luma, y, width, gaze);
+        self.iris.lay(Sample::Red, v, width / 2, gaze);
+        self.iris.lay(Sample::Blue, u, width / 2, gaze);
 
-        room.blend.from_weights(&between(&self.closures, closure.min(1.0)));
+        room.blend.set(&between(&self.closures, closure.min(1.0)));
         for (index, plane) in room.lids.iter_mut().enumerate() {
             plane.resize(if index < 2 { width * height } else { width * height / 4 }, 0);
         }
@@ -132,22 +129,64 @@ impl ScaledEye {
     }
 }
 
-/// Lays a sprite with a margin over a plane, shifted by less than the margin.
-fn lay_shifted(plane: &mut [u8], sprite: (&[u8], &[u8]), width: usize, stride: usize, margin: usize, shift: [f32; 2]) {
-    let fixed = |axis: usize| ((margin as f32 - shift[axis]) * 256.0).max(0.0) as usize;
-    let (x, y) = (fixed(0), fixed(1));
-    let (across, down) = (x & 255, y & 255);
-    for (row, line) in plane.chunks_exact_mut(width).enumerate() {
-        let start = (row + (y >> 8)) * stride + (x >> 8);
-        for (column, pixel) in line.iter_mut().enumerate() {
-            let at = start + column;
-            let sample = |source: &[u8]| {
-                let mix = |i: usize| usize::from(source[i]) * (256 - across) + usize::from(source[i + 1]) * across;
-                ((mix(at) * (256 - down) + mix(at + stride) * down + 32768) >> 16) as u8
-            };
-            // Most of the window is beyond the iris.
-            if sprite.1[at] | sprite.1[at + 1] | sprite.1[at + stride] | sprite.1[at + stride + 1] != 0 {
-                *pixel = over(sample(sprite.0), sample(sprite.1), *pixel);
+/// A small picture that is laid over a window with a shift in parts of pixels.
+#[derive(Debug)]
+struct Sprite {
+    /// The picture over the window with a margin on all sides.
+    planes: Planes,
+    /// The margin in luma pixels, even; shifts stay below it.
+    margin: usize,
+    /// The luma rows and columns that are not clear, grown to whole chroma samples.
+    rows: Range<usize>,
+    columns: Range<usize>,
+}
+
+/// Which plane.
+#[derive(Debug, Clone, Copy)]
+enum Sample {
+    Luma,
+    Blue,
+    Red,
+}
+
+impl Sprite {
+    fn new(picture: &Raster, layout: &Layout, window: Rect, margin: usize) -> Self {
+        let planes = Planes::of_window(picture, layout, window.grown(margin as i32));
+        let solid = |i: &usize| planes.a[*i] > 0;
+        let used: Vec<usize> = (0..planes.a.len()).filter(solid).collect();
+        let reach = |place: &dyn Fn(usize) -> usize| {
+            let (least, most) = used.iter().map(|&i| place(i)).fold((usize::MAX, 0), |(a, b), p| (a.min(p), b.max(p)));
+            if used.is_empty() { 0..0 } else { (least & !1).saturating_sub(2)..(most + 2).next_multiple_of(2) }
+        };
+        let width = planes.width;
+        Self { rows: reach(&|i| i / width), columns: reach(&|i| i % width), planes, margin }
+    }
+
+    /// Lays one plane over that of the window, `shift` luma pixels to the right and down.
+    fn lay(&self, sample: Sample, target: &mut [u8], width: usize, shift: [f32; 2]) {
+        let (colour, alpha, shrink) = match sample {
+            Sample::Luma => (&self.planes.y, &self.planes.a, 1),
+            Sample::Blue => (&self.planes.u, &self.planes.ac, 2),
+            Sample::Red => (&self.planes.v, &self.planes.ac, 2),
+        };
+        let stride = self.planes.width / shrink;
+        // Where the window's first pixel comes from, 24.8 fixed point.
+        let from = shift.map(|s| ((self.margin as f32 - s).max(0.0) / shrink as f32 * 256.0) as usize);
+        let (across, down) = (from[0] & 255, from[1] & 255);
+        let [x, y] = from.map(|place| place >> 8);
+        let within = |used: &Range<usize>, start: usize, end: usize| {
+            (used.start / shrink).saturating_sub(start + 1)..(used.end / shrink).saturating_sub(start).min(end)
+        };
+        let columns = within(&self.columns, x, width);
+        for row in within(&self.rows, y, target.len() / width) {
+            for column in columns.clone() {
+                let at = (row + y) * stride + column + x;
+                let blend = |plane: &[u8]| {
+                    let line = |i: usize| mix(plane[i], plane[i + 1], across as u16);
+                    mix(line(at), line(at + stride), down as u16)
+                };
+                let pixel = &mut target[row * width + column];
+                *pixel = over(blend(colour), blend(alpha), *pixel);
             }
         }
     }

@@ -7,6 +7,8 @@
 //! Suggested reading order: [`LoadedAvatar`], then in the code `scene` (a frame from start to end), `mouth`, `eyes` and
 //! the `bank` they share, `motion`, `warp`.
 
+#![allow(clippy::cast_possible_wrap, reason = "places in a frame and its margin stay far below 2^31")]
+
 mod avatar;
 mod bank;
 mod coverage;

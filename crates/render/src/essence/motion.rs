@@ -91,8 +91,8 @@ fn add_up(lattice: &Lattice, pose: &Pose, sum: &mut Vec<[f32; 2]>) {
             Axis::X => pose.head.x / AXIS_PIXELS,
             Axis::Y => pose.head.y / AXIS_PIXELS,
         };
-        // A weight that is not a number moves nothing.
-        if !(weight.abs() > WEIGHT_MIN) {
+        // A weight that is not a number moves nothing either.
+        if weight.is_nan() || weight.abs() <= WEIGHT_MIN {
             continue;
         }
         for (total, offset) in sum.iter_mut().zip(&field.offsets) {

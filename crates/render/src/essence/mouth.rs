@@ -3,10 +3,10 @@
 use footlight_avatar::Weights;
 use footlight_avatar::bundle::parts::Mouth;
 
-use super::bank::{Bench, Blend, Coverage, ScaledBank, Target};
+use super::bank::{Bench, Blend, ScaledBank, Target, Use};
 use super::layout::Layout;
 use super::planes::{Planes, share_of};
-use super::raster::{Beyond, Raster};
+use super::raster::Raster;
 use super::shapes::patches_for;
 
 /// The mouth at the frame's size.
@@ -29,20 +29,21 @@ pub(super) struct MouthRoom {
 
 impl ScaledMouth {
     pub(super) fn new(mouth: &Mouth, face: &Raster, layout: &Layout) -> Self {
-        let bank = ScaledBank::new(&mouth.bank, face, layout, Coverage::Ignored);
+        let window = ScaledBank::window(&mouth.bank, layout);
         let near = face.crop(mouth.bank.at, mouth.bank.size, super::bank::SURROUNDINGS);
+        let mask = Planes::of_window(&mask_of(mouth), layout, window);
         Self {
-            mask: Planes::of(&mask_of(mouth).scaled(layout, bank.window, Beyond::Clear)),
-            below: Planes::of(&near.scaled(layout, bank.window, Beyond::Clear)),
+            bank: ScaledBank::new(&mouth.bank, face, layout, &Use::Under(&mask)),
+            below: Planes::of_window(&near, layout, window),
             mouth: mouth.clone(),
-            bank,
+            mask,
         }
     }
 
     /// Draws the mouth into the three colour planes.
     pub(super) fn draw(&self, weights: &Weights, room: &mut MouthRoom, bench: &mut Bench, targets: [Target<'_>; 3]) {
         patches_for(&self.mouth, weights, &mut room.patches);
-        room.blend.from_weights(&room.patches);
+        room.blend.set(&room.patches);
         let [y, u, v] = targets;
         let (luma, chroma) = (&mut [y], &mut [u, v]);
         self.bank.draw(&room.blend, bench, luma, chroma);

@@ -2,15 +2,14 @@
 //!
 //! BT.709, limited range. Chroma is half size and sited at the left column, as H.264 assumes when nothing is said.
 
-use super::raster::Raster;
+use super::layout::{Layout, Rect};
+use super::raster::{Beyond, Raster};
 
 /// A picture in planes, colour premultiplied by coverage so that planes can be warped and blended one by one.
 #[derive(Debug, Clone)]
 pub(super) struct Planes {
     /// Width of the luma plane in pixels, even.
     pub(super) width: usize,
-    /// Height of the luma plane in pixels, even.
-    pub(super) height: usize,
     pub(super) y: Vec<u8>,
     pub(super) u: Vec<u8>,
     pub(super) v: Vec<u8>,
@@ -20,7 +19,29 @@ pub(super) struct Planes {
     pub(super) ac: Vec<u8>,
 }
 
+/// Pixels that are prepared around a window and dropped again: chroma takes in its neighbours.
+const BORDER: usize = 2;
+
 impl Planes {
+    /// A window of the frame as `picture` looks there; its corner and sides are even.
+    pub(super) fn of_window(picture: &Raster, layout: &Layout, window: Rect) -> Self {
+        let scaled = picture.scaled(layout, window.grown(BORDER as i32), Beyond::Clear);
+        let wide = Self::of(&scaled);
+        let inner = |plane: &[u8], shrink: usize| -> Vec<u8> {
+            let (stride, border, width) = (wide.width / shrink, BORDER / shrink, window.width / shrink);
+            let rows = plane.chunks_exact(stride).skip(border).take(window.height / shrink);
+            rows.flat_map(|row| &row[border..border + width]).copied().collect()
+        };
+        Self {
+            width: window.width,
+            y: inner(&wide.y, 1),
+            u: inner(&wide.u, 2),
+            v: inner(&wide.v, 2),
+            a: inner(&wide.a, 1),
+            ac: inner(&wide.ac, 2),
+        }
+    }
+
     /// Converts a picture whose sides are even and whose corner lies on even pixels.
     pub(super) fn of(raster: &Raster) -> Self {
         let (width, height) = (raster.width, raster.height);
@@ -31,7 +52,6 @@ impl Planes {
         let (half_width, half_height) = (width / 2, height / 2);
         let mut planes = Self {
             width,
-            height,
             y: light,
             u: Vec::with_capacity(half_width * half_height),
             v: Vec::with_capacity(half_width * half_height),

@@ -2,7 +2,7 @@
 //!
 //! Over a block the whole-pixel part of the offset is mostly the same: then its samples are two short runs of
 //! neighbours, mixed in 16-bit lanes, which compilers turn into vector code. Elsewhere a block is sampled once for each
-//! whole-pixel part and put together, with the same arithmetic.
+//! whole-pixel part and put together.
 
 /// Pixels in a block.
 pub(super) const BLOCK: usize = 16;
@@ -41,38 +41,49 @@ impl Run {
 #[inline(always)]
 pub(super) fn sample(source: &[u8], stride: usize, base: usize, run: Run) -> [u8; BLOCK] {
     let [first, last] = run.ends();
-    if first == last { sample_at(source, stride, base, run, first) } else { sample_pieces(source, stride, base, run) }
+    if first == last {
+        sample_piece(source, stride, base, run, first)
+    } else {
+        sample_pieces(source, stride, base, run)
+    }
+}
+
+/// The two rows that samples lie between, one pixel longer than a block.
+#[inline(always)]
+fn rows(source: &[u8], stride: usize, base: usize, (x, y): (i32, i32)) -> (&[u8], &[u8]) {
+    let start = base.wrapping_add_signed(y as isize * stride as isize + x as isize);
+    let both = &source[start..start + stride + BLOCK + 1];
+    (&both[..BLOCK + 1], &both[stride..])
+}
+
+/// The part of 256 that an offset and its growth make at a pixel; 16-bit lanes wrap as they should.
+#[inline(always)]
+fn share(offset: i32, step: i32, k: usize) -> u16 {
+    (offset as u16).wrapping_add((step as u16).wrapping_mul(k as u16)) >> 8
 }
 
 #[inline(never)]
 fn sample_pieces(source: &[u8], stride: usize, base: usize, run: Run) -> [u8; BLOCK] {
     let mut current = run.whole(0);
-    let mut out = sample_at(source, stride, base, run, current);
+    let mut out = sample_piece(source, stride, base, run, current);
     for k in 1..BLOCK {
         let here = run.whole(k as i32);
         if here != current {
             current = here;
-            out[k..].copy_from_slice(&sample_at(source, stride, base, run, here)[k..]);
+            out[k..].copy_from_slice(&sample_piece(source, stride, base, run, here)[k..]);
         }
     }
     out
 }
 
+/// A block of which only the pixels with this whole-pixel part are good.
 #[inline(always)]
-fn sample_at(source: &[u8], stride: usize, base: usize, run: Run, (x, y): (i32, i32)) -> [u8; BLOCK] {
-    let start = base.wrapping_add_signed(y as isize * stride as isize + x as isize);
-    let pair = &source[start..start + stride + BLOCK + 1];
-    let (upper, lower) = (&pair[..BLOCK + 1], &pair[stride..]);
-    // Only the fractions matter here: 16-bit lanes hold them, and wrap as they should.
-    let (fraction_x, fraction_y) = (run.x as u16, run.y as u16);
-    let (step_x, step_y) = (run.step_x as u16, run.step_y as u16);
+fn sample_piece(source: &[u8], stride: usize, base: usize, run: Run, whole: (i32, i32)) -> [u8; BLOCK] {
+    let (upper, lower) = rows(source, stride, base, whole);
     let mut out = [0; BLOCK];
     for k in 0..BLOCK {
-        let across = fraction_x.wrapping_add(step_x.wrapping_mul(k as u16)) >> 8;
-        let down = fraction_y.wrapping_add(step_y.wrapping_mul(k as u16)) >> 8;
-        let above = mix(upper[k], upper[k + 1], across);
-        let below = mix(lower[k], lower[k + 1], across);
-        out[k] = mix(above, below, down);
+        let (across, down) = (share(run.x, run.step_x, k), share(run.y, run.step_y, k));
+        out[k] = mix(mix(upper[k], upper[k + 1], across), mix(lower[k], lower[k + 1], across), down);
     }
     out
 }

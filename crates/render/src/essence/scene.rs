@@ -40,7 +40,7 @@ pub(super) struct Scene {
     /// Each eye, and the hair before it.
     eyes: Vec<(ScaledEye, Option<Planes>)>,
     /// Work space between frames: as many as threads have rendered at once, not one a session.
-    rooms: Mutex<Vec<Box<Room>>>,
+    rooms: Mutex<Vec<Room>>,
 }
 
 /// Work space for one frame.
@@ -77,9 +77,9 @@ impl Scene {
             whole.lay_over(&mouth);
         }
         whole.lay_over(&layers.front);
-        let rest = Planes::of(&whole.scaled(&layout, texture, Beyond::Clear));
+        let rest = Planes::of_window(&whole, &layout, texture);
         let front_over = |window: Rect| {
-            let planes = Planes::of(&layers.front.scaled(&layout, window, Beyond::Clear));
+            let planes = Planes::of_window(&layers.front, &layout, window);
             planes.a.iter().any(|&a| a > 0).then_some(planes)
         };
         Self {
@@ -120,7 +120,7 @@ impl Scene {
     pub(super) fn draw(&self, pose: &Pose, frame: &mut Frame) {
         let mut room = self.rooms.lock().pop().unwrap_or_else(|| {
             let planes = [&self.rest.y, &self.rest.u, &self.rest.v].map(Clone::clone);
-            Box::new(Room { planes, ..Room::default() })
+            Room { planes, ..Room::default() }
         });
         frame.data_mut().copy_from_slice(self.plate.data());
         self.draw_mouth(pose, &mut room);
