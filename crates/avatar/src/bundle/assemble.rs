@@ -222,6 +222,11 @@ fn mouth(shelf: &mut Shelf<'_>, entry: &MouthEntry, manifest: &Manifest) -> Resu
     });
     let mesh = Mesh { name: &entry.mesh, columns: entry.columns, rows: entry.rows };
     let bank = bank(shelf, entry.at, entry.size, &names, &mesh, manifest)?;
+    for (patch, name) in bank.patches.iter().zip(&names) {
+        if patch.image.pixels.iter().any(|pixel| pixel[3] != u8::MAX) {
+            return Err(BundleError::invalid(name, "a mouth must be solid; say with the mask where it ends"));
+        }
+    }
     let mask = entry.mask.as_ref().map(|name| shelf.image_of_size(name, entry.size)).transpose()?;
     Ok(Mouth { bank, mask, gaps: entry.gaps.clone(), widths: entry.widths.clone(), pressed, bite, tongue })
 }

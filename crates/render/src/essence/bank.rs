@@ -9,7 +9,7 @@ use footlight_avatar::bundle::parts::Bank;
 
 use super::layout::{Layout, Rect};
 use super::planes::Planes;
-use super::raster::Raster;
+use super::raster::{Beyond, Raster};
 use super::sample::mix as mix_bytes;
 
 /// The most patches in one blend: four corners of the mouth's grid and its three shapes.
@@ -72,9 +72,15 @@ impl ScaledBank {
             .patches
             .iter()
             .map(|patch| {
-                let mut picture = near.clone();
-                picture.replace(&Raster::of(&patch.image, bank.at));
-                let planes = Planes::of_window(&picture, layout, window);
+                let picture = Raster::of(&patch.image, bank.at);
+                let planes = match usage {
+                    Use::Under(_) => Planes::of_window(&picture, layout, window, Beyond::Edge),
+                    Use::WithCoverage => {
+                        let mut all = near.clone();
+                        all.replace(&picture);
+                        Planes::of_window(&all, layout, window, Beyond::Clear)
+                    }
+                };
                 let mut luma = vec![upright(&planes.y, w, h)];
                 let mut chroma = vec![upright(&planes.u, w / 2, h / 2), upright(&planes.v, w / 2, h / 2)];
                 if matches!(usage, Use::WithCoverage) {

@@ -9,7 +9,7 @@ use footlight_avatar::weights::blendshape;
 use super::bank::{Bench, Blend, ScaledBank, Target, Use};
 use super::layout::{Layout, Rect};
 use super::planes::{Planes, over};
-use super::raster::Raster;
+use super::raster::{Beyond, Raster};
 use super::sample::mix;
 use super::shapes::between;
 
@@ -86,7 +86,7 @@ impl ScaledEye {
             shapes: Shapes::of(eye.side),
             travel,
             closures: eye.lids.closures.clone(),
-            below: Planes::of_window(&below, layout, lids.window),
+            below: Planes::of_window(&below, layout, lids.window, Beyond::Clear),
             iris: Sprite::new(&Raster::of_picture(&eye.iris), layout, lids.window, margin),
             lids,
         }
@@ -151,7 +151,7 @@ enum Sample {
 
 impl Sprite {
     fn new(picture: &Raster, layout: &Layout, window: Rect, margin: usize) -> Self {
-        let planes = Planes::of_window(picture, layout, window.grown(margin as i32));
+        let planes = Planes::of_window(picture, layout, window.grown(margin as i32), Beyond::Clear);
         let solid = |i: &usize| planes.a[*i] > 0;
         let used: Vec<usize> = (0..planes.a.len()).filter(solid).collect();
         let reach = |place: &dyn Fn(usize) -> usize| {

@@ -6,7 +6,7 @@ use footlight_avatar::bundle::parts::Mouth;
 use super::bank::{Bench, Blend, ScaledBank, Target, Use};
 use super::layout::Layout;
 use super::planes::{Planes, share_of};
-use super::raster::Raster;
+use super::raster::{Beyond, Raster};
 use super::shapes::patches_for;
 
 /// The mouth at the frame's size.
@@ -31,10 +31,10 @@ impl ScaledMouth {
     pub(super) fn new(mouth: &Mouth, face: &Raster, layout: &Layout) -> Self {
         let window = ScaledBank::window(&mouth.bank, layout);
         let near = face.crop(mouth.bank.at, mouth.bank.size, super::bank::SURROUNDINGS);
-        let mask = Planes::of_window(&mask_of(mouth), layout, window);
+        let mask = Planes::of_window(&mask_of(mouth), layout, window, Beyond::Clear);
         Self {
             bank: ScaledBank::new(&mouth.bank, face, layout, &Use::Under(&mask)),
-            below: Planes::of_window(&near, layout, window),
+            below: Planes::of_window(&near, layout, window, Beyond::Clear),
             mouth: mouth.clone(),
             mask,
         }

@@ -24,8 +24,8 @@ const BORDER: usize = 2;
 
 impl Planes {
     /// A window of the frame as `picture` looks there; its corner and sides are even.
-    pub(super) fn of_window(picture: &Raster, layout: &Layout, window: Rect) -> Self {
-        let scaled = picture.scaled(layout, window.grown(BORDER as i32), Beyond::Clear);
+    pub(super) fn of_window(picture: &Raster, layout: &Layout, window: Rect, beyond: Beyond) -> Self {
+        let scaled = picture.scaled(layout, window.grown(BORDER as i32), beyond);
         let wide = Self::of(&scaled);
         let inner = |plane: &[u8], shrink: usize| -> Vec<u8> {
             let (stride, border, width) = (wide.width / shrink, BORDER / shrink, window.width / shrink);

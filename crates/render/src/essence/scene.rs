@@ -77,9 +77,9 @@ impl Scene {
             whole.lay_over(&mouth);
         }
         whole.lay_over(&layers.front);
-        let rest = Planes::of_window(&whole, &layout, texture);
+        let rest = Planes::of_window(&whole, &layout, texture, Beyond::Clear);
         let front_over = |window: Rect| {
-            let planes = Planes::of_window(&layers.front, &layout, window);
+            let planes = Planes::of_window(&layers.front, &layout, window, Beyond::Clear);
             planes.a.iter().any(|&a| a > 0).then_some(planes)
         };
         Self {
