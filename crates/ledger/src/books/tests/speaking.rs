@@ -134,6 +134,18 @@ fn usage_in_grace_is_charged_then_owed_up_to_the_cap_then_forgiven() {
 }
 
 #[test]
+fn usage_in_grace_uses_overage_before_it_makes_debt() {
+    let mut scene = Scene::with_credits("2.5");
+    scene.set_limits("1", "0.5");
+    scene.begin(1);
+    scene.beat(1, 0, Ask::Slice);
+    // 3.2 credits: 2.5 of the grant, 0.5 of overage, 0.2 owed.
+    assert_eq!(scene.beat(1, 2_400, Ask::Slice).verdict, Verdict::Refused(PauseReason::Debt));
+    let Totals { debt, overage_spent, spent, .. } = scene.totals();
+    assert_eq!([debt, overage_spent, spent], ["0.2", "0.5", "2.7"].map(credits));
+}
+
+#[test]
 fn more_than_was_ever_permitted_is_not_believed_until_it_is() {
     let mut scene = Scene::with_credits("0.1");
     scene.begin(1);
