@@ -24,13 +24,19 @@ pub use pose::{HeadPose, Pose};
 
 /// Makes pictures of one size. One per session; moves between threads freely.
 pub trait Renderer: Send {
-    /// Draws `pose` over all of `frame`.
+    /// Draws `pose` over all of `frame`. Does not block, but takes its time on the calling thread.
     ///
-    /// Never blocks. The same pose gives the same bytes, whatever the frame held before.
+    /// The same pose (and sound, for those that hear) gives the same bytes, whatever the frame held before.
     ///
     /// # Errors
     /// [`RenderError::FrameSize`] when `frame` is of another size, or what the renderer ran into.
     fn render(&mut self, pose: &Pose, frame: &mut Frame) -> Result<(), RenderError>;
+
+    /// Lets the renderer hear what is said: 16 kHz, mono, `-1.0..=1.0`, for those that draw from sound.
+    ///
+    /// Called before [`Renderer::render`] with the sound since the last call. What was heard last should be about 100 ms
+    /// ahead of the frame. Frames for which nothing was heard show the pose alone. Most renderers ignore it.
+    fn hear(&mut self, _pcm16k: &[f32]) {}
 
     /// The width and height of its pictures, in pixels.
     fn size(&self) -> (u32, u32);

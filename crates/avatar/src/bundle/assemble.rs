@@ -4,7 +4,7 @@ use super::archive::{Archive, BundleLimits};
 use super::error::BundleError;
 use super::manifest::{Document, EyeEntry, LatticeEntry, LayerEntry, LidsEntry, MouthEntry, PictureEntry};
 use super::parts::{Axis, Bank, Eye, Field, Image, Lattice, Layer, Lids, Mouth, MouthNetwork, Part, Patch, Picture};
-use super::{AvatarBundle, FORMAT, MANIFEST, Manifest, image};
+use super::{AvatarBundle, FORMAT, MANIFEST, Manifest, MouthModel, image};
 use crate::weights::blendshape;
 
 const NAME_CHARS_MAX: usize = 40;
@@ -42,7 +42,9 @@ pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<Avata
                 let reach =
                     |from: u32| from.checked_add(side).is_some_and(|end| end <= manifest.width.min(manifest.height));
                 check(side >= 32 && reach(x) && reach(y), "mouth_network.face must be a square inside the stage")?;
-                Ok(MouthNetwork { onnx: shelf.archive.entry(&entry.onnx)?.to_vec(), face: entry.face })
+                let model = MouthModel::from_onnx(shelf.archive.entry(&entry.onnx)?)
+                    .map_err(|fault| BundleError::entry(&entry.onnx, fault))?;
+                Ok(MouthNetwork { model, face: entry.face })
             })
             .transpose()?,
         manifest,

@@ -11,6 +11,8 @@ mod assemble;
 mod error;
 mod image;
 mod manifest;
+pub mod mel;
+mod network;
 pub mod parts;
 mod shipped;
 #[cfg(test)]
@@ -21,6 +23,7 @@ use std::path::Path;
 pub use archive::{BundleLimits, RATIO_FREE_BYTES};
 pub use error::{BundleError, EntryFault};
 pub use manifest::FORMAT;
+pub use network::{FACE_INPUT_LEN, FACE_SIDE, MouthModel};
 pub use shipped::{DEFAULT_AVATAR, shipped, shipped_names};
 
 use parts::{Eye, Landmarks, Lattice, Layer, Mouth, MouthNetwork};

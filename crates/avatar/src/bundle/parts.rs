@@ -1,6 +1,9 @@
 //! The parts of a bundle, unpacked and checked.
 
+use std::sync::Arc;
+
 pub use super::manifest::{Landmarks, Part, Point, Side};
+use super::network::MouthModel;
 
 /// An RGBA picture, 8 bits a channel, straight alpha, sRGB, row-major from the upper left.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,12 +150,17 @@ pub struct Eye {
     pub lids: Lids,
 }
 
-/// A network that draws the mouth from sound, by the Wav2Lip contract:
-/// mel `[N, 1, 80, 16]` and face `[N, 6, 96, 96]` to `[N, 3, 96, 96]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A network that draws the mouth from sound, instead of the bank while something is said.
+#[derive(Debug, Clone)]
 pub struct MouthNetwork {
-    /// The ONNX file, as it came; not yet looked at.
-    pub onnx: Vec<u8>,
+    /// The network, ready to run.
+    pub model: Arc<MouthModel>,
     /// The square of the stage that the network sees and draws: x, y and side in pixels.
     pub face: [u32; 3],
+}
+
+impl PartialEq for MouthNetwork {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.model, &other.model) && self.face == other.face
+    }
 }

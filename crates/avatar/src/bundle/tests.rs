@@ -185,6 +185,76 @@ fn faults_name_the_entry_and_say_what_is_wrong() {
     }
 }
 
+/// Paints the face by how loud the sound is; made by `avatars/mouth_fixture.py`.
+const NETWORK: &[u8] = include_bytes!("../../tests/fixtures/mouth.onnx");
+
+fn with_network(onnx: impl Into<Vec<u8>>) -> Remade {
+    Remade::clapper()
+        .manifest("\"eyes\"", "\"mouth_network\": {\"onnx\": \"mouth.onnx\", \"face\": [128, 128, 256]}, \"eyes\"")
+        .with("mouth.onnx", onnx)
+}
+
+#[test]
+fn a_mouth_network_by_the_contract_is_accepted_and_runs() {
+    let bundle = with_network(NETWORK).open().expect("a good network");
+    let network = bundle.mouth_network.expect("the bundle has a network");
+    let drawn = network.model.draw(&[4.0; 1280], &vec![0.25; super::FACE_INPUT_LEN]).expect("it runs");
+    assert_eq!(drawn.len(), 3 * 96 * 96);
+    // sigmoid(0.25 + loudness 1).
+    assert!(drawn.iter().all(|value| (value - 0.777).abs() < 0.01), "{:?}", &drawn[..3]);
+}
+
+#[test]
+fn hostile_networks_are_refused_by_name() {
+    let replaced = |from: &[u8], to: &[u8]| {
+        assert_eq!(from.len(), to.len());
+        let mut bytes = NETWORK.to_vec();
+        let places: Vec<usize> = (0..bytes.len() - from.len()).filter(|&i| &bytes[i..i + from.len()] == from).collect();
+        assert!(!places.is_empty(), "the network does not hold {from:?}");
+        for place in places {
+            bytes[place..place + to.len()].copy_from_slice(to);
+        }
+        bytes
+    };
+    let face_model = include_bytes!("../../assets/face.onnx");
+    let cases = [
+        (b"not an onnx file at all".to_vec(), "cannot be read as onnx"),
+        (Vec::new(), "cannot be read as onnx"),
+        (NETWORK[..NETWORK.len() / 2].to_vec(), "cannot be read as onnx"),
+        (replaced(b"Sigmoid", b"SigLoop"), "uses the operator SigLoop"),
+        (face_model.to_vec(), "`mouth.onnx`: "),
+    ];
+    for (onnx, expected) in cases {
+        let refusal = with_network(onnx).refusal();
+        assert!(refusal.starts_with("avatar bundle entry `mouth.onnx`: "), "{refusal}");
+        assert!(refusal.contains(expected), "`{refusal}` does not say `{expected}`");
+    }
+    let outside = with_network(NETWORK).manifest("[128, 128, 256]", "[400, 128, 256]").refusal();
+    assert!(outside.contains("must be a square inside the stage"), "{outside}");
+    for place in (0..NETWORK.len()).step_by(31) {
+        let mut bytes = NETWORK.to_vec();
+        bytes[place] ^= 0x55;
+        let _either = with_network(bytes).open();
+    }
+}
+
+#[test]
+fn a_louder_sound_is_a_higher_mel_and_silence_the_lowest() {
+    let mut ear = super::mel::MelEar::default();
+    assert!(ear.window().iter().all(|&value| value <= -3.9), "silence is heard as something");
+    let tone = |hertz: f32| (0..4000).map(move |n| 0.5 * (std::f32::consts::TAU * hertz * n as f32 / 16_000.0).sin());
+    let mut loudest = Vec::new();
+    for hertz in [300.0, 1000.0, 4000.0] {
+        ear.hear(&tone(hertz).collect::<Vec<_>>());
+        let window = ear.window();
+        let band = |band: usize| window[band * super::mel::MEL_FRAMES + 8];
+        let peak = (0..super::mel::MEL_BANDS).max_by(|&a, &b| band(a).total_cmp(&band(b))).expect("there are bands");
+        assert!(band(peak) > 0.5, "{hertz} Hz is hardly heard: {}", band(peak));
+        loudest.push(peak);
+    }
+    assert!(loudest.is_sorted() && loudest[0] + 10 < loudest[2], "{loudest:?}");
+}
+
 #[test]
 fn damage_anywhere_is_an_error_or_harmless_but_never_a_panic() {
     let good = Remade::clapper().pack();

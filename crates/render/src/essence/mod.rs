@@ -4,6 +4,9 @@
 //! before it is bent, this frame's mouth and eyes are drawn into their small windows. Outside of the moving rectangle
 //! every frame has the same bytes, so that an encoder can skip it.
 //!
+//! A bundle may carry a network that draws the mouth from sound: while something is heard, its mouth takes the place of
+//! the bank's.
+//!
 //! Suggested reading order: [`LoadedAvatar`], then in the code `scene` (a frame from start to end), `mouth`, `eyes` and
 //! the `bank` they share, `motion`, `warp`.
 
@@ -16,6 +19,7 @@ mod eyes;
 mod layout;
 mod motion;
 mod mouth;
+mod network;
 mod planes;
 mod raster;
 mod sample;
@@ -24,6 +28,8 @@ mod shapes;
 mod warp;
 
 use std::sync::Arc;
+
+use footlight_avatar::bundle::mel::MelEar;
 
 use crate::{Frame, Pose, RenderError, Renderer, check_frame, check_size};
 
@@ -37,6 +43,10 @@ pub struct EssenceRenderer {
     avatar: Arc<LoadedAvatar>,
     scene: Arc<Scene>,
     size: (u32, u32),
+    /// Listens for a mouth network, where the avatar has one.
+    ear: Option<MelEar>,
+    /// Whether anything was heard since the last frame.
+    heard: bool,
 }
 
 impl EssenceRenderer {
@@ -49,7 +59,8 @@ impl EssenceRenderer {
     pub fn new(avatar: Arc<LoadedAvatar>, width: u32, height: u32) -> Result<Self, RenderError> {
         check_size(width, height)?;
         let scene = avatar.scene(width, height);
-        Ok(Self { avatar, scene, size: (width, height) })
+        let ear = avatar.bundle().mouth_network.as_ref().map(|_| MelEar::default());
+        Ok(Self { avatar, scene, size: (width, height), ear, heard: false })
     }
 
     /// The avatar that is shown.
@@ -81,8 +92,16 @@ pub struct Area {
 impl Renderer for EssenceRenderer {
     fn render(&mut self, pose: &Pose, frame: &mut Frame) -> Result<(), RenderError> {
         check_frame(self.size, frame)?;
-        self.scene.draw(pose, frame);
-        Ok(())
+        let mel = self.ear.as_ref().filter(|_| std::mem::take(&mut self.heard)).map(MelEar::window);
+        let failed = |message| RenderError::MouthNetwork { avatar: self.avatar.name().to_owned(), message };
+        self.scene.draw(pose, mel.as_ref(), frame).map_err(failed)
+    }
+
+    fn hear(&mut self, pcm16k: &[f32]) {
+        if let Some(ear) = &mut self.ear {
+            ear.hear(pcm16k);
+            self.heard |= !pcm16k.is_empty();
+        }
     }
 
     fn size(&self) -> (u32, u32) {

@@ -74,7 +74,7 @@ fn mask_of(mouth: &Mouth) -> Raster {
 }
 
 /// Mixes what was drawn with what lies below, by the mask.
-fn let_in(target: &mut Target<'_>, below: &[u8], mask: &[u8], width: usize) {
+pub(super) fn let_in(target: &mut Target<'_>, below: &[u8], mask: &[u8], width: usize) {
     for (row, (below, mask)) in below.chunks_exact(width).zip(mask.chunks_exact(width)).enumerate() {
         let line = &mut target.plane[target.start + row * target.stride..][..width];
         for ((pixel, &b), &m) in line.iter_mut().zip(below).zip(mask) {

@@ -1,6 +1,7 @@
 //! Everything about an avatar that all frames of one size share.
 
 use footlight_avatar::bundle::AvatarBundle;
+use footlight_avatar::bundle::mel::MelWindow;
 use footlight_avatar::bundle::parts::Part;
 use parking_lot::Mutex;
 
@@ -11,6 +12,7 @@ use super::eyes::{EyeRoom, ScaledEye};
 use super::layout::{Layout, Rect};
 use super::motion::{CELL_HEIGHT, CELL_WIDTH, Motion, Offsets, REACH, Sum};
 use super::mouth::{self, MouthRoom, ScaledMouth};
+use super::network::ScaledNetwork;
 use super::planes::{Planes, over};
 use super::raster::{Beyond, Raster};
 use super::warp::{self, Moving};
@@ -37,6 +39,8 @@ pub(super) struct Scene {
     chroma_extents: Extents,
     /// The mouth, and the hair before it.
     mouth: Option<(ScaledMouth, Option<Planes>)>,
+    /// What draws the mouth instead while something is heard, and the hair before it.
+    network: Option<(ScaledNetwork, Option<Planes>)>,
     /// Each eye, and the hair before it.
     eyes: Vec<(ScaledEye, Option<Planes>)>,
     /// Work space between frames: as many as threads have rendered at once, not one a session.
@@ -76,12 +80,21 @@ impl Scene {
         if let Some(mouth) = bundle.mouth.as_ref().and_then(mouth::at_rest) {
             whole.lay_over(&mouth);
         }
+        let face = bundle.mouth_network.as_ref().map(|_| whole.clone());
         whole.lay_over(&layers.front);
         let rest = Planes::of_window(&whole, &layout, texture, Beyond::Clear);
         let front_over = |window: Rect| {
             let planes = Planes::of_window(&layers.front, &layout, window, Beyond::Clear);
             planes.a.iter().any(|&a| a > 0).then_some(planes)
         };
+        let network = bundle.mouth_network.as_ref().zip(face).map(|(network, face)| {
+            let mut stage = layers.background.clone();
+            stage.lay_over(&layers.still);
+            stage.lay_over(&whole);
+            let network = ScaledNetwork::new(network, &stage, &face, &layout);
+            let front = front_over(network.window);
+            (network, front)
+        });
         Self {
             plate: plate(&layers.still, &layers.background, &layout, width, height),
             rect,
@@ -93,6 +106,7 @@ impl Scene {
                 let front = front_over(mouth.bank.window);
                 (mouth, front)
             }),
+            network,
             eyes: eyes
                 .into_iter()
                 .map(|eye| {
@@ -117,13 +131,31 @@ impl Scene {
     }
 
     /// Draws a pose over all of a frame of this scene's size.
-    pub(super) fn draw(&self, pose: &Pose, frame: &mut Frame) {
+    ///
+    /// A mouth network, where there is one, draws the mouth for `mel`.
+    ///
+    /// # Errors
+    /// What the mouth network says.
+    pub(super) fn draw(&self, pose: &Pose, mel: Option<&MelWindow>, frame: &mut Frame) -> Result<(), String> {
         let mut room = self.rooms.lock().pop().unwrap_or_else(|| {
             let planes = [&self.rest.y, &self.rest.u, &self.rest.v].map(Clone::clone);
             Room { planes, ..Room::default() }
         });
         frame.data_mut().copy_from_slice(self.plate.data());
-        self.draw_mouth(pose, &mut room);
+        match &self.network {
+            None => self.draw_mouth(pose, &mut room),
+            Some((network, front)) => {
+                let [y, u, v] = &mut room.planes;
+                match mel {
+                    Some(mel) => network.draw(mel, self.targets(network.window, [y, u, v]))?,
+                    None => network.rest(self.targets(network.window, [y, u, v])),
+                }
+                self.draw_front(front.as_ref(), network.window, &mut room.planes);
+                if mel.is_none() {
+                    self.draw_mouth(pose, &mut room);
+                }
+            }
+        }
         self.draw_eyes(pose, &mut room);
         self.motion.solve(pose, &mut room.sum, &mut room.offsets);
         let moving = Moving {
@@ -139,6 +171,7 @@ impl Scene {
         if rooms.len() < ROOMS_MAX {
             rooms.push(room);
         }
+        Ok(())
     }
 
     fn draw_mouth(&self, pose: &Pose, room: &mut Room) {
@@ -225,7 +258,12 @@ fn moving_rect(bundle: &AvatarBundle, layout: &Layout) -> Option<Rect> {
     });
     let mouth = bundle.mouth.iter().map(|mouth| &mouth.bank);
     let banks = mouth.chain(bundle.eyes.iter().map(|eye| &eye.lids.bank));
-    let windows = banks.map(|bank| layout.rect(bank.at, bank.size).aligned(2, 2));
+    let windows = banks.map(|bank| (bank.at, bank.size));
+    let network = bundle.mouth_network.iter().map(|network| {
+        let [x, y, side] = network.face.map(u32::cast_signed);
+        ([x, y], [side.cast_unsigned(); 2])
+    });
+    let windows = windows.chain(network).map(|(at, size)| layout.rect(at, size).aligned(2, 2));
     lattice.into_iter().chain(windows).reduce(Rect::around)
 }
 
