@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use footlight_avatar::bundle::parts::Part;
 use footlight_avatar::bundle::{self, AvatarBundle};
 use footlight_avatar::face::FaceModel;
 use footlight_media::{OpusSettings, RateControl, VideoSettings};
@@ -63,6 +64,9 @@ pub(crate) struct Stand {
     pub(crate) idle: Arc<IdleLoop>,
 }
 
+/// The effort that Opus takes. At the default rate nothing beyond is heard in a voice, and 10 takes twice the time.
+const OPUS_COMPLEXITY: u8 = 3;
+
 /// What one stage's sessions share.
 pub(crate) struct Library {
     renderer: RendererKind,
@@ -70,13 +74,13 @@ pub(crate) struct Library {
     pub(crate) sound: OpusSettings,
     pub(crate) silence: Bytes,
     pub(crate) face: Arc<FaceModel>,
-    avatars: Shelf<String, LoadedAvatar>,
+    avatars: Shelf<(String, Option<[u8; 3]>), LoadedAvatar>,
     stands: Shelf<Looks, Stand>,
 }
 
 impl Library {
     pub(crate) fn new(options: &StageOptions) -> Result<Self, StageError> {
-        let sound = OpusSettings { bits_per_second: options.audio_kbps * 1000, ..OpusSettings::default() };
+        let sound = OpusSettings { bits_per_second: options.audio_kbps * 1000, complexity: OPUS_COMPLEXITY };
         Ok(Self {
             renderer: options.renderer,
             video_qp: options.video_qp,
@@ -88,17 +92,19 @@ impl Library {
         })
     }
 
-    /// The avatar of this name, loaded at its first use.
-    pub(crate) fn avatar(&self, name: &str) -> Result<Arc<LoadedAvatar>, StageError> {
-        let known = || bundle::shipped_names().collect::<Vec<_>>().join(", ");
+    /// The avatar of this name, before its own background or a plain colour, loaded at its first use.
+    pub(crate) fn avatar(&self, name: &str, background: Option<[u8; 3]>) -> Result<Arc<LoadedAvatar>, StageError> {
         if !bundle::shipped_names().any(|shipped| shipped == name) {
+            let known = bundle::shipped_names().collect::<Vec<_>>().join(", ");
             // Names come from outside and are repeated in an answer: not at any length.
-            let name = name.chars().take(64).collect();
-            return Err(StageError::UnknownAvatar { name, known: known() });
+            return Err(StageError::UnknownAvatar { name: name.chars().take(64).collect(), known });
         }
-        self.avatars.get(&name.to_owned(), || {
-            let bundle: AvatarBundle =
+        self.avatars.get(&(name.to_owned(), background), || {
+            let mut bundle =
                 bundle::shipped(name).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
+            if let Some(colour) = background {
+                paint_background(&mut bundle, colour);
+            }
             Ok(LoadedAvatar::new(bundle)?)
         })
     }
@@ -113,7 +119,7 @@ impl Library {
 
     /// What pictures of this spec are made from.
     pub(crate) fn set(&self, spec: &PerformanceSpec) -> Result<Arc<Set>, StageError> {
-        let avatar = self.avatar(&spec.avatar)?;
+        let avatar = self.avatar(&spec.avatar, spec.background)?;
         Ok(Arc::new(Set {
             looks: Looks::of(spec),
             avatar: (self.renderer == RendererKind::Essence).then_some(avatar),
@@ -134,6 +140,13 @@ impl Library {
             let idle = Arc::new(IdleLoop::make(&set)?);
             Ok(Arc::new(Stand { set, idle }))
         })
+    }
+}
+
+/// Puts a plain colour where the avatar's own background is.
+fn paint_background(bundle: &mut AvatarBundle, [red, green, blue]: [u8; 3]) {
+    for layer in bundle.layers.iter_mut().filter(|layer| layer.part == Part::Background) {
+        layer.picture.image.pixels.fill([red, green, blue, 255]);
     }
 }
 
@@ -180,4 +193,44 @@ impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
 fn is_used<V>(slot: &Slot<V>) -> bool {
     let making = Arc::strong_count(slot) > 1;
     making || slot.lock().as_ref().is_some_and(|made| Arc::strong_count(made) > 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use footlight_render::{EssenceRenderer, Frame, Renderer};
+
+    use super::*;
+
+    #[test]
+    fn a_plain_colour_takes_the_place_of_the_background() {
+        let library = Library::new(&StageOptions::default()).expect("what ships is whole");
+        let corner = |background| {
+            let avatar = library.avatar("ada", Some(background)).expect("ada ships");
+            let mut frame = Frame::black(128, 128);
+            let mut renderer = EssenceRenderer::new(avatar, 128, 128).expect("the size is possible");
+            renderer.render(&Pose::NEUTRAL, &mut frame).expect("the shipped avatar renders");
+            frame.y()[0]
+        };
+        assert!(corner([255; 3]) > 230 && corner([0; 3]) < 20);
+    }
+
+    #[test]
+    fn a_shelf_makes_each_thing_once_and_forgets_what_nobody_uses() {
+        let shelf: Shelf<usize, usize> = Shelf::default();
+        let made = |key: usize| shelf.get(&key, || Ok(Arc::new(key))).expect("making cannot fail");
+        let kept = made(0);
+        assert!(Arc::ptr_eq(&kept, &made(0)));
+        for key in 1..1_000 {
+            made(key);
+        }
+        assert!(shelf.slots.lock().len() <= KEPT_MAX);
+        assert!(Arc::ptr_eq(&kept, &made(0)), "what is in use stays");
+    }
+
+    #[test]
+    fn what_could_not_be_made_is_tried_anew() {
+        let shelf: Shelf<u8, u8> = Shelf::default();
+        assert!(shelf.get(&1, || Err(StageError::Closed)).is_err());
+        assert_eq!(*shelf.get(&1, || Ok(Arc::new(7))).expect("making cannot fail"), 7);
+    }
 }

@@ -30,7 +30,8 @@ pub struct StageOptions {
     pub outlet_queue_units: usize,
     /// The quantiser of all video, 12 (best) to 51 (smallest). Idle loops and live video share it.
     pub video_qp: u8,
-    /// Kilobits a second of audio, 16 to 128.
+    /// Kilobits a second of audio, 16 to 256. Up to about 64 a voice is coded as speech, which takes three times as long as
+    /// the general coding beyond; a video of this kind takes more bits than either.
     pub audio_kbps: u32,
 }
 
@@ -42,7 +43,7 @@ impl Default for StageOptions {
             max_queued_audio_s: 600,
             outlet_queue_units: 75,
             video_qp: 26,
-            audio_kbps: 32,
+            audio_kbps: 72,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Stage {
     /// # Errors
     /// [`StageError::UnknownAvatar`], or what is wrong with its bundle.
     pub fn load_avatar(&self, name: &str) -> Result<Arc<LoadedAvatar>, StageError> {
-        self.library.avatar(name)
+        self.library.avatar(name, None)
     }
 
     /// Makes everything that performances of this spec share, idle loop included. Blocks for up to seconds the first time,

@@ -50,7 +50,7 @@ impl Soundtrack {
             settings,
             silence,
             encoder: None,
-            pending: Vec::with_capacity(PACKET_SAMPLES),
+            pending: Vec::new(),
             pending_active: false,
             pending_silent: true,
             tail: Vec::new(),
@@ -95,14 +95,9 @@ impl Soundtrack {
         self.push_frame(false, at, units)
     }
 
-    /// Forgets the half-filled packet and the encoder: nobody listens.
+    /// Forgets the half-filled packet, the encoder and all buffers: nobody listens, perhaps for long.
     pub(crate) fn rest(&mut self) {
-        self.encoder = None;
-        self.pending.clear();
-        self.pending_active = false;
-        self.pending_silent = true;
-        self.tail.clear();
-        self.silent_packets = RUN_OUT;
+        *self = Self::new(self.settings, self.silence.clone());
     }
 
     fn push_frame(&mut self, active: bool, at: u64, units: &mut Vec<AudioUnit>) -> Result<(), StageError> {
