@@ -22,7 +22,6 @@ pub(crate) use terms::{limits, plans, rate_card, terms};
 /// A node with its parts, ready to be served or driven.
 pub(crate) struct Assembly {
     pub(crate) node: Node,
-    pub(crate) stage: Arc<Stage>,
     pub(crate) store: Arc<dyn Store>,
 }
 
@@ -43,7 +42,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     let node = Node::start(NodeParts {
         store: Arc::clone(&store),
         desk,
-        stage: Arc::clone(&stage),
+        stage,
         rate_card: rate_card(settings),
         terms: terms(settings),
         options: node_options(settings),
@@ -53,7 +52,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     })
     .await
     .context("starting the node")?;
-    Ok(Assembly { node, stage, store })
+    Ok(Assembly { node, store })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {

@@ -71,7 +71,8 @@ async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<u64, StoreError>
 /// How a session of a former run ended, if its account knows it.
 enum Settled {
     Now(SliceAnswer),
-    Before(EndReason),
+    /// Its last settlement was written and its record was not.
+    Before(Tab, EndReason),
 }
 
 async fn settle(
@@ -98,7 +99,11 @@ async fn settle(
                 ));
             }
             Outcome::Refused(Refusal::SessionEnded { reason }) => {
-                settled.insert(session, Settled::Before(reason));
+                let touched = Touched { sessions: vec![session], ..Touched::default() };
+                let books = parts.desk.inspect(left.account, touched).await?;
+                if let Some(tab) = books.and_then(|mut books| books.tabs.remove(&session)) {
+                    settled.insert(session, Settled::Before(tab, reason));
+                }
             }
             // The account never heard of it: it crashed between the two writes, and used nothing.
             Outcome::Refused(Refusal::UnknownSession) => {}
@@ -128,7 +133,11 @@ fn ended(parts: &NodeParts, mut record: SessionRecord, settled: Option<&Settled>
             record.units = answer.settled_units;
             record.credits_used = answer.charged;
         }
-        Some(Settled::Before(reason)) => record.end_reason = Some(*reason),
+        Some(Settled::Before(tab, reason)) => {
+            record.end_reason = Some(*reason);
+            record.units = tab.settled_units;
+            record.credits_used = tab.charged;
+        }
         None => {}
     }
     record

@@ -29,7 +29,7 @@ fn settings_for(global: &Global, flags: &[(&str, Option<String>)]) -> anyhow::Re
         overrides.push(("store", settings::flag(store)));
     }
     if let Some(directory) = &global.data_dir {
-        overrides.push(("data_dir", settings::flag(directory.to_string_lossy())));
+        overrides.push(("data_dir", settings::flag(&directory.to_string_lossy())));
     }
     for (key, value) in flags {
         if let Some(value) = value {

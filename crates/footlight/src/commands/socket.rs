@@ -66,12 +66,4 @@ impl Socket {
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         Ok(self.stream.send(Message::Binary(bytes.into())).await?)
     }
-
-    /// Sends a command.
-    ///
-    /// # Errors
-    /// When the connection breaks.
-    pub(crate) async fn send_command(&mut self, command: &Value) -> anyhow::Result<()> {
-        Ok(self.stream.send(Message::Text(command.to_string().into())).await?)
-    }
 }

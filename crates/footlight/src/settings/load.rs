@@ -101,7 +101,7 @@ pub(crate) fn usual_file(directory: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// A flag's value as figment takes it.
-pub(crate) fn flag(text: impl Into<String>) -> Value {
-    Value::from(text.into())
+/// A flag's value, read as the environment's values are: numbers are numbers, everything else is text.
+pub(crate) fn flag(text: &str) -> Value {
+    text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }

@@ -46,12 +46,8 @@ impl View {
     }
 
     pub(super) fn introduce(&self, assembly: &Assembly, cast: &Cast) -> anyhow::Result<()> {
-        let capacity = assembly.node.capacity();
-        let assembly_name = footlight_media::encoder_assembly();
-        self.say(&format!(
-            "Node ready: {} streams of 512x512 at 25 fps can speak at once (encoder assembly: {assembly_name}).\n",
-            capacity.speaking_slots_milli.total / 1000
-        ));
+        let encoder = footlight_media::encoder_assembly();
+        self.say(&format!("Node {} is ready: 512x512 at 25 fps, encoder assembly: {encoder}\n", assembly.node.name()));
         for role in &cast.roles {
             let seconds = role.frames as f64 / 25.0;
             let purse = if role.runs_out { "pay as you go, with 0.1 credits: 3 seconds" } else { "free plan" };
