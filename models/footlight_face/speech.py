@@ -41,11 +41,6 @@ class Utterance:
         self.target = curves[:len(self.mel)].astype(np.float16)
 
 
-def training_voices(flite_left_out=None):
-    """A filter on utterances: everything but one flite voice."""
-    return lambda utterance: utterance.voice != f"flite {flite_left_out}"
-
-
 def build(english=750, per_language=32, per_flite=210, seed=7):
     """All training utterances, and the held-out ones by group. Kept in the cache, because it takes a minute or two."""
     path = CACHE / f"speech-{english}-{per_language}-{per_flite}-{seed}.pickle"

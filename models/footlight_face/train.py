@@ -11,24 +11,30 @@ from .net import DELAY, PAIR, FaceNet
 from .phones import CHANNELS, CLOSE, FUNNEL, JAW, PUCKER
 
 CROP = 240
-BATCH = 48
-LEARNING_RATE = 4e-3
+BATCH = 24
+LEARNING_RATE = 3e-3
 WARM_UP = 20  # frames of a crop from the middle of a sentence that count for nothing: their past is missing
-CLOSURE_EMPHASIS = 1.5
-IMPORTANCE = {JAW: 2.5, CLOSE: 3.0, PUCKER: 1.5, FUNNEL: 1.5}
+IMPORTANCE = {JAW: 2.5, CLOSE: 3.0, PUCKER: 2.5, FUNNEL: 2.0}
+# A closure or a rounding that is missed is seen at once, one that is guessed hardly: moments that have them weigh more.
+EMPHASIS = {CLOSE: 1.5, PUCKER: 1.5, FUNNEL: 1.0}
 
 
-def train(utterances, steps, seed=1, log=print):
-    """Trains for so many steps; the learning rate falls to nothing at the last."""
+def train(utterances, steps, start=None, seed=1, log=print):
+    """Trains for so many steps, from nothing or from another network's weights; the learning rate falls to nothing."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = FaceNet()
+    if start is not None:
+        net.load_state_dict(start)
     optimizer = torch.optim.AdamW(net.parameters(), lr=LEARNING_RATE, weight_decay=1e-2, betas=(0.9, 0.98))
     importance = torch.ones(len(CHANNELS))
     for channel, factor in IMPORTANCE.items():
         importance[channel] = factor
     importance /= importance.mean()
+    emphasis = torch.zeros(len(CHANNELS))
+    for channel, factor in EMPHASIS.items():
+        emphasis[channel] = factor
     weights = np.array([_draw_weight(u) for u in utterances])
     weights /= weights.sum()
     shown = 0.0
@@ -42,9 +48,8 @@ def train(utterances, steps, seed=1, log=print):
         # The entropy of the target is the loss's floor; without it the printed figure means nothing.
         floor = torch.nn.functional.binary_cross_entropy(target, target, reduction="none")
         squared = (torch.sigmoid(logits) - target) ** 2
-        # A closure that is missed is seen at once, one that is guessed hardly: shut moments weigh more.
-        emphasis = importance * (1 + CLOSURE_EMPHASIS * target[..., CLOSE:CLOSE + 1])
-        total = (((loss - floor) + 2.0 * squared) * emphasis * counted[..., None]).sum() / counted.sum()
+        weighed = importance * (1 + emphasis * target) * counted[..., None]
+        total = (((loss - floor) + 2.0 * squared) * weighed).sum() / counted.sum()
         optimizer.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -68,8 +73,12 @@ def _batch(utterances, weights, rng):
         u = utterances[index]
         # A crop may begin before the sentence (silence, or the start itself) and end after it.
         start = int(rng.integers(-30, max(1, len(u.mel) - CROP + 40)))
-        if rng.random() < 0.15:
+        kind = rng.random()
+        if kind < 0.15:
             start = 0
+        elif kind < 0.25:
+            # A long silence before the sentence: nothing may creep in while nobody speaks.
+            start = -int(rng.integers(60, CROP - 40))
         first, last = max(0, start), min(len(u.mel), start + CROP + DELAY)
         mel[row, first - start:last - start] = u.mel[first:last]
         last = min(last, start + CROP)

@@ -31,9 +31,9 @@ pub struct Resampler {
     phases: u64,
     /// `phases + 1` kernels of `2 * half` taps, by the position between two input samples.
     kernels: Vec<f32>,
-    /// Input not yet passed, with `half` samples of history in front.
+    /// Input not yet passed: its entry `n` is input sample `base + n - (half - 1)`, silence below zero.
     input: Vec<f32>,
-    /// The number of the input sample that `input[half - 1]` would be for position zero; see `pull`.
+    /// The input sample just before or at the next output position.
     base: u64,
     /// Output samples made so far and input samples taken so far, in this utterance.
     made: u64,
@@ -97,7 +97,7 @@ impl Resampler {
         self.step == self.scale
     }
 
-    /// Makes output until the input or `limit` ends. `input[0]` is input sample `base - (half - 1)`.
+    /// Makes output until the input ends, or `limit` samples have been made.
     fn convert(&mut self, limit: u64, out: &mut Vec<f32>) {
         let taps = 2 * self.half;
         while self.made < limit {
