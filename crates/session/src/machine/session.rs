@@ -194,7 +194,7 @@ impl SessionMachine {
     }
 
     fn ready(&mut self, now: Moment, effects: &mut Effects) {
-        let State::Starting { held, .. } = &mut self.state else { return };
+        let State::Starting { held, open_at: None, .. } = &mut self.state else { return };
         let reasons = std::mem::take(held);
         if reasons.is_empty() {
             self.state = State::Idle;

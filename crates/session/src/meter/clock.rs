@@ -282,14 +282,17 @@ impl SliceClock {
                 (gate.used(), RequestKind::Beat(Ask::Slice))
             }
             Stance::Holding { last, release_at, turn_end, .. } => {
+                let turn = units_in(&self.pricing, options.min_slice).max(1);
                 // While others wait nobody asks ahead, and a last slice that is not being used needs no successor.
-                if others_wait || (last && release_at.is_some()) {
+                if (others_wait && gate.remaining() > 0) || (last && release_at.is_some()) {
                     self.ask_due = false;
                 }
                 if release_at.is_some_and(|at| others_wait || at <= now) {
                     self.stance = Stance::Quiet;
                     (gate.close(), RequestKind::Beat(Ask::Release))
-                } else if others_wait && gate.used() >= turn_end {
+                } else if others_wait && gate.used() >= turn_end && gate.remaining() >= turn {
+                    // What it gives back lets somebody begin. Less than that would help nobody: it is used to its end,
+                    // and the ledger knows then whether those in line come first.
                     self.stance = Stance::Waiting { told: None };
                     let request = self.send(now, gate.close(), RequestKind::Beat(Ask::Release), options);
                     self.ask_due = true;

@@ -198,6 +198,19 @@ fn a_speaking_session_gives_way_at_the_end_of_its_turn_when_others_wait() {
 }
 
 #[test]
+fn too_little_to_begin_with_is_used_to_its_end_before_others_are_asked_for() {
+    let mut stand = Stand::speaking_up_to(60, Verdict::Granted);
+    stand.speak(40);
+    stand.others_wait = true;
+    stand.clock.take_turns(&stand.gate);
+    assert_eq!(stand.speak(19), 19);
+    assert_eq!(stand.poll(), None, "less than a second is left of its slice");
+    assert_eq!(stand.speak(10), 1);
+    let request = stand.expect(SLICE);
+    assert_eq!(request.units, 60);
+}
+
+#[test]
 fn a_lost_reply_is_asked_for_again_under_its_own_name() {
     let mut stand = Stand::speaking_up_to(100, Verdict::Granted);
     stand.speak(75);
