@@ -28,7 +28,8 @@ pub struct StageOptions {
     /// Units that may wait in an outlet whose options name no other bound. At 25 frames a second 75 units are one
     /// second; beyond, a slow reader loses whole access units.
     pub outlet_queue_units: usize,
-    /// The quantiser of all video, 12 (best) to 51 (smallest). Idle loops and live video share it.
+    /// The quantiser of all video, 12 (best) to 51 (smallest). Idle loops and live video share it. Lowering it makes IDRs
+    /// stand out less; at 22 a speaking face of 512x512 takes about 180 kbit/s, at 26 about 100.
     pub video_qp: u8,
     /// Kilobits a second of audio, 16 to 256. Up to about 64 a voice is coded as speech, which takes three times as long as
     /// the general coding beyond; a video of this kind takes more bits than either.
@@ -42,7 +43,7 @@ impl Default for StageOptions {
             renderer: RendererKind::Essence,
             max_queued_audio_s: 600,
             outlet_queue_units: 75,
-            video_qp: 26,
+            video_qp: 22,
             audio_kbps: 72,
         }
     }

@@ -143,7 +143,10 @@ impl Performer {
                 let _ = reply.send(interrupted);
             }
             Command::Pause => self.paused = true,
-            Command::Resume => self.paused = false,
+            Command::Resume => {
+                // What was asked before the pause may have been answered, and the answer taken back, while it lasted.
+                self.asked &= !std::mem::take(&mut self.paused);
+            }
             Command::Attach(port) => self.ports.add(port),
             Command::Detach(id) => self.ports.remove(id),
             Command::Wake => {}

@@ -110,7 +110,12 @@ impl Worker {
                 carried.shared.fetched();
                 self.with_performer(key, |performer, backstage| performer.obey(command, Instant::now(), backstage));
             }
-            Errand::Run(errand) => errand(&mut self.backstage),
+            Errand::Run(errand) => {
+                let backstage = &mut self.backstage;
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(move || errand(backstage))) {
+                    tracing::error!(detail = panic_text(&*panic), "an errand panicked; the worker goes on");
+                }
+            }
             Errand::Shutdown => {}
         }
     }

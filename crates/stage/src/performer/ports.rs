@@ -58,7 +58,9 @@ impl Ports {
 
     /// Lets no unit of an older generation reach a live reader any more. Returns whether anything was purged.
     pub(super) fn purge_before(&mut self, generation: u32) -> bool {
-        self.ports.iter_mut().fold(false, |purged, port| port.purge_before(generation) || purged)
+        // Each of them, whatever the one before said.
+        let purged = self.ports.iter_mut().map(|port| port.purge_before(generation));
+        purged.filter(|&purged| purged).count() > 0
     }
 
     pub(super) fn offer_video(&mut self, mut unit: VideoUnit, samples: u64, now: Instant) {

@@ -74,13 +74,13 @@ impl Show {
         self
     }
 
+    /// Attaches an outlet that holds all of a test: a machine that is busy with other tests must lose nothing.
     pub(crate) fn attach(&self) -> Outlet {
-        self.performance.attach(OutletOptions::default()).expect("it is open")
+        self.attach_as(OutletKind::Live)
     }
 
-    /// Attaches an outlet that holds all of a test unread.
-    pub(crate) fn attach_roomy(&self, kind: OutletKind) -> Outlet {
-        self.performance.attach(OutletOptions { kind, max_queued: Some(2_000) }).expect("it is open")
+    pub(crate) fn attach_as(&self, kind: OutletKind) -> Outlet {
+        self.performance.attach(OutletOptions { kind, max_queued: Some(4_000) }).expect("it is open")
     }
 
     pub(crate) fn speak(&self, audio: &Arc<[i16]>) -> UtteranceId {
@@ -148,8 +148,9 @@ pub(crate) fn videos(units: &[Unit]) -> Vec<&VideoUnit> {
     units.iter().filter_map(|unit| if let Unit::Video(unit) = unit { Some(unit) } else { None }).collect()
 }
 
-/// Decodes access units with ffmpeg, strictly, and compares how many pictures come out.
-pub(crate) fn assert_decodes(units: &[Unit]) {
+/// Decodes access units with ffmpeg, strictly, and compares how many pictures come out. Returns their luma, 96 by 96 bytes
+/// each; nothing where there is no ffmpeg.
+pub(crate) fn assert_decodes(units: &[Unit]) -> Vec<Vec<u8>> {
     let videos = videos(units);
     assert!(videos.first().is_some_and(|unit| unit.idr), "a stream begins with an IDR");
     let mut file = tempfile::Builder::new().suffix(".h264").tempfile().expect("a place for a file");
@@ -164,9 +165,20 @@ pub(crate) fn assert_decodes(units: &[Unit]) {
         .output();
     let Ok(output) = output else {
         eprintln!("SKIPPED: there is no ffmpeg to decode with; install it to check streams");
-        return;
+        return Vec::new();
     };
     let complaints = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && complaints.is_empty(), "ffmpeg says: {complaints}");
-    assert_eq!(output.stdout.len() / (96 * 96), videos.len(), "every access unit is one picture");
+    let pictures: Vec<Vec<u8>> = output.stdout.chunks_exact(96 * 96).map(<[u8]>::to_vec).collect();
+    assert_eq!(pictures.len(), videos.len(), "every access unit is one picture");
+    pictures
+}
+
+/// How much each picture differs from the one before: the mean difference of luma.
+pub(crate) fn changes(pictures: &[Vec<u8>]) -> Vec<f64> {
+    let change = |pair: &[Vec<u8>]| {
+        let sum: u64 = pair[0].iter().zip(&pair[1]).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        sum as f64 / pair[0].len() as f64
+    };
+    pictures.windows(2).map(change).collect()
 }

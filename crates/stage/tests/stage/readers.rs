@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use footlight_stage::{OutletOptions, StageEvent, Unit};
 
-use crate::house::{Show, assert_decodes, null_stage, read_for, read_until, spec, speech, stage, videos};
+use crate::house::{Show, assert_decodes, changes, null_stage, read_for, read_until, spec, speech, stage, videos};
 
 #[test]
 fn a_slow_reader_loses_whole_units_and_goes_on_at_an_idr() {
@@ -48,6 +48,31 @@ fn whoever_joins_begins_with_an_idr_in_idle_in_speech_and_after() {
     // Through settling and back into the loop, for more than one of its groups.
     seen.extend(read_for(&mut first, Duration::from_millis(1_500)));
     assert_decodes(&seen);
+}
+
+#[test]
+fn the_picture_never_jumps_between_idle_and_speech() {
+    let show = Show::open(stage(), spec(25)).unlimited();
+    let mut outlet = show.attach();
+    let mut units = Vec::new();
+    for _ in 0..3 {
+        units.extend(read_for(&mut outlet, Duration::from_millis(370)));
+        let id = show.speak(&speech("hello.wav")[..40_000].into());
+        units.extend(read_for(&mut outlet, Duration::from_millis(400)));
+        show.performance.pause().expect("it is open");
+        units.extend(read_for(&mut outlet, Duration::from_millis(200)));
+        show.performance.resume().expect("it is open");
+        units.extend(read_for(&mut outlet, Duration::from_millis(1_400)));
+        show.wait_for_end_of(id);
+    }
+    let changes = changes(&assert_decodes(&units));
+    // Every IDR is a little sharper than the picture before it. What the loop does by itself is the measure.
+    let pairs =
+        videos(&units).windows(2).map(|pair| (pair[0].active || pair[1].active, pair[1].idr)).collect::<Vec<_>>();
+    let of_loop = pairs.iter().zip(&changes).filter(|((active, idr), _)| !active && *idr);
+    let usual = of_loop.map(|(_, change)| *change).fold(0.0, f64::max);
+    let most = changes.iter().copied().fold(0.0, f64::max);
+    assert!(most <= usual * 1.5, "a change of {most} where the loop's own IDRs make {usual}");
 }
 
 #[test]

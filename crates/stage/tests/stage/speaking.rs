@@ -16,7 +16,7 @@ fn every_rate_counts_exactly_the_frames_that_the_audio_fills() {
         .into_iter()
         .map(|fps| {
             let show = Show::open(stage(), spec(fps)).unlimited();
-            let outlet = show.attach_roomy(OutletKind::Live);
+            let outlet = show.attach();
             let id = show.speak(&audio);
             (fps, show, outlet, id)
         })
@@ -187,7 +187,7 @@ fn a_replacement_ends_what_it_replaces() {
 fn live_speech_is_spoken_as_it_arrives_and_ends_when_it_stops() {
     let audio: Arc<[i16]> = speech("hello.wav")[..67_200].into();
     let show = Show::open(stage(), spec(25)).unlimited();
-    let mut outlet = show.attach_roomy(OutletKind::Live);
+    let mut outlet = show.attach();
     let id = UtteranceId(Uuid::now_v7());
     let feed = show.performance.live(id).expect("it is open");
     let begun = std::time::Instant::now();
@@ -256,7 +256,7 @@ fn a_recording_holds_active_frames_alone_without_gaps() {
         let audio: Arc<[i16]> = speech("hello.wav")[..30_000].into();
         let show = Show::open(stage(), spec(fps)).unlimited();
         let _watcher = show.attach();
-        let mut recording = show.attach_roomy(OutletKind::ActiveOnly);
+        let mut recording = show.attach_as(OutletKind::ActiveOnly);
         for pause_ms in [50, 700, 120] {
             let id = show.speak(&audio);
             show.wait_for_end_of(id);
