@@ -10,8 +10,8 @@ use serde_json::json;
 use crate::json::{Credits, Instant};
 use crate::problem::{Code, Problem};
 
-/// Retry at once would find the store as it was; ten seconds would keep people waiting after a short failure.
-const STORE_RETRY_S: u64 = 2;
+/// At once the store would be as it was, and sessions as many; ten seconds would keep people waiting for nothing.
+const RETRY_S: u64 = 2;
 /// Where another node is likely to take the call.
 const DRAINING_RETRY_S: u64 = 5;
 
@@ -32,7 +32,7 @@ impl From<NodeError> for Problem {
                 .with("used", used)
                 .with("total", total),
             NodeError::TooManySessions { limit } => {
-                Self::new(Code::TooManySessions, detail).retry_after(STORE_RETRY_S).with("limit", limit)
+                Self::new(Code::TooManySessions, detail).retry_after(RETRY_S).with("limit", limit)
             }
             NodeError::CreditsExhausted { available, needed } => Self::new(Code::CreditsExhausted, detail)
                 .with("available", json!(Credits(available)))
@@ -73,9 +73,11 @@ impl From<Refusal> for Problem {
             Refusal::NameTaken => NodeError::NameTaken.into(),
             Refusal::UnknownGrant | Refusal::UnknownJob => Self::new(Code::UnknownThing, detail),
             Refusal::JobClosed { .. } => Self::new(Code::WrongState, detail),
-            Refusal::TopUpExpires | Refusal::NoPeriod => Self::field("/expires_at", detail),
+            Refusal::TopUpExpires | Refusal::NoPeriod => {
+                Self::new(Code::InvalidField, detail.clone()).at("/expires_at", detail)
+            }
             Refusal::AlreadyExpired { expires_at } => {
-                Self::field("/expires_at", format!("{} is past: give a later one", Instant(expires_at)))
+                Self::field("/expires_at", format!("is {}, which is past: give a later one", Instant(expires_at)))
             }
             Refusal::OutOfRange { .. } => Self::new(Code::InvalidField, detail),
             // Between nodes and the ledger alone: a client never sends request numbers or epochs.
@@ -90,18 +92,18 @@ impl From<StoreError> for Problem {
             StoreError::Unreachable { .. } => {
                 tracing::warn!(%error, "a request failed because the store cannot be reached");
                 Self::new(Code::StoreUnreachable, "the store cannot be reached; try again in a moment")
-                    .retry_after(STORE_RETRY_S)
+                    .retry_after(RETRY_S)
             }
             // What the store says names its paths and hosts: for the log, not for clients.
             StoreError::Refused { .. } | StoreError::ClockSkew { .. } => {
                 tracing::error!(%error, "a request failed because the store refuses");
                 Self::new(Code::StoreUnreachable, "the store takes nothing at the moment; the operator's log says why")
-                    .retry_after(STORE_RETRY_S)
+                    .retry_after(RETRY_S)
             }
             StoreError::NoAccount { .. } => Self::new(Code::UnknownAccount, error.to_string()),
             StoreError::Contended { .. } => {
                 Self::new(Code::StoreUnreachable, "the account is too busy; nothing was changed, try again in a moment")
-                    .retry_after(STORE_RETRY_S)
+                    .retry_after(RETRY_S)
             }
             StoreError::Corrupt { .. } => Self::internal(error),
         }
@@ -113,7 +115,7 @@ impl From<StageError> for Problem {
         let detail = error.to_string();
         match error {
             StageError::UnknownAvatar { .. } => Self::new(Code::UnknownAvatar, detail.clone()).at("/avatar", detail),
-            StageError::FrameRate { .. } => Self::field("/fps", detail),
+            StageError::FrameRate { .. } => Self::new(Code::InvalidField, detail.clone()).at("/fps", detail),
             StageError::QueueFull { queued_ms, limit_ms, .. } => {
                 NodeError::AudioQueueFull { queued_ms, limit_ms }.into()
             }

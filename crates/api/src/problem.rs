@@ -142,7 +142,7 @@ pub struct Fault {
     #[schema(example = "/fps")]
     pub pointer: String,
     /// What is wrong there.
-    #[schema(example = "must be 20, 25, 30 or 50")]
+    #[schema(example = "is 24; choose 20, 25, 30 or 50")]
     pub detail: String,
 }
 
@@ -175,12 +175,12 @@ impl Problem {
         Self::new(Code::Internal, "something went wrong here; the log has it under this answer's x-request-id")
     }
 
-    /// A value that is not possible, and where it stands.
+    /// A value that is not possible, and where it stands. `detail` goes on after the name: `must be 1 to 200`.
     #[must_use]
     pub fn field(pointer: impl Into<String>, detail: impl Into<String>) -> Self {
         let (pointer, detail) = (pointer.into(), detail.into());
         let name = pointer.trim_start_matches('/').replace('/', ".");
-        let mut problem = Self::new(Code::InvalidField, format!("{name}: {detail}"));
+        let mut problem = Self::new(Code::InvalidField, format!("`{name}` {detail}"));
         problem.errors.push(Fault { pointer, detail });
         problem
     }

@@ -12,13 +12,15 @@ mod seats;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use actix_ws::{CloseCode, CloseReason};
+use footlight_actors::{Caller, Node, NodeError};
 use footlight_media::decode::PcmFormat;
-use footlight_stage::{OutletKind, OutletOptions};
+use footlight_session::SessionId;
+use footlight_stage::{Outlet, OutletKind, OutletOptions};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
@@ -35,6 +37,10 @@ pub(crate) use seats::{Seat, Seats};
 
 /// Replies that wait for a client. One that sends commands and reads no answers is closed beyond it.
 const REPLIES_MAX: usize = 64;
+
+/// How long an upgrade waits for its session to start, and how often it looks.
+const START_PATIENCE: Duration = Duration::from_secs(10);
+const START_POLL: Duration = Duration::from_millis(2);
 
 /// Which media a client wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ToSchema)]
@@ -124,7 +130,9 @@ pub(crate) async fn open(
     }
     let outlet = match query.media {
         Media::None => None,
-        Media::All | Media::Video | Media::Audio => Some(state.node.attach(who, session, outlet_options).await?),
+        Media::All | Media::Video | Media::Audio => {
+            Some(attach_when_started(&state.node, who, session, outlet_options).await?)
+        }
     };
     let (response, socket, messages) = actix_ws::handle(&request, payload)
         .map_err(|error| Problem::new(Code::WebsocketExpected, format!("the upgrade is not valid: {error}")))?;
@@ -150,6 +158,22 @@ pub(crate) async fn open(
     Ok(response)
 }
 
+/// Attaches to a session, waiting for one that was created a moment ago to be ready.
+async fn attach_when_started(
+    node: &Node,
+    who: Caller,
+    session: SessionId,
+    options: OutletOptions,
+) -> Result<Outlet, NodeError> {
+    let deadline = Instant::now() + START_PATIENCE;
+    loop {
+        match node.attach(who, session, options).await {
+            Err(NodeError::WrongState { .. }) if Instant::now() < deadline => tokio::time::sleep(START_POLL).await,
+            attached => return attached,
+        }
+    }
+}
+
 async fn serve(
     seat: Seat,
     socket: actix_ws::Session,
@@ -163,7 +187,7 @@ async fn serve(
     };
     // A client that reads nothing does not read the close either: it is given a moment, then dropped.
     if let Some(reason) = reason {
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(1), socket.close(Some(reason))).await;
+        let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(reason))).await;
     }
     drop(seat);
 }

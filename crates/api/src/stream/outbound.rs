@@ -81,7 +81,7 @@ impl Outbound {
                         return Some(close(CloseCode::Normal, format!("the session is over: {reason}")));
                     }
                 }
-                Next::Event(None) => return Some(close(CloseCode::Normal, "the session is over")),
+                Next::Event(None) => return Some(close(CloseCode::Away, "the node lets the session go")),
                 Next::Unit(Some(unit)) => {
                     if let Some(message) = envelope.seal(&unit) {
                         let now = Instant::now();

@@ -1,0 +1,10 @@
+//! The HTTP surface over a real node: in-memory store, null renderer, real sockets on free ports.
+
+mod admin;
+mod auth;
+mod bad_input;
+mod harness;
+mod idempotency;
+mod isolation;
+mod shapes;
+mod stream;
