@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use footlight_ledger::{AccountId, BootId, Command, EndReason, Outcome, Refusal, SessionId, SliceAnswer, Units};
+use footlight_ledger::{
+    AccountId, BootId, Command, EndReason, Outcome, Refusal, SessionId, SliceAnswer, Tab, Touched, Units,
+};
 use footlight_session::{SessionRecord, SessionState};
 use footlight_store::StoreError;
 use footlight_store::progress::ProgressWriter;
