@@ -35,7 +35,7 @@ pub(crate) struct Link {
 enum Source {
     Single(Client),
     Sentinel(Box<Mutex<SentinelClient>>),
-    Cluster(ClusterClient, Client),
+    Cluster(Box<ClusterClient>, Client),
 }
 
 #[derive(Clone)]
@@ -209,7 +209,7 @@ fn source(address: &Address, limits: Limits) -> RedisResult<Source> {
                 .connection_timeout(limits.connect)
                 .response_timeout(limits.response)
                 .build()?;
-            Source::Cluster(cluster, Client::open(nodes[0].as_str())?)
+            Source::Cluster(Box::new(cluster), Client::open(nodes[0].as_str())?)
         }
     })
 }

@@ -104,15 +104,16 @@ impl LedgerDesk {
     /// What the store said.
     pub async fn open_account(&self, account: AccountId, limits: Limits) -> Result<Account, StoreError> {
         let ground = &self.ground;
-        let opened = Account::open(account, (ground.clock)(), limits);
         let mut last = StoreError::unreachable("not tried");
         for _ in 0..ground.options.tries_max {
+            let now = (ground.clock)();
+            let opened = Account::open(account, now, limits);
             let mut books = Books::new(opened.clone());
             let commit = Commit {
                 expected: None,
                 next: Version { counter: 1, commit: (ground.commit_ids)() },
                 recent: Vec::new(),
-                now: (ground.clock)(),
+                now,
                 changes: books.take_changes(),
                 touched: Touched::default(),
                 due: Vec::new(),
@@ -126,8 +127,8 @@ impl LedgerDesk {
                     return Ok(there.books.account);
                 }
                 Ok(CommitOutcome::NoAccount) => unreachable!("a commit without an expected version creates"),
-                // The next try meets what this one may have written, as a conflict.
-                Err(error) if error.is_transport() => last = error,
+                // The next try meets what this one may have written, as a conflict; and it has a fresh time.
+                Err(error) if error.is_transport() || matches!(error, StoreError::ClockSkew { .. }) => last = error,
                 Err(error) => return Err(error),
             }
         }

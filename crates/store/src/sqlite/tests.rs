@@ -77,7 +77,7 @@ async fn an_unreadable_account_fails_alone() {
     store
         .writer
         .call(move |connection| {
-            let row = rusqlite::params![account.0.as_bytes(), [0; 16], [0; 0], [1, 0xc1]];
+            let row = rusqlite::params![account.0.as_bytes(), [0_u8; 16], [0_u8; 0], [1_u8, 0xc1]];
             connection.execute(
                 "INSERT INTO accounts (id, counter, commit_id, recent, doc) VALUES (?1, 1, ?2, ?3, ?4)",
                 row,
