@@ -27,6 +27,7 @@ pub(crate) struct DirectoryWriter {
 }
 
 struct Shared {
+    cards: Arc<Cards>,
     pending: Mutex<Pending>,
     work: Notify,
     written: Notify,
@@ -55,8 +56,9 @@ pub(crate) enum Finality {
 impl DirectoryWriter {
     /// Starts the writer on the runtime that this is called in.
     pub(crate) fn start(store: Arc<dyn Store>, cards: Arc<Cards>, metrics: Arc<Metrics>) -> Self {
-        let shared = Arc::new(Shared { pending: Mutex::default(), work: Notify::new(), written: Notify::new() });
-        tokio::spawn(write_for_ever(Arc::downgrade(&shared), store, cards, metrics));
+        let (pending, work, written) = (Mutex::default(), Notify::new(), Notify::new());
+        let shared = Arc::new(Shared { cards, pending, work, written });
+        tokio::spawn(write_for_ever(Arc::downgrade(&shared), store, metrics));
         Self { shared }
     }
 
@@ -64,6 +66,12 @@ impl DirectoryWriter {
     pub(crate) fn put(&self, record: SessionRecord, finality: Finality) {
         self.shared.pending.lock().records.insert(record.id, Waiting { record, finality });
         self.shared.work.notify_one();
+    }
+
+    /// Writes nothing more of a session that belongs to another node now, and forgets it.
+    pub(crate) fn forget(&self, session: SessionId) {
+        self.shared.pending.lock().records.remove(&session);
+        self.shared.cards.remove(session);
     }
 
     /// Waits until everything is written, but no longer than `deadline`.
@@ -85,12 +93,7 @@ impl DirectoryWriter {
     }
 }
 
-async fn write_for_ever(
-    shared: std::sync::Weak<Shared>,
-    store: Arc<dyn Store>,
-    cards: Arc<Cards>,
-    metrics: Arc<Metrics>,
-) {
+async fn write_for_ever(shared: std::sync::Weak<Shared>, store: Arc<dyn Store>, metrics: Arc<Metrics>) {
     loop {
         let Some(shared) = shared.upgrade() else { return };
         let batch = shared.take();
@@ -100,7 +103,7 @@ async fn write_for_ever(
             continue;
         }
         let results = join_all(batch.iter().map(|waiting| store.put_session(waiting.record.clone()))).await;
-        let failed = shared.take_in(batch, results, &cards, &metrics);
+        let failed = shared.take_in(batch, results, &metrics);
         shared.written.notify_waiters();
         if failed {
             tokio::time::sleep(RETRY_AFTER).await;
@@ -118,13 +121,7 @@ impl Shared {
     }
 
     /// Forgets what was written for the last time, and keeps what could not be written. Returns whether any could not.
-    fn take_in(
-        &self,
-        batch: Vec<Waiting>,
-        results: Vec<Result<(), StoreError>>,
-        cards: &Cards,
-        metrics: &Metrics,
-    ) -> bool {
+    fn take_in(&self, batch: Vec<Waiting>, results: Vec<Result<(), StoreError>>, metrics: &Metrics) -> bool {
         let mut failed = false;
         let mut pending = self.pending.lock();
         pending.in_flight = 0;
@@ -132,7 +129,7 @@ impl Shared {
             match result {
                 Ok(()) => {
                     if waiting.finality == Finality::Last {
-                        cards.remove(waiting.record.id);
+                        self.cards.remove(waiting.record.id);
                     }
                 }
                 Err(error) => {

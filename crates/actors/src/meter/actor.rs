@@ -103,6 +103,7 @@ impl MeterActor {
                 line.bell.heard();
                 line.clock.ask();
             }
+            Word::Speak => line.clock.speak(),
             Word::Silence => line.clock.fall_silent(now, self.options.hold_after_speech),
             Word::Release => line.clock.fall_silent(now, Duration::ZERO),
             Word::End(reason) => line.clock.end(&line.gate, reason),

@@ -168,6 +168,11 @@ impl MeterLine {
         }
     }
 
+    /// Frames flow: the slice is in use.
+    pub fn speak(&self) {
+        self.say(Word::Speak);
+    }
+
     /// Nothing is said for now: the slice is kept for a while, a wish is dropped.
     pub fn silence(&self) {
         self.say(Word::Silence);

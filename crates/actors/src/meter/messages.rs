@@ -33,6 +33,8 @@ pub(super) enum Word {
     Want,
     /// The ask mark was passed, or the slice is spent.
     Ask,
+    /// Frames flow.
+    Speak,
     /// It fell silent: keep the slice for a while.
     Silence,
     /// It fell silent: give the slice back.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use footlight_ledger::{AccountId, Command, Outcome, PauseReason, SecretId, SessionId, Units};
+use footlight_ledger::{AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, Units};
 use footlight_session::Input;
 use footlight_store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
@@ -71,7 +71,8 @@ async fn watch_store(node: Weak<Inner>) {
     }
 }
 
-/// Ends overdue sessions of engines that are gone, settled at what they last reported.
+/// Ends overdue sessions of engines that are gone, settled at what they last reported, and gives back what overdue jobs
+/// hold.
 async fn sweep(node: &Inner) -> Result<(), StoreError> {
     let overdue = node.parts.store.list_overdue((node.parts.clock)(), SWEEP_AT_ONCE).await?;
     let mut by_account: BTreeMap<AccountId, Vec<(SessionId, Units)>> = BTreeMap::new();
@@ -81,8 +82,13 @@ async fn sweep(node: &Inner) -> Result<(), StoreError> {
             by_account.entry(account).or_default().push((session, 0));
         }
     }
-    let commands = by_account.into_iter().map(|(account, sessions)| (account, Command::Sweep { sessions }));
-    for outcome in node.parts.desk.submit_many(commands.collect()).await {
+    let mut jobs_by_account: BTreeMap<AccountId, Vec<JobId>> = BTreeMap::new();
+    for (account, job) in node.parts.store.list_overdue_jobs((node.parts.clock)(), SWEEP_AT_ONCE).await? {
+        jobs_by_account.entry(account).or_default().push(job);
+    }
+    let sessions = by_account.into_iter().map(|(account, sessions)| (account, Command::Sweep { sessions }));
+    let jobs = jobs_by_account.into_iter().map(|(account, jobs)| (account, Command::SweepJobs { jobs }));
+    for outcome in node.parts.desk.submit_many(sessions.chain(jobs).collect()).await {
         if let Outcome::Swept { ended } = outcome? {
             node.metrics.swept.inc_by(ended.len() as u64);
         }

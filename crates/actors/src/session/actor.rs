@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
-use footlight_ledger::Pricing;
+use footlight_ledger::{EndReason, Pricing};
 use footlight_session::meter::Notice;
 use footlight_session::{Input, Moment, SessionMachine, SessionRules, UtteranceId};
 use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
@@ -51,6 +51,8 @@ pub(crate) struct SessionActor {
     /// Counts its wishes for a speaking slot.
     pub(super) slot_wish: u64,
     pub(super) holds_slot: bool,
+    /// The session has another owner, whose record stands.
+    pub(super) is_fenced: bool,
     timer: Option<(Moment, SpawnHandle)>,
     stop_waiters: Vec<oneshot::Sender<()>>,
     /// Set once nothing of it is left to do; if it is dropped without, it panicked.
@@ -67,6 +69,7 @@ impl SessionActor {
             audio: HashMap::new(),
             slot_wish: 0,
             holds_slot: false,
+            is_fenced: false,
             timer: None,
             stop_waiters: Vec::new(),
             finished: false,
@@ -114,7 +117,11 @@ impl SessionActor {
     /// The last settlement is in the store, or there is nothing to settle.
     fn settled(&mut self, ctx: &mut Context<Self>) {
         self.finished = true;
-        self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        if self.is_fenced {
+            self.parts.directory.forget(self.parts.card.id);
+        } else {
+            self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        }
         self.parts.card.set_addr(None);
         for waiter in self.stop_waiters.drain(..) {
             // Whoever stopped it may have stopped waiting.
@@ -158,8 +165,11 @@ impl Drop for SessionActor {
         }
         tracing::error!(session = %self.parts.card.id, "the session's actor died; the session ends");
         self.parts.metrics.restarts.with_label_values(&["session_actor"]).inc();
+        if self.holds_slot {
+            self.parts.supervisor.free_slot(self.parts.seat.weight_milli());
+        }
         if let Some(line) = &self.line {
-            line.end(footlight_ledger::EndReason::RendererFailed);
+            line.end(EndReason::RendererFailed);
         }
         self.parts.supervisor.bury(Arc::clone(&self.parts.card));
     }
@@ -263,6 +273,7 @@ impl Handler<MeterNotice> for SessionActor {
             Notice::GrantedLast { units } => self.feed(Input::GrantedLast(units), ctx),
             Notice::Refused(reason) => self.feed(Input::Refused(reason), ctx),
             Notice::Lost(reason) => {
+                self.is_fenced = reason == EndReason::NodeLost;
                 self.feed(Input::Lost(reason), ctx);
                 self.settled(ctx);
             }

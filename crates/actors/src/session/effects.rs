@@ -106,6 +106,7 @@ impl SessionActor {
         let Some(line) = &self.line else { return };
         match order {
             MeterOrder::Want => line.want(),
+            MeterOrder::Speak => line.speak(),
             MeterOrder::Silence => line.silence(),
             MeterOrder::Release => line.release(),
             MeterOrder::End(reason) => {
@@ -139,7 +140,7 @@ impl SessionActor {
         };
         let changes_record = matches!(kind, SessionEventKind::StateChanged { .. } | SessionEventKind::Ended { .. });
         self.parts.card.tell((self.parts.wall)(), kind);
-        if changes_record {
+        if changes_record && !self.is_fenced {
             self.parts.directory.put(self.parts.card.record(), Finality::MoreFollows);
         }
     }

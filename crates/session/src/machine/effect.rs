@@ -28,6 +28,8 @@ pub enum StageOrder {
 pub enum MeterOrder {
     /// Get a slice.
     Want,
+    /// Frames flow: do not take the slice away as one that is not used.
+    Speak,
     /// Nothing is said for now: keep the slice for a while, drop a wish.
     Silence,
     /// Give the slice back now, drop a wish.

@@ -280,6 +280,7 @@ impl SessionMachine {
 
     fn started_speaking(&mut self, effects: &mut Effects) {
         self.stage_waits = false;
+        effects.meter(MeterOrder::Speak);
         if self.state == State::Idle {
             self.state = State::Running;
             if self.rules.slots == SlotPolicy::OnDemand && self.slot == Slot::None {

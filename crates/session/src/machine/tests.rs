@@ -87,7 +87,7 @@ fn speech_asks_for_a_slice_runs_with_one_and_keeps_it_a_while() {
     assert_eq!(stand.public(), SessionState::Idle);
     stand.feed(Input::Granted);
     assert_eq!(stand.public(), SessionState::Running);
-    stand.feed(Input::StartedSpeaking);
+    assert_eq!(meter_orders(&stand.feed(Input::StartedSpeaking)), [MeterOrder::Speak]);
     assert_eq!(meter_orders(&stand.feed(Input::FellSilent)), [MeterOrder::Silence]);
     assert_eq!(stand.public(), SessionState::Idle);
 }

@@ -20,6 +20,9 @@ pub struct SliceClockOptions {
 
 /// The part of a slice after which the next one is asked for, so that speech never waits at the boundary.
 const ASK_AFTER_PERCENT: u64 = 75;
+/// An answer that takes longer than this counts as none for the time being: speech that has earned its grace does not
+/// stop for a store that is slow to say that it is away.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// The first pause after a failed attempt; each further one is twice as long.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 /// The longest pause: a store that is back is noticed this soon even if nobody says so.
@@ -491,13 +494,10 @@ impl SliceClock {
 
     /// No answer from the store: grace for who had a slice and may have another, none for who asks for its first.
     fn store_is_away(&mut self, now: Moment, gate: &SliceGate, options: &SliceClockOptions) -> Option<Notice> {
-        match &mut self.stance {
+        match self.stance {
             Stance::Waiting { told: None } => self.wait(gate, PauseReason::StoreUnreachable),
-            Stance::Holding { last: false, in_grace, .. } if self.last_good.plus(options.grace) > now => {
-                if !*in_grace {
-                    *in_grace = true;
-                    gate.set_limit(self.slice_end.saturating_add(self.grace_units));
-                }
+            Stance::Holding { last: false, .. } if self.last_good.plus(options.grace) > now => {
+                self.open_grace(gate);
                 None
             }
             Stance::Holding { .. } if gate.remaining() > 0 && self.last_good.plus(options.grace) > now => None,
@@ -506,12 +506,34 @@ impl SliceClock {
         }
     }
 
-    /// Ends a grace that has lasted too long; to be called when [`SliceClock::next_deadline`] has come.
+    fn open_grace(&mut self, gate: &SliceGate) {
+        if let Stance::Holding { in_grace, .. } = &mut self.stance
+            && !std::mem::replace(in_grace, true)
+        {
+            gate.set_limit(self.slice_end.saturating_add(self.grace_units));
+        }
+    }
+
+    /// Begins a grace when an answer takes too long, and ends one that has lasted too long; to be called when
+    /// [`SliceClock::next_deadline`] has come.
     pub fn check_grace(&mut self, now: Moment, gate: &SliceGate, options: &SliceClockOptions) -> Option<Notice> {
-        let is_over = self.flight.is_some() && self.last_good.plus(options.grace) <= now;
-        match self.stance {
-            Stance::Holding { .. } if is_over => self.wait(gate, PauseReason::StoreUnreachable),
-            _ => None,
+        if !self.is_holding() || self.flight.is_none() {
+            return None;
+        }
+        if self.last_good.plus(options.grace) <= now {
+            return self.wait(gate, PauseReason::StoreUnreachable);
+        }
+        if self.patience_ends() <= now {
+            self.open_grace(gate);
+        }
+        None
+    }
+
+    /// When the answer that is out has taken too long; never for who has no grace, or is in it.
+    fn patience_ends(&self) -> Moment {
+        match (self.stance, self.flight) {
+            (Stance::Holding { last: false, in_grace: false, .. }, Some(flight)) => flight.first_sent.plus(PATIENCE),
+            _ => Moment::NEVER,
         }
     }
 
@@ -523,7 +545,7 @@ impl SliceClock {
             _ => Moment::NEVER,
         };
         if let Some(flight) = self.flight {
-            return flight.retry_at.unwrap_or(Moment::NEVER).min(grace_end);
+            return flight.retry_at.unwrap_or(Moment::NEVER).min(grace_end).min(self.patience_ends());
         }
         match self.stance {
             Stance::Closed => Moment::NEVER,

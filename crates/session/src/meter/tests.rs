@@ -248,6 +248,21 @@ fn a_grace_ends_and_the_session_goes_on_when_the_store_is_back() {
 }
 
 #[test]
+fn an_answer_that_is_slow_to_come_stops_nobody_who_has_grace() {
+    let mut stand = Stand::speaking_up_to(100, Verdict::Granted);
+    stand.speak(75);
+    let request = stand.expect(SLICE);
+    assert_eq!(stand.speak(100), 25);
+    assert_eq!(stand.clock.next_deadline(false, &OPTIONS), stand.now.plus(Duration::from_secs(1)));
+    stand.wait(1_000);
+    assert_eq!(stand.clock.check_grace(stand.now, &stand.gate, &OPTIONS), None);
+    assert_eq!(stand.speak(100), 100);
+    assert_eq!(stand.settled(request, Verdict::Granted, 175), None);
+    let fresh = stand.expect(SLICE);
+    assert_eq!(fresh.units, 200, "what grace used is told at once");
+}
+
+#[test]
 fn there_is_no_grace_after_a_last_slice_nor_before_a_first() {
     let mut stand = Stand::speaking_up_to(75, Verdict::Final);
     assert_eq!(stand.speak(100), 75);
