@@ -81,8 +81,8 @@ fn animate_gives_one_line_a_frame_by_the_standard_names() {
 fn render_makes_a_video_of_exactly_the_speech() {
     let directory = tempfile::tempdir().expect("a temporary directory can be made");
     let video = directory.path().join("hello.mp4");
-    let arguments = ["render", &speech("hello.wav").to_string_lossy(), "-o", &video.to_string_lossy(), "--json"];
-    let output = footlight(&arguments);
+    let hello = speech("hello.wav");
+    let output = footlight(&["render", &hello.to_string_lossy(), "-o", &video.to_string_lossy(), "--json"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let made: Value = serde_json::from_slice(&output.stdout).expect("--json prints JSON");
     assert_eq!(made["frames"], 58, "{made}");
