@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Node;
 use crate::card::SessionCard;
 use crate::metrics::REFUSALS;
-use crate::session::{Do, SessionActor, SessionParts};
+use crate::session::{Do, HasStarted, SessionActor, SessionParts};
 use crate::{Caller, CreateSession, NodeError};
 
 /// How long a renderer may take to get ready; what it needs was prepared before.
@@ -101,6 +101,9 @@ impl Node {
         };
         let addr = SessionActor::start_in_arbiter(&inner.arbiters.next(), |_| SessionActor::new(parts));
         card.set_addr(Some(addr.clone()));
+        // Answered once its performance is open, so that whoever gets the session can speak to it and watch it at once.
+        let died = |_| NodeError::Internal { detail: "the session's actor did not start".to_owned() };
+        addr.send(HasStarted).await.map_err(died)?;
         if inner.supervisor.is_draining() {
             // The drain began while this was under way, and did not see it.
             addr.do_send(Do(Input::Hold(PauseReason::NodeDraining)));

@@ -12,7 +12,7 @@ use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, 
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
-use super::messages::{DeadlineCame, Do, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession};
+use super::messages::{DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession};
 use crate::NodeError;
 use crate::card::SessionCard;
 use crate::directory::{DirectoryWriter, Finality};
@@ -181,6 +181,12 @@ impl Handler<Do> for SessionActor {
     fn handle(&mut self, message: Do, ctx: &mut Self::Context) {
         self.feed(message.0, ctx);
     }
+}
+
+impl Handler<HasStarted> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: HasStarted, _: &mut Self::Context) {}
 }
 
 impl Handler<Speak> for SessionActor {

@@ -14,6 +14,11 @@ use crate::NodeError;
 #[rtype(result = "()")]
 pub(crate) struct Do(pub(crate) Input);
 
+/// Answered once the actor has started.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct HasStarted;
+
 /// Speak this.
 #[derive(Message)]
 #[rtype(result = "Result<(), NodeError>")]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use footlight_actors::{Caller, CreateSession, Node, NodeOptions, NodeParts, SpeakingSlots, Speech};
+use footlight_actors::{Caller, Capacity, CreateSession, Node, NodeOptions, NodeParts, SpeakingSlots, Speech};
 use footlight_ledger::{
     Account, AccountId, GrantKind, GrantName, Limits, Microcredits, RateCard, SessionId, Terms, Timestamp,
 };
@@ -85,6 +85,18 @@ impl Stand {
         let who = Caller::account(account);
         let record = self.node.create_session(who, create).await.expect("a session");
         Session { node: self.node.clone(), who, id: record.id }
+    }
+
+    /// Room is counted by an actor of its own, so it shows a moment later.
+    pub(crate) async fn until_capacity(&self, is_so: impl Fn(&Capacity) -> bool) -> Capacity {
+        for _ in 0..400 {
+            let capacity = self.node.capacity();
+            if is_so(&capacity) {
+                return capacity;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("the room is {:?}", self.node.capacity());
     }
 
     /// A session's record as the store has it.
