@@ -5,7 +5,7 @@
 use std::f64::consts::TAU;
 
 use footlight_avatar::Weights;
-use footlight_avatar::face::shapes::index_of as shape;
+use footlight_avatar::face::shapes::{JAW_OPEN, index_of as shape};
 
 use crate::{HeadPose, Pose};
 
@@ -54,13 +54,19 @@ pub fn life_at(seed: u64, turn: f64) -> Pose {
 
 /// Lays what is said over what the face does anyway.
 ///
-/// Speech owns the mouth; eyes and head stay the idle life's, and a shape that both move takes the stronger.
+/// Speech owns the mouth, and a shape that both move takes the stronger. With a wide open mouth the head gives a little
+/// and the brows rise: a face that speaks with its lips alone looks like a mask.
 #[must_use]
 pub fn compose(life: &Pose, speech: &Weights) -> Pose {
     let mut pose = *life;
     for (weight, spoken) in pose.weights.0.iter_mut().zip(speech.0) {
         *weight = weight.max(spoken);
     }
+    let open = speech.0[JAW_OPEN].clamp(0.0, 1.0);
+    pose.head.pitch += GIVE_PITCH * open;
+    pose.head.y -= GIVE_UP * open;
+    let brows = &mut pose.weights.0[BROWS];
+    *brows = brows.max(GIVE_BROWS * open);
     pose
 }
 
@@ -71,6 +77,11 @@ const ROLL_MAX: f32 = 0.016;
 /// Pixels of a picture 512 pixels high.
 const SHIFT_MAX: f32 = 2.6;
 const BREATH: f32 = 1.1;
+
+/// What a wide open mouth adds: radians up, pixels up, and a share of raised brows.
+const GIVE_PITCH: f32 = 0.008;
+const GIVE_UP: f32 = 1.2;
+const GIVE_BROWS: f32 = 0.25;
 
 /// Breaths in a loop.
 const BREATHS: f64 = 2.0;
@@ -84,6 +95,7 @@ const FIXATIONS: u32 = 6;
 /// How long the eyes take from one place to the next, in seconds.
 const SACCADE: f64 = 0.05;
 
+const BROWS: usize = shape("browInnerUp");
 const BLINK: [usize; 2] = [shape("eyeBlinkLeft"), shape("eyeBlinkRight")];
 const LOOK_UP: [usize; 2] = [shape("eyeLookUpLeft"), shape("eyeLookUpRight")];
 const LOOK_DOWN: [usize; 2] = [shape("eyeLookDownLeft"), shape("eyeLookDownRight")];
