@@ -9,7 +9,7 @@ use footlight_render::life;
 
 use crate::library::Set;
 use crate::performer::Backstage;
-use crate::scene::Camera;
+use crate::scene::{Camera, Canvases};
 use crate::voice::Voice;
 use crate::worker::Errand;
 use crate::{PerformanceSpec, SAMPLE_RATE, Stage, StageError};
@@ -88,6 +88,7 @@ struct Stream {
 fn measure(set: &Set, backstage: &Backstage, lasting: Duration) -> Result<(u32, Duration), StageError> {
     let library = &backstage.library;
     let babble = babble();
+    let mut canvases = Canvases::default();
     let mut streams = (0..STREAMS)
         .map(|index| {
             Ok(Stream {
@@ -101,13 +102,13 @@ fn measure(set: &Set, backstage: &Backstage, lasting: Duration) -> Result<(u32, 
         .collect::<Result<Vec<_>, StageError>>()?;
     // Not counted: first frames set up encoders, and every one is an IDR.
     for stream in &mut streams {
-        stream.frame(set, &babble)?;
+        stream.frame(set, &babble, &mut canvases)?;
     }
     let begun = Instant::now();
     let mut frames = 0;
     while begun.elapsed() < lasting || frames == 0 {
         for stream in &mut streams {
-            stream.frame(set, &babble)?;
+            stream.frame(set, &babble, &mut canvases)?;
             frames += 1;
         }
     }
@@ -115,7 +116,7 @@ fn measure(set: &Set, backstage: &Backstage, lasting: Duration) -> Result<(u32, 
 }
 
 impl Stream {
-    fn frame(&mut self, set: &Set, babble: &[i16]) -> Result<(), StageError> {
+    fn frame(&mut self, set: &Set, babble: &[i16], canvases: &mut Canvases) -> Result<(), StageError> {
         let from = self.position % (babble.len() - SAMPLE_RATE as usize);
         let samples = (SAMPLE_RATE / set.fps()) as usize;
         self.position += samples;
@@ -127,7 +128,7 @@ impl Stream {
         }
         self.frame += 1;
         let pose = life::compose(&set.life(self.frame), &weights.unwrap_or_default());
-        self.camera.shoot(&pose, false)?;
+        self.camera.shoot(&pose, false, canvases)?;
         let mut packets = Vec::with_capacity(samples / PACKET_SAMPLES + 1);
         self.sound.push_i16(sound, &mut packets)?;
         Ok(())

@@ -7,7 +7,7 @@ use footlight_render::life;
 
 use crate::StageError;
 use crate::library::Set;
-use crate::scene::Camera;
+use crate::scene::{Camera, Canvases};
 
 /// The loop's access units, in closed groups of [`life::GROUP_FRAMES`], each beginning with an IDR: it can be entered
 /// at any group, and left for a live IDR at any frame.
@@ -19,8 +19,9 @@ impl IdleLoop {
     /// Renders and encodes the loop. Takes about 2 ms a frame at 512x512, so some tenths of a second.
     pub(crate) fn make(set: &Set) -> Result<Self, StageError> {
         let mut camera = Camera::new(set)?;
+        let mut canvases = Canvases::default();
         let units = (0..frames(set.fps()))
-            .map(|place| camera.shoot(&set.life(place), begins_group(place)).map(|shot| shot.picture))
+            .map(|place| camera.shoot(&set.life(place), begins_group(place), &mut canvases).map(|shot| shot.picture))
             .collect::<Result<_, _>>()?;
         Ok(Self { units })
     }

@@ -7,7 +7,7 @@ use footlight_render::{Pose, life};
 use crate::blend::Blend;
 use crate::library::{Library, Set};
 use crate::outlet::micros;
-use crate::scene::{Camera, INTO_SPEECH_MS};
+use crate::scene::{Camera, Canvases, INTO_SPEECH_MS};
 use crate::voice::Voice;
 use crate::{AudioUnit, PerformanceSpec, SAMPLE_RATE, Stage, StageError, Unit, VideoUnit};
 
@@ -118,6 +118,7 @@ fn next_weights<'a>(voice: &mut Voice, pieces: &mut impl Iterator<Item = &'a [i1
 /// Pictures and sound of one piece of audio.
 pub(crate) struct Film {
     camera: Camera,
+    canvases: Canvases,
     blend: Blend,
     sound: OpusEncoder,
 }
@@ -126,6 +127,7 @@ impl Film {
     pub(crate) fn new(library: &Library, set: &Set) -> Result<Self, StageError> {
         Ok(Self {
             camera: Camera::new(set)?,
+            canvases: Canvases::default(),
             blend: Blend::from(set.life(0), INTO_SPEECH_MS, set.fps()),
             sound: OpusEncoder::new(library.sound)?,
         })
@@ -133,7 +135,7 @@ impl Film {
 
     fn shoot(&mut self, set: &Set, frame: u64, weights: &Weights) -> Result<VideoUnit, StageError> {
         let pose: Pose = self.blend.apply(&life::compose(&set.life(frame), weights));
-        let picture = self.camera.shoot(&pose, false)?.picture;
+        let picture = self.camera.shoot(&pose, false, &mut self.canvases)?.picture;
         let at = |frame: u64| micros(frame * u64::from(SAMPLE_RATE / set.fps()));
         Ok(VideoUnit {
             data: picture.data,

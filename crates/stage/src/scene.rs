@@ -9,7 +9,7 @@ use footlight_avatar::Weights;
 use footlight_media::EncodedVideo;
 use footlight_render::{Pose, life};
 
-pub(crate) use self::camera::{Camera, CameraPool};
+pub(crate) use self::camera::{Camera, CameraPool, Canvases};
 use crate::StageError;
 use crate::blend::Blend;
 use crate::idle::{begins_group, next_group};
@@ -79,7 +79,7 @@ impl Scene {
             live.speaking = true;
             live.blend = Blend::from(live.shown, INTO_SPEECH_MS, fps);
         }
-        let picture = live.shoot(&target, force_idr, props.stats)?;
+        let picture = live.shoot(&target, force_idr, props)?;
         self.place += 1;
         Ok(picture)
     }
@@ -102,7 +102,7 @@ impl Scene {
                 live.speaking = false;
                 live.blend = Blend::from(live.shown, INTO_REST_MS, fps);
             }
-            live.shoot(&target, force_idr, props.stats)?
+            live.shoot(&target, force_idr, props)?
         };
         self.place += 1;
         Ok(picture)
@@ -124,7 +124,7 @@ impl Scene {
             Source::Live(live) => {
                 let pose = self.stand.set.life(self.place);
                 live.blend = Blend::NONE;
-                live.shoot(&pose, true, props.stats)?
+                live.shoot(&pose, true, props)?
             }
         };
         self.strike(props);
@@ -172,11 +172,11 @@ impl Scene {
 }
 
 impl Live {
-    fn shoot(&mut self, target: &Pose, force_idr: bool, stats: &WorkerStats) -> Result<EncodedVideo, StageError> {
+    fn shoot(&mut self, target: &Pose, force_idr: bool, props: &mut Props<'_>) -> Result<EncodedVideo, StageError> {
         let pose = self.blend.apply(target);
-        let shot = self.camera.shoot(&pose, force_idr || self.broken)?;
-        stats.render.record(shot.render);
-        stats.h264.record(shot.encode);
+        let shot = self.camera.shoot(&pose, force_idr || self.broken, &mut props.cameras.canvases)?;
+        props.stats.render.record(shot.render);
+        props.stats.h264.record(shot.encode);
         self.broken = false;
         self.shown = pose;
         Ok(shot.picture)

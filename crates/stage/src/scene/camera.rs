@@ -28,11 +28,32 @@ pub(crate) enum Camera {
     },
 }
 
-/// The two halves and the frame between them.
+/// The two halves.
 pub(crate) struct Essence {
     renderer: EssenceRenderer,
-    frame: Frame,
     encoder: H264Encoder,
+}
+
+/// The frames between renderers and encoders, one per size. Cameras that take turns share it: what one has written is
+/// still in the processor's cache when it is encoded, and the next one writes over it there.
+#[derive(Default)]
+pub(crate) struct Canvases {
+    frames: Vec<Frame>,
+}
+
+/// Canvases of more sizes than this are not kept.
+const CANVASES_MAX: usize = 8;
+
+impl Canvases {
+    fn of_size(&mut self, width: u32, height: u32) -> &mut Frame {
+        let found = self.frames.iter().position(|frame| (frame.width(), frame.height()) == (width, height));
+        let index = found.unwrap_or_else(|| {
+            self.frames.truncate(CANVASES_MAX - 1);
+            self.frames.insert(0, Frame::black(width, height));
+            0
+        });
+        &mut self.frames[index]
+    }
 }
 
 impl Camera {
@@ -41,13 +62,12 @@ impl Camera {
         let (width, height) = (set.video.width, set.video.height);
         Ok(Self::Essence(Box::new(Essence {
             renderer: EssenceRenderer::new(avatar.clone(), width, height)?,
-            frame: Frame::black(width, height),
             encoder: H264Encoder::new(set.video)?,
         })))
     }
 
     /// Makes one picture.
-    pub(crate) fn shoot(&mut self, pose: &Pose, force_idr: bool) -> Result<Shot, StageError> {
+    pub(crate) fn shoot(&mut self, pose: &Pose, force_idr: bool, canvases: &mut Canvases) -> Result<Shot, StageError> {
         let begun = Instant::now();
         match self {
             Self::Null { started } => {
@@ -57,7 +77,9 @@ impl Camera {
                 Ok(Shot { picture, render: taken, encode: taken })
             }
             Self::Essence(essence) => {
-                let Essence { renderer, frame, encoder } = &mut **essence;
+                let Essence { renderer, encoder } = &mut **essence;
+                let (width, height) = renderer.size();
+                let frame = canvases.of_size(width, height);
                 renderer.render(pose, frame)?;
                 let rendered = Instant::now();
                 let view = I420View::packed(frame.width(), frame.height(), frame.data())?;
@@ -73,6 +95,8 @@ impl Camera {
 #[derive(Default)]
 pub(crate) struct CameraPool {
     spare: HashMap<Looks, Vec<Camera>>,
+    /// What its cameras draw on.
+    pub(crate) canvases: Canvases,
 }
 
 impl CameraPool {
