@@ -48,6 +48,9 @@ pub struct SessionMachine {
     watched: bool,
     /// The stage waits for the gate to open, and says so only once.
     stage_waits: bool,
+    /// Active frames flow, as far as the stage has said. A pause that is lifted before the stage came to it stops
+    /// nothing, and brings no word that anything began again.
+    stage_speaks: bool,
     slot: Slot,
     /// Pauses as soon as it falls silent.
     draining: bool,
@@ -77,6 +80,7 @@ impl SessionMachine {
             unused_since: Some(now),
             watched: false,
             stage_waits: false,
+            stage_speaks: false,
             slot: Slot::None,
             draining: false,
             speech: Speech::default(),
@@ -152,9 +156,15 @@ impl SessionMachine {
                     self.want(effects);
                 }
             }
-            Input::SliceSpent => self.stage_waits = true,
+            Input::SliceSpent => {
+                self.stage_waits = true;
+                self.stage_speaks = false;
+            }
             Input::StartedSpeaking => self.started_speaking(effects),
-            Input::FellSilent => self.fall_silent(effects),
+            Input::FellSilent => {
+                self.stage_speaks = false;
+                self.fall_silent(effects);
+            }
             Input::UtteranceStarted(utterance) => {
                 self.speech.begin(utterance);
                 effects.tell(News::UtteranceStarted(utterance));
@@ -211,6 +221,7 @@ impl SessionMachine {
     fn renderer_failed(&mut self, now: Moment, effects: &mut Effects) {
         self.fall_silent(effects);
         self.stage_waits = false;
+        self.stage_speaks = false;
         self.watched = false;
         if let Some(utterance) = self.speech.take_begun() {
             let failed = Some("the renderer failed".to_owned());
@@ -280,6 +291,7 @@ impl SessionMachine {
 
     fn started_speaking(&mut self, effects: &mut Effects) {
         self.stage_waits = false;
+        self.stage_speaks = true;
         effects.meter(MeterOrder::Speak);
         if self.state == State::Idle {
             self.state = State::Running;
@@ -347,7 +359,8 @@ impl SessionMachine {
                 reasons.retain(|reason| !is_lifted_by_a_slice(*reason));
                 if reasons.is_empty() {
                     effects.stage(StageOrder::Resume);
-                    self.state = if self.stage_waits { State::Running } else { State::Idle };
+                    let speaks = self.stage_waits || self.stage_speaks;
+                    self.state = if speaks { State::Running } else { State::Idle };
                 }
             }
             State::Starting { .. } | State::Running | State::Ended { .. } => {}
@@ -404,6 +417,9 @@ impl SessionMachine {
             effects.stage(StageOrder::Resume);
             self.state = State::Idle;
             self.touch(now);
+            if self.stage_speaks {
+                self.started_speaking(effects);
+            }
             if self.stage_waits {
                 self.want(effects);
             }

@@ -120,6 +120,21 @@ fn a_slice_does_not_resume_what_a_person_paused() {
 }
 
 #[test]
+fn a_pause_that_is_lifted_before_the_stage_came_to_it_leaves_the_session_running() {
+    let mut stand = Stand::running();
+    stand.feed(Input::Refused(PauseReason::AccountSuspended));
+    stand.feed(Input::Granted);
+    assert_eq!(stand.public(), SessionState::Running, "the stage has said nothing, for nothing stopped");
+    stand.feed(Input::Hold(PauseReason::ByRequest));
+    let effects = stand.feed(Input::Lift(PauseReason::ByRequest));
+    assert_eq!((stand.public(), meter_orders(&effects)), (SessionState::Running, vec![MeterOrder::Speak]));
+    stand.feed(Input::Hold(PauseReason::ByRequest));
+    stand.feed(Input::FellSilent);
+    stand.feed(Input::Lift(PauseReason::ByRequest));
+    assert_eq!(stand.public(), SessionState::Idle);
+}
+
+#[test]
 fn a_person_s_resume_does_not_make_credit() {
     let mut stand = Stand::running();
     stand.feed(Input::Refused(PauseReason::CreditsExhausted));
