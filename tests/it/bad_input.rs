@@ -139,7 +139,8 @@ async fn another_accounts_session_is_not_there() -> anyhow::Result<()> {
         (Method::GET, format!("{session}/events")),
     ] {
         let (status, problem) = other.call(method.clone(), &path, None).await?;
-        is_problem(status, &problem, StatusCode::NOT_FOUND).map_err(|error| error.context(format!("{method} {path}")))?;
+        is_problem(status, &problem, StatusCode::NOT_FOUND)
+            .map_err(|error| error.context(format!("{method} {path}")))?;
     }
     ensure!(other.watch(&bystander.id).await.is_err(), "another account watches");
     let (status, _) = other.upload(&bystander.id, speech::buzz(1.0, 16_000), "audio/wav", "append").await?;

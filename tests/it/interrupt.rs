@@ -27,12 +27,16 @@ async fn nothing_of_an_old_generation_comes_after_an_interrupt() -> anyhow::Resu
         let old = seen.units.iter().filter(|unit| unit.video && !unit.idle && unit.generation == generation);
         let last = old.map(|unit| unit.came).max().unwrap_or(asked);
         last_old_frames.push(last.saturating_duration_since(asked));
-        let active_after = seen.units.iter().filter(|unit| !unit.idle && unit.came > asked + Duration::from_millis(100));
+        let active_after =
+            seen.units.iter().filter(|unit| !unit.idle && unit.came > asked + Duration::from_millis(100));
         ensure!(active_after.count() == 0, "active units 100 ms after an interrupt");
     }
     last_old_frames.sort();
     let p99 = last_old_frames[(last_old_frames.len() * 99).div_ceil(100) - 1];
-    eprintln!("request to last old frame: p50 {:?}, p99 {p99:?} of {tries}", last_old_frames[last_old_frames.len() / 2]);
+    eprintln!(
+        "request to last old frame: p50 {:?}, p99 {p99:?} of {tries}",
+        last_old_frames[last_old_frames.len() / 2]
+    );
     ensure!(p99 <= Duration::from_millis(40), "p99 is {p99:?}");
     tools::decode_h264(&watcher.seen().annex_b())?;
     Ok(())

@@ -76,7 +76,12 @@ impl Client {
     ///
     /// # Errors
     /// With its last state when `limit` has passed.
-    pub async fn wait_until(&self, id: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+    pub async fn wait_until(
+        &self,
+        id: &str,
+        limit: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> anyhow::Result<Value> {
         let deadline = tokio::time::Instant::now() + limit;
         loop {
             let session = self.session(id).await?;
@@ -149,7 +154,13 @@ impl Operator {
     ///
     /// # Errors
     /// When the node cannot be reached.
-    pub async fn call(&self, method: Method, path: &str, body: Option<Value>, key: Option<&str>) -> anyhow::Result<(StatusCode, Value)> {
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&str>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
         let mut request = self.http.request(method, format!("{}{path}", self.url)).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);
@@ -168,7 +179,8 @@ impl Operator {
         let body = plan.map_or_else(|| json!({}), |plan| json!({ "plan": plan }));
         let (status, answer) = self.call(Method::POST, "/admin/v1/accounts", Some(body), None).await?;
         ensure!(status == StatusCode::CREATED, "opening an account answered {status}: {answer}");
-        let field = |name: &str| answer[name].as_str().map(str::to_owned).with_context(|| format!("no `{name}` in {answer}"));
+        let field =
+            |name: &str| answer[name].as_str().map(str::to_owned).with_context(|| format!("no `{name}` in {answer}"));
         Ok((field("id")?, field("api_secret")?))
     }
 

@@ -101,7 +101,8 @@ async fn start_speaking(customer: &Client, sessions: usize) -> anyhow::Result<Ve
 async fn settle(node: &Node, customer: &Client, received: Vec<(String, i64)>) -> anyhow::Result<Vec<Fate>> {
     let mut fates = Vec::new();
     for (id, received) in received {
-        let ended: Value = customer.wait_until(&id, Duration::from_secs(20), |session| session["state"] == "ended").await?;
+        let ended: Value =
+            customer.wait_until(&id, Duration::from_secs(20), |session| session["state"] == "ended").await?;
         ensure!(ended["end_reason"] == "node_lost", "{ended}");
         let charged = ended["frames"].as_i64().context("frames")?;
         fates.push(Fate { session: id, received, charged, paid: micro(&ended["credits_used"])? });

@@ -31,7 +31,8 @@ impl NodeSetup {
     #[must_use]
     pub fn embedded() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let setup = Self { data_dir: directory.path().join("data"), _keep: Some(directory.into()), settings: Vec::new() };
+        let setup =
+            Self { data_dir: directory.path().join("data"), _keep: Some(directory.into()), settings: Vec::new() };
         // Measuring the machine at every start would make tests slow and different from each other.
         setup.set("node.speaking_slots", "200").set("log.filter", "warn")
     }
@@ -86,7 +87,8 @@ impl NodeSetup {
             .with_context(|| format!("{} cannot be started; build it first", binary().display()))?;
         let stdout = child.stdout.take().context("the node's output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
-        let first = tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.context("the node is silent")??;
+        let first =
+            tokio::time::timeout(Duration::from_secs(60), lines.next_line()).await.context("the node is silent")??;
         let Some(first) = first else {
             bail!("the node ended at once: {}", child.wait().await?);
         };

@@ -143,7 +143,12 @@ impl Watcher {
         while !wanted(&self.seen()) {
             let summary = || {
                 let seen = self.seen();
-                format!("{} active frames of {} units, events {:?}", seen.active_frames(), seen.units.len(), seen.events)
+                format!(
+                    "{} active frames of {} units, events {:?}",
+                    seen.active_frames(),
+                    seen.units.len(),
+                    seen.events
+                )
             };
             ensure!(Instant::now() < deadline, "after {limit:?} still not: {}", summary());
             tokio::time::sleep(Duration::from_millis(5)).await;

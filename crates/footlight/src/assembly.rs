@@ -70,10 +70,8 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
 /// The API over a node.
 pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> Data<ApiState> {
     let plans = plans(settings);
-    let offer = |(name, plan): (&String, &PlanSettings)| PlanOffer {
-        terms: plans[name].clone(),
-        price_usd: plan.price_usd,
-    };
+    let offer =
+        |(name, plan): (&String, &PlanSettings)| PlanOffer { terms: plans[name].clone(), price_usd: plan.price_usd };
     let token = &settings.admin_token.0;
     let options = ApiOptions {
         max_upload_bytes: settings.api.max_body as u64,

@@ -34,7 +34,8 @@ impl AuditReport {
 
     /// The sums, every difference, and the verdict.
     pub(crate) fn print(&self) {
-        let sum = |of: fn(&AccountAudit) -> Microcredits| Microcredits(self.accounts.iter().map(|audit| of(audit).0).sum());
+        let sum =
+            |of: fn(&AccountAudit) -> Microcredits| Microcredits(self.accounts.iter().map(|audit| of(audit).0).sum());
         let entries: u64 = self.accounts.iter().map(|audit| audit.entries).sum();
         println!("The audit: {} accounts, {entries} journal entries", self.accounts.len());
         println!(

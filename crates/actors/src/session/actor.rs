@@ -12,7 +12,9 @@ use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, 
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
-use super::messages::{DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession};
+use super::messages::{
+    DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession,
+};
 use crate::NodeError;
 use crate::card::SessionCard;
 use crate::directory::{DirectoryWriter, Finality};

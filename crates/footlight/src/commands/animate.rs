@@ -21,7 +21,8 @@ pub(crate) fn run(global: &Global, options: &Animate) -> anyhow::Result<()> {
     stage.animate(&speech, options.fps, |frame| -> anyhow::Result<()> {
         let named = || BLENDSHAPES.iter().zip(frame.weights.0);
         if global.json {
-            let weights: Map<String, Value> = named().map(|(name, weight)| ((*name).to_owned(), rounded(weight))).collect();
+            let weights: Map<String, Value> =
+                named().map(|(name, weight)| ((*name).to_owned(), rounded(weight))).collect();
             writeln!(out, "{}", json!({ "t_ms": frame.t_ms, "weights": weights }))?;
         } else {
             let value = |wanted: &str| named().find(|(name, _)| **name == wanted).map_or(0.0, |(_, weight)| weight);

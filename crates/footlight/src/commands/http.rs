@@ -51,7 +51,10 @@ impl Http {
     /// With the problem's own words, and exit code 3 or 4 where it is about credits or reaching the node.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
         let response = request.send().await.map_err(|error| {
-            coded(Failure::Unreachable, format!("no node answers at {}: {}; is `footlight serve` running?", self.base, root(&error)))
+            coded(
+                Failure::Unreachable,
+                format!("no node answers at {}: {}; is `footlight serve` running?", self.base, root(&error)),
+            )
         })?;
         let status = response.status();
         let body: Value = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);

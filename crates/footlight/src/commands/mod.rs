@@ -9,10 +9,10 @@ pub(crate) mod demo;
 mod http;
 mod print;
 mod recording;
-mod socket;
 pub(crate) mod render;
 pub(crate) mod serve;
 pub(crate) mod session;
+mod socket;
 mod watch;
 
 use crate::cli::Global;

@@ -42,7 +42,11 @@ pub(crate) fn push(file: &mut Mp4Writer, unit: &Unit) -> anyhow::Result<()> {
 }
 
 /// Records an outlet on a thread of its own until its session is over.
-pub(crate) fn record(path: PathBuf, shape: Shape, mut outlet: Outlet) -> std::thread::JoinHandle<anyhow::Result<PathBuf>> {
+pub(crate) fn record(
+    path: PathBuf,
+    shape: Shape,
+    mut outlet: Outlet,
+) -> std::thread::JoinHandle<anyhow::Result<PathBuf>> {
     std::thread::spawn(move || {
         let mut file = create(&path, shape)?;
         while let Some(unit) = outlet.blocking_next() {

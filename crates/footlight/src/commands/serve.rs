@@ -97,7 +97,8 @@ impl Running {
         let assembly = assemble(settings).await?;
         let state = api_state(settings, &assembly);
         let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
-        let (admin_server, admin) = listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
+        let (admin_server, admin) =
+            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
         let servers = [public_server.handle(), admin_server.handle()];
         actix_rt::spawn(public_server);
         actix_rt::spawn(admin_server);

@@ -57,7 +57,8 @@ async fn list(global: &Global, http: &Http) -> anyhow::Result<()> {
             Some(reason) => reason.to_owned(),
             None => cell("pause_reasons"),
         };
-        let row = [cell("id"), cell("state"), why, cell("avatar"), cell("frames"), cell("credits_used"), cell("created_at")];
+        let row =
+            [cell("id"), cell("state"), why, cell("avatar"), cell("frames"), cell("credits_used"), cell("created_at")];
         table.add_row(row);
     }
     println!("{table}");

@@ -15,7 +15,8 @@ impl std::str::FromStr for Amount {
 
     /// Reads decimal digits directly, so that no amount passes through a float.
     fn from_str(text: &str) -> Result<Self, String> {
-        let invalid = || format!("`{text}` is not an amount of credits: write digits with at most six decimals, like 0.1");
+        let invalid =
+            || format!("`{text}` is not an amount of credits: write digits with at most six decimals, like 0.1");
         let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
         let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || decimals.len() > 6 || !all_digits(whole) || !all_digits(decimals) {

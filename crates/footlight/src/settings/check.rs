@@ -32,7 +32,12 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
 
     between("metering.heartbeat", settings.metering.heartbeat, SECOND, HOUR)?;
     between("metering.grace", settings.metering.grace, Duration::ZERO, HOUR)?;
-    between("metering.min_slice", settings.metering.min_slice, Duration::from_millis(100), settings.metering.heartbeat)?;
+    between(
+        "metering.min_slice",
+        settings.metering.min_slice,
+        Duration::from_millis(100),
+        settings.metering.heartbeat,
+    )?;
     between("metering.hold_after_speech", settings.metering.hold_after_speech, Duration::ZERO, HOUR)?;
     between("sessions.idle_timeout", settings.sessions.idle_timeout, SECOND, settings.sessions.max_idle_timeout)?;
     between("sessions.max_duration", settings.sessions.max_duration, SECOND, settings.sessions.max_max_duration)?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
-use figment::Figment;
 
 use super::{Settings, check};
 
@@ -75,7 +75,8 @@ impl Loaded {
         Ok(rows
             .into_iter()
             .map(|(key, value)| {
-                let source = self.figment.find_metadata(&key).map(describe).unwrap_or_else(|| "the defaults".to_owned());
+                let source =
+                    self.figment.find_metadata(&key).map(describe).unwrap_or_else(|| "the defaults".to_owned());
                 (key, value, source)
             })
             .collect())

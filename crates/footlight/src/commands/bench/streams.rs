@@ -195,7 +195,14 @@ fn read_all(mut outlets: Vec<Outlet>, time: Duration) -> Vec<JoinHandle<Read>> {
     })]
 }
 
-fn judge(streams: usize, workers: usize, stats: &StageStats, elapsed: Duration, longest_interval_ms: f64, bytes: u64) -> Step {
+fn judge(
+    streams: usize,
+    workers: usize,
+    stats: &StageStats,
+    elapsed: Duration,
+    longest_interval_ms: f64,
+    bytes: u64,
+) -> Step {
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     let lateness = Quantiles {
         p50_ms: ms(stats.lateness.quantile(0.5)),

@@ -38,14 +38,24 @@ pub(super) async fn print(assembly: &Assembly, cast: &Cast, videos: &[PathBuf], 
     for payer in &cast.payers {
         let totals = assembly.node.account(payer.id).await?.totals;
         let balance = Microcredits(totals.available.0 + totals.held.0);
-        table.add_row([payer.title.to_owned(), totals.granted.to_string(), totals.spent.to_string(), balance.to_string()]);
+        table.add_row([
+            payer.title.to_owned(),
+            totals.granted.to_string(),
+            totals.spent.to_string(),
+            balance.to_string(),
+        ]);
     }
     println!("{table}\n");
     report.print();
     Ok(report.balanced())
 }
 
-async fn print_json(assembly: &Assembly, cast: &Cast, videos: &[PathBuf], report: &AuditReport) -> anyhow::Result<bool> {
+async fn print_json(
+    assembly: &Assembly,
+    cast: &Cast,
+    videos: &[PathBuf],
+    report: &AuditReport,
+) -> anyhow::Result<bool> {
     let mut sessions = Vec::new();
     for (role, video) in cast.roles.iter().zip(videos) {
         let session = assembly.node.session(Caller::account(role.payer), role.session).await?;

@@ -41,7 +41,9 @@ pub(super) async fn perform(assembly: &Assembly, role: &Role, view: &View, outpu
             }
         };
         match event.kind {
-            SessionEventKind::StateChanged { pause_reasons, .. } if pause_reasons.contains(&PauseReason::CreditsExhausted) => {
+            SessionEventKind::StateChanged { pause_reasons, .. }
+                if pause_reasons.contains(&PauseReason::CreditsExhausted) =>
+            {
                 line.show(&node.session(who, role.session).await?);
                 line.dark();
                 tokio::time::sleep(IN_THE_DARK).await;

@@ -32,7 +32,8 @@ impl View {
             (false, true) => Style::Bars,
             (false, false) => Style::Lines,
         };
-        let target = if style == Style::Bars { ProgressDrawTarget::stdout_with_hz(12) } else { ProgressDrawTarget::hidden() };
+        let target =
+            if style == Style::Bars { ProgressDrawTarget::stdout_with_hz(12) } else { ProgressDrawTarget::hidden() };
         Self { bars: MultiProgress::with_draw_target(target), style }
     }
 
@@ -121,6 +122,7 @@ impl Line<'_> {
     pub(super) fn done(&self, session: &SessionRecord) {
         self.show(session);
         self.bar.finish();
-        self.view.say(&format!("  {}: done, {} frames for {} credits", self.title, session.units, session.credits_used));
+        self.view
+            .say(&format!("  {}: done, {} frames for {} credits", self.title, session.units, session.credits_used));
     }
 }

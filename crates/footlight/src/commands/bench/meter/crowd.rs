@@ -10,8 +10,8 @@ use anyhow::{Context, ensure};
 use footlight_actors::meter::{MeterHandle, MeterLine, MeterOptions, MeterParts, Registration};
 use footlight_actors::{Metrics, NodeClock, ProgressRecord};
 use footlight_ledger::{
-    AccountId, BootId, Command, Counting, EndReason, GrantId, GrantKind, GrantName, Microcredits, Outcome, Pricing, Product,
-    Rounding, SessionId,
+    AccountId, BootId, Command, Counting, EndReason, GrantId, GrantKind, GrantName, Microcredits, Outcome, Pricing,
+    Product, Rounding, SessionId,
 };
 use footlight_session::SliceGate;
 use footlight_session::meter::SliceClockOptions;
@@ -85,7 +85,8 @@ pub(super) async fn live(
         .into_iter()
         .map(|(session, account)| {
             let gate = Arc::new(SliceGate::new(0));
-            let registration = Registration { session, account, pricing, epoch: 1, gate: Arc::clone(&gate), listener: None };
+            let registration =
+                Registration { session, account, pricing, epoch: 1, gate: Arc::clone(&gate), listener: None };
             let line = meter.register(registration);
             line.want();
             Member { gate, line }
@@ -134,7 +135,11 @@ pub(super) fn essence_at_25_fps(settings: &Settings) -> anyhow::Result<Pricing> 
 }
 
 /// Opens accounts with enough credit for everything.
-pub(super) async fn open_accounts(settings: &Settings, desk: &LedgerDesk, count: usize) -> anyhow::Result<Vec<AccountId>> {
+pub(super) async fn open_accounts(
+    settings: &Settings,
+    desk: &LedgerDesk,
+    count: usize,
+) -> anyhow::Result<Vec<AccountId>> {
     let ids: Vec<AccountId> = (0..count).map(|_| AccountId(Uuid::now_v7())).collect();
     for some in ids.chunks(64) {
         futures_util::future::try_join_all(some.iter().map(|id| desk.open_account(*id, limits(settings)))).await?;

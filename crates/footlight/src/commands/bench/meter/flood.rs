@@ -56,7 +56,10 @@ pub(super) async fn flood(
         let outcomes = store.commit(round).await;
         taken += since.elapsed();
         for outcome in outcomes {
-            anyhow::ensure!(matches!(outcome?, CommitOutcome::Committed(_)), "somebody else writes to this bench's accounts");
+            anyhow::ensure!(
+                matches!(outcome?, CommitOutcome::Committed(_)),
+                "somebody else writes to this bench's accounts"
+            );
         }
         commits += count;
         heartbeats += owners.len();
