@@ -10,11 +10,9 @@ struct Tool {
     why: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
-    Tool { program: "cc", package: "gcc", why: "SQLite and Opus are C" },
+const TOOLS: [Tool; 6] = [
+    Tool { program: "cc", package: "gcc", why: "SQLite is C" },
     Tool { program: "c++", package: "g++", why: "the H.264 encoder is C++" },
-    Tool { program: "make", package: "make", why: "Opus is built with it" },
-    Tool { program: "cmake", package: "cmake", why: "Opus is built with it" },
     Tool { program: "nasm", package: "nasm", why: "the H.264 encoder is three times slower without its assembly" },
     Tool { program: "redis-server", package: "redis-server", why: "the Redis store is tested against a real one" },
     Tool { program: "ffmpeg", package: "ffmpeg", why: "streams and files are checked by a decoder we did not write" },

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use opusic_c::{Application, Bitrate, Channels, Encoder, ErrorCode, SampleRate, Signal};
+use opus_rs::Application;
 
 use crate::MediaError;
 
@@ -8,8 +8,9 @@ pub const SAMPLE_RATE: u32 = 48_000;
 /// Samples in a packet: 20 ms.
 pub const PACKET_SAMPLES: usize = 960;
 
-/// What [`OpusEncoder::pre_skip`] says of every encoder made here, for those who have packets and no encoder: the 2.5 ms
-/// that a frame looks ahead and the 4 ms that the two halves of the codec are apart, at 48 kHz.
+/// How many decoded samples come before the first pushed one, whatever the settings: what a file's header or edit list
+/// tells a player to skip. It is the 2.5 ms that a frame looks ahead and the 4 ms that the two halves of the codec are
+/// apart, at 48 kHz.
 pub const PRE_SKIP: u16 = 312;
 
 /// The most bytes that one Opus packet of 20 ms may have (RFC 6716, section 3.4).
@@ -36,7 +37,7 @@ pub struct OpusPacket {
     /// The packet.
     pub data: Bytes,
     /// Place of its first sample on the encoder's line, in samples at 48 kHz. What is heard there when decoding
-    /// is the sound of [`OpusEncoder::pre_skip`] samples earlier.
+    /// is the sound of [`PRE_SKIP`] samples earlier.
     pub pts_samples: u64,
     /// How many of its 960 samples were pushed; the rest is the padding of [`OpusEncoder::finish`].
     pub samples: u32,
@@ -55,8 +56,7 @@ impl OpusPacket {
 
 /// Makes Opus packets from 48 kHz mono samples that come in pieces of any length.
 pub struct OpusEncoder {
-    encoder: Encoder,
-    pre_skip: u16,
+    encoder: opus_rs::OpusEncoder,
     pending: Vec<f32>,
     pts_samples: u64,
 }
@@ -78,24 +78,11 @@ impl OpusEncoder {
                 return Err(MediaError::OutOfRange { name, value, min, max });
             }
         }
-        let failed = |operation| move |code: ErrorCode| opus_error(operation, code);
-        let mut encoder =
-            Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Audio).map_err(failed("start"))?;
-        encoder.set_bitrate(Bitrate::Value(settings.bits_per_second)).map_err(failed("set its bit rate"))?;
-        encoder.set_complexity(settings.complexity).map_err(failed("set its complexity"))?;
-        encoder.set_signal(Signal::Voice).map_err(failed("prefer voice"))?;
-        let look_ahead = encoder.get_look_ahead().map_err(failed("tell its delay"))?;
-        let pre_skip = u16::try_from(look_ahead).map_err(|_| MediaError::Opus {
-            operation: "tell its delay",
-            reason: "the delay is longer than a header can say",
-        })?;
-        Ok(Self { encoder, pre_skip, pending: Vec::with_capacity(PACKET_SAMPLES), pts_samples: 0 })
-    }
-
-    /// Returns how many decoded samples come before the first pushed one (312 at 48 kHz): what a file's header or
-    /// edit list tells a player to skip.
-    pub fn pre_skip(&self) -> u16 {
-        self.pre_skip
+        let mut encoder = opus_rs::OpusEncoder::new(SAMPLE_RATE as i32, 1, Application::Audio)
+            .map_err(|reason| MediaError::Opus { operation: "start", reason })?;
+        encoder.bitrate_bps = settings.bits_per_second as i32;
+        encoder.complexity = i32::from(settings.complexity);
+        Ok(Self { encoder, pending: Vec::with_capacity(PACKET_SAMPLES), pts_samples: 0 })
     }
 
     /// Returns the place on the line of the next sample to be pushed, in samples at 48 kHz.
@@ -146,7 +133,7 @@ impl OpusEncoder {
     /// Returns [`MediaError::Opus`] when the library refuses.
     pub fn finish(&mut self, packets: &mut Vec<OpusPacket>) -> Result<(), MediaError> {
         let mut real = self.pending.len();
-        let mut owed = real + usize::from(self.pre_skip);
+        let mut owed = real + usize::from(PRE_SKIP);
         while owed > 0 {
             self.pending.resize(PACKET_SAMPLES, 0.0);
             packets.push(self.encode(real)?);
@@ -169,18 +156,14 @@ impl OpusEncoder {
         let mut packet = vec![0; PACKET_BYTES_MAX];
         let length = self
             .encoder
-            .encode_float_to_slice(&self.pending, &mut packet)
-            .map_err(|code| opus_error("encode a packet", code))?;
+            .encode(&self.pending, PACKET_SAMPLES, &mut packet)
+            .map_err(|reason| MediaError::Opus { operation: "encode a packet", reason })?;
         packet.truncate(length);
         let pts_samples = self.pts_samples;
         self.pts_samples += PACKET_SAMPLES as u64;
         self.pending.clear();
         Ok(OpusPacket { data: Bytes::from(packet), pts_samples, samples: real as u32 })
     }
-}
-
-fn opus_error(operation: &'static str, code: ErrorCode) -> MediaError {
-    MediaError::Opus { operation, reason: code.message() }
 }
 
 /// Opus promises nothing for samples that are not finite, and clips loud ones itself less well.

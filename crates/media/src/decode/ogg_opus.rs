@@ -1,4 +1,4 @@
-use opusic_c::{Channels, Decoder, SampleRate};
+use ropus::{Channels, DecodeMode, Decoder};
 
 use super::{Container, DecodeError};
 
@@ -53,7 +53,7 @@ impl OggOpusDecoder {
                 });
             }
         };
-        let decoder = Decoder::new(layout, SampleRate::Hz48000).map_err(|code| malformed(code.message()))?;
+        let decoder = Decoder::new(RATE, layout).map_err(|error| malformed(&error.to_string()))?;
         let channels = usize::from(channels);
         let opus = Self {
             decoder,
@@ -82,8 +82,8 @@ impl OggOpusDecoder {
         }
         let frames = self
             .decoder
-            .decode_float_to_slice(packet, &mut self.packet, false)
-            .map_err(|code| malformed(code.message()))?;
+            .decode_float(packet, &mut self.packet, DecodeMode::Normal)
+            .map_err(|error| malformed(&error.to_string()))?;
         let skipped = self.skip_frames.min(frames);
         self.skip_frames -= skipped;
         let end = frames.saturating_sub(trim_end_frames).max(skipped);

@@ -18,7 +18,7 @@ fn opus_packets(samples: &[f32]) -> (AudioTrack, Vec<OpusPacket>) {
     let mut packets = Vec::new();
     encoder.push(samples, &mut packets).unwrap();
     encoder.finish(&mut packets).unwrap();
-    (AudioTrack { pre_skip: encoder.pre_skip() }, packets)
+    (AudioTrack { pre_skip: footlight_media::audio::PRE_SKIP }, packets)
 }
 
 /// Writes `pictures` from `first_us` on, with sound if there are samples, in the order in which a session makes them.

@@ -1,7 +1,7 @@
 use std::f32::consts::TAU;
 
 use footlight_media::OpusSettings;
-use opusic_c::{Channels, Decoder, SampleRate};
+use ropus::{Channels, DecodeMode, Decoder};
 
 use super::{PACKET_SAMPLES, RUN_OUT, Soundtrack, silence};
 use crate::AudioUnit;
@@ -37,11 +37,11 @@ fn cut_tone(fade: bool) -> Vec<AudioUnit> {
 }
 
 fn decode(units: &[AudioUnit]) -> Vec<f32> {
-    let mut decoder = Decoder::new(Channels::Mono, SampleRate::Hz48000).expect("a decoder");
+    let mut decoder = Decoder::new(48_000, Channels::Mono).expect("a decoder");
     let mut samples = Vec::new();
     for unit in units {
         let mut packet = [0.0_f32; PACKET_SAMPLES];
-        let count = decoder.decode_float_to_slice(&unit.data, &mut packet, false).expect("a whole packet");
+        let count = decoder.decode_float(&unit.data, &mut packet, DecodeMode::Normal).expect("a whole packet");
         samples.extend_from_slice(&packet[..count]);
     }
     samples
