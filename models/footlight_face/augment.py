@@ -22,7 +22,7 @@ def augment(mel, generator):
         return (torch.rand(batch, 1, 1, generator=generator) < probability).float()
 
     power = torch.expm1(mel / float(SCALE)) * SILENCE_POWER
-    power = _other_vocal_tract(power, 1 + uniform(-0.12, 0.14, 1) * chance(0.6)[:, 0])
+    power = _other_vocal_tract(power, 1 + uniform(-0.16, 0.18, 1) * chance(0.7)[:, 0])
     power = _room(power, uniform(0.55, 0.86, 1), uniform(0.02, 0.25, 1) * chance(0.35)[:, 0])
     gain_db = uniform(-22, 8, 1, 1)
     power = power * 10 ** ((gain_db + _smooth_curve(batch, generator) * 7 * chance(0.7)) / 10)

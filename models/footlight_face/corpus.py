@@ -137,6 +137,13 @@ HELD_OUT_OTHER = {
 }
 
 
+ROUND_WORDS = """two blue moon shoe true few new view cue who rude group soup fruit juice tool loose noon cool
+    boat road go low home phone over show coat slow open gold told hope one won wake week was well west swim twin quick
+    queen would should could wood foot book music human beauty cute""".split()
+SPREAD_WORDS = """see tea keep deep field leaf seat these sit big milk ship thin ring kiss fill bed ten get less neck
+    said head step yes this living city easy eager enemy index""".split()
+
+
 def english(count, seed):
     """`count` training sentences: the drills first, then templates."""
     rng = random.Random(seed)
@@ -155,6 +162,13 @@ def english(count, seed):
         sentences.append(sentence)
     rng.shuffle(sentences)
     return sentences[:count]
+
+
+def rounding(count, seed):
+    """`count` rows of words that round the lips, among others that spread them: fronted vowels are where voices differ."""
+    rng = random.Random(f"rounding{seed}")
+    return [" ".join(rng.choice(ROUND_WORDS if rng.random() < 0.6 else SPREAD_WORDS) for _ in range(rng.randint(4, 8)))
+            + "." for _ in range(count)]
 
 
 def other(language, count, seed):

@@ -17,8 +17,12 @@ FLITE_ALWAYS = ["kal16"]
 TRAIN_VARIANTS = ["", "f1", "f2", "f4", "m1", "m2", "m3", "m4", "m7", "klatt", "klatt2", "klatt3", "whisper", "croak",
                   "Alex", "Alicia", "anika", "antonio", "aunty", "belinda", "boris", "david", "Denis", "ed", "Gene",
                   "grandpa", "Hugo", "iven2", "Jacky", "linda", "marcelo", "Mario", "Michael", "miguel", "norbert",
-                  "pablo", "paul", "quincy", "rob", "sandro", "steph", "Storm", "travis", "zac"]
+                  "pablo", "paul", "quincy", "rob", "sandro", "steph", "Storm", "travis", "zac", "adam", "benjamin",
+                  "caleb", "Diogo", "edward", "Gene2", "grandma", "gustave", "Henrique", "iven3", "john", "kaukovalta",
+                  "Marco", "michel", "Mike", "Nguyen", "pedro", "robert", "shelby", "Tweaky", "victor"]
 ENGLISH = ["en-us", "en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-029"]
+# Scottish and southern English have the most fronted u.
+ROUNDING_ACCENTS = ["en-us", "en", "en-gb-x-rp", "en-gb-scotland", "en-gb-scotland", "en-gb-x-gbclan", "en-029"]
 HELD_OUT_VOICES = ["en-us+f3", "en-us+m5", "en+klatt4", "en-us+Andrea", "en-gb-scotland+m8", "en-us+Lee",
                    "en+steph3", "en-us+max", "de+f5", "fr+m6", "es+Annie", "sv+Andy"]
 # Sweden's language is not trained on at all; the Swedish list in `corpus` is there for whoever adds a voice.
@@ -41,15 +45,16 @@ class Utterance:
         self.target = curves[:len(self.mel)].astype(np.float16)
 
 
-def build(english=750, per_language=32, per_flite=210, seed=7):
+def build(english=900, rounding=260, per_language=32, per_flite=210, seed=7):
     """All training utterances, and the held-out ones by group. Kept in the cache, because it takes a minute or two."""
-    path = CACHE / f"speech-{english}-{per_language}-{per_flite}-{seed}.pickle"
+    path = CACHE / f"speech-{english}-{rounding}-{per_language}-{per_flite}-{seed}.pickle"
     if path.exists():
         return pickle.loads(path.read_bytes())
     rng = random.Random(seed)
     espeak = voices.Espeak()
     train = []
     said = [(rng.choice(ENGLISH), text) for text in corpus.english(english, seed)]
+    said += [(rng.choice(ROUNDING_ACCENTS), text) for text in corpus.rounding(rounding, seed)]
     for language in TRAIN_LANGUAGES:
         said += [(language, text) for text in corpus.other(language, per_language, seed)]
     for language, text in said:

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::ensure;
-use footlight_tests::{Client, Node, NodeSetup, speech};
+use anyhow::{Context, ensure};
+use footlight_tests::{Client, Node, NodeSetup, speech, tools};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -67,20 +67,44 @@ async fn audio_that_is_none_is_refused_by_name() -> anyhow::Result<()> {
 async fn every_usual_kind_of_audio_is_spoken() -> anyhow::Result<()> {
     let bystander = Bystander::start().await?;
     let stereo: Vec<i16> = (0..48_000_i32).flat_map(|n| [(n % 200 * 50) as i16, (n % 150 * 50) as i16]).collect();
+    let second = speech::buzz(1.0, 16_000);
     let kinds = [
         ("8 kHz", speech::buzz(1.0, 8_000)),
         ("44.1 kHz", speech::buzz(1.0, 44_100)),
         ("48 kHz", speech::buzz(1.0, 48_000)),
         ("stereo", speech::wav(48_000, 2, &stereo)),
+        ("float", tools::convert(&second, &["-c:a", "pcm_f32le", "-f", "wav"])?),
+        ("24 bits", tools::convert(&second, &["-c:a", "pcm_s24le", "-f", "wav"])?),
+        ("FLAC", tools::convert(&second, &["-f", "flac"])?),
+        // Sent as audio/wav like all of these: what it is decides, not what it is called.
+        ("MP3 named WAV", tools::convert(&second, &["-ar", "44100", "-f", "mp3"])?),
+        ("Opus in Ogg", tools::convert(&second, &["-ar", "48000", "-c:a", "libopus", "-f", "ogg"])?),
+        ("Vorbis in Ogg", tools::convert(&second, &["-c:a", "libvorbis", "-ar", "44100", "-f", "ogg"])?),
     ];
     let mut frames = 0;
     for (what, body) in kinds {
         bystander.customer.speak(&bystander.id, body).await?;
-        frames += 25;
-        let spoken = bystander.watcher.wait_until(Duration::from_secs(10), |seen| seen.active_frames() == frames).await;
-        ensure!(spoken.is_ok(), "{what}: {spoken:?}");
+        // Coders pad: a frame or two more than was put in.
+        let spoken = bystander.watcher.wait_until(Duration::from_secs(10), |seen| seen.active_frames() >= frames + 25);
+        spoken.await.with_context(|| what)?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = bystander.watcher.seen().active_frames();
+        ensure!((25..=28).contains(&(now - frames)), "{what}: {} frames", now - frames);
+        frames = now;
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn three_hours_in_a_small_file_are_refused_by_their_length() -> anyhow::Result<()> {
+    let mut bystander = Bystander::start().await?;
+    let silence = ["-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "10800", "-f", "flac"];
+    let file = tools::generate(&silence)?;
+    let (status, problem) = bystander.customer.upload(&bystander.id, file, "audio/wav", "append").await?;
+    is_problem(status, &problem, StatusCode::UNPROCESSABLE_ENTITY)?;
+    ensure!(problem["code"] == "audio_too_long", "{problem}");
+    eprintln!("{}", problem["detail"]);
+    bystander.still_speaks().await
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, ensure};
+use footlight_tests::lips;
 use footlight_tests::node::binary;
 use footlight_tests::tools::ffprobe;
 use serde_json::json;
@@ -32,6 +33,13 @@ fn the_demo_ends_well_and_leaves_three_videos() -> anyhow::Result<()> {
         let frames: f64 = video[0]["nb_read_frames"].as_str().context("frames")?.parse()?;
         let sound: f64 = audio[0]["duration"].as_str().context("duration")?.parse()?;
         ensure!((frames / 25.0 - sound).abs() <= 0.04, "{frames} frames beside {sound} s of sound");
+        let talk = lips::watch(&path)?;
+        let lag = talk.lag()?;
+        ensure!(lag.ms.abs() <= 40 && lag.likeness > 0.25, "{}: {lag:?}", path.display());
+        println!("{}: {lag:?}", path.display());
+        // The measure sees a sound that comes late.
+        let late = talk.with_sound_later(200).lag()?;
+        ensure!((lag.ms - late.ms - 200).abs() <= 20, "{}: {late:?} for sound 200 ms late", path.display());
         videos += 1;
     }
     ensure!(videos == 3, "{videos} videos");

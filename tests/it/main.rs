@@ -2,6 +2,7 @@
 //!
 //! Tests that take over half a minute run when `FOOTLIGHT_SLOW_TESTS` is set; each says so when it skips.
 
+mod avatars;
 mod bad_input;
 mod charging;
 mod crash;

@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod crash;
+pub mod lips;
 pub mod node;
 pub mod redis_server;
 pub mod speech;

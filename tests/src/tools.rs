@@ -39,6 +39,29 @@ pub fn check_metrics(page: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A sound file brought to another kind by ffmpeg.
+///
+/// # Errors
+/// When ffmpeg cannot.
+pub fn convert(file: &[u8], arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let from = tempfile::NamedTempFile::new()?;
+    std::fs::write(from.path(), file)?;
+    let path = from.path().to_str().context("a path in UTF-8")?;
+    generate(&[&["-i", path][..], arguments].concat())
+}
+
+/// What ffmpeg makes of these arguments.
+///
+/// # Errors
+/// When it cannot.
+pub fn generate(arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    let output = ffmpeg.args(["-v", "error", "-nostdin"]).args(arguments).arg("-").output();
+    let output = output.context("ffmpeg cannot be started; `cargo xtask setup` installs it")?;
+    ensure!(output.status.success(), "ffmpeg: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(output.stdout)
+}
+
 /// Runs a program on `input`; what it said, an error when it failed.
 fn feed(program: &str, arguments: &[&str], input: &[u8]) -> anyhow::Result<String> {
     let mut child = Command::new(program)

@@ -43,10 +43,14 @@ pub(crate) fn install_missing() -> Result<(), String> {
             .args(&packages)
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )?;
-    match missing.iter().find(|tool| !is_on_path(tool.program)) {
-        None => Ok(()),
-        Some(tool) => Err(format!("{} was installed, and {} is still not there", tool.package, tool.program)),
+    if let Some(tool) = missing.iter().find(|tool| !is_on_path(tool.program)) {
+        return Err(format!("{} was installed, and {} is still not there", tool.package, tool.program));
     }
+    if missing.iter().any(|tool| tool.program == "nasm") {
+        // Cargo does not know that the encoder looked for an assembler; what it made without one must go.
+        run_quietly(Command::new("cargo").args(["clean", "--release", "--package", "openh264-sys2"]))?;
+    }
+    Ok(())
 }
 
 /// Whether a program of this name is on the path.

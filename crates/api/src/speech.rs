@@ -3,92 +3,25 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use footlight_avatar::audio::{AudioError, Downmix, EAR_RATE, Resampler};
-use footlight_media::decode::{AudioDecoder, DecodeError, DecodeLimits, PcmFormat};
+use footlight_media::decode::{DecodeError, PcmFormat};
+use footlight_stage::ear::{self, Ear, EarError};
 
 use crate::problem::{Code, Problem};
 
-/// Decodes an upload and brings it to the rate of the ear. Takes about a hundredth of the speech's own time: call it
-/// where blocking is allowed.
-///
-/// `raw` says what the samples are when there is no header; without it the content is recognised by itself, whatever
-/// its name or content type says.
+/// Decodes an upload and brings it to the rate of the ear, as [`ear::decode`] does. Call it where blocking is allowed.
 ///
 /// # Errors
 /// A problem that says what is wrong with the audio.
 pub(crate) fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
-    // The decoder's own limit stays open, so that a refusal can name the length that was sent and not only the limit.
-    let limits = DecodeLimits { seconds_max: u32::MAX };
-    let mut decoder = match raw {
-        Some(format) => AudioDecoder::open_raw(upload, format, limits),
-        None => AudioDecoder::open(upload, None, limits),
-    }
-    .map_err(|error| decode_problem(&error))?;
-    let rate = u64::from(decoder.rate());
-    if let Some(frames) = decoder.frames_hint() {
-        if frames > u64::from(max_s) * rate {
-            return Err(too_long(frames / rate, max_s));
-        }
-    }
-    let channels = u16::try_from(decoder.channels()).unwrap_or(u16::MAX);
-    let mut ear = Ear::new(decoder.rate(), channels)?;
-    let mut speech: Vec<i16> = Vec::new();
-    let most = max_s as usize * EAR_RATE as usize;
-    while let Some(chunk) = decoder.next_chunk().map_err(|error| decode_problem(&error))? {
-        ear.push(chunk.samples.iter().copied(), &mut speech);
-        if speech.len() > most {
-            return Err(too_long((speech.len() / EAR_RATE as usize) as u64, max_s));
-        }
-    }
-    ear.flush(&mut speech);
-    if speech.is_empty() {
-        return Err(decode_problem(&DecodeError::Empty));
-    }
-    Ok(speech.into())
+    ear::decode(upload, raw, max_s).map_err(|error| problem(&error))
 }
 
-/// Any rate and channels to 48 kHz mono 16-bit samples, chunk by chunk.
-pub(crate) struct Ear {
-    downmix: Downmix,
-    resampler: Resampler,
-    mono: Vec<f32>,
-    heard: Vec<f32>,
-}
-
-impl Ear {
-    /// # Errors
-    /// A problem that names the rate or the channels that are not taken.
-    pub(crate) fn new(rate: u32, channels: u16) -> Result<Self, Problem> {
-        let problem = |error: AudioError| Problem::new(Code::AudioUnsupported, error.to_string());
-        Ok(Self {
-            downmix: Downmix::new(channels).map_err(problem)?,
-            resampler: Resampler::new(rate, EAR_RATE).map_err(problem)?,
-            mono: Vec::new(),
-            heard: Vec::new(),
-        })
-    }
-
-    /// Takes interleaved samples at full scale 1 and appends what they complete.
-    pub(crate) fn push(&mut self, interleaved: impl IntoIterator<Item = f32>, speech: &mut Vec<i16>) {
-        self.mono.clear();
-        self.heard.clear();
-        self.downmix.push(interleaved, &mut self.mono);
-        self.resampler.push(&self.mono, &mut self.heard);
-        append(&self.heard, speech);
-    }
-
-    /// Ends the input and appends what was held back. The next push begins anew.
-    pub(crate) fn flush(&mut self, speech: &mut Vec<i16>) {
-        self.heard.clear();
-        self.downmix.reset();
-        self.resampler.flush(&mut self.heard);
-        append(&self.heard, speech);
-    }
-}
-
-fn append(heard: &[f32], speech: &mut Vec<i16>) {
-    // `as` saturates: what is over full scale is clipped, as a converter would.
-    speech.extend(heard.iter().map(|sample| (sample * 32_768.0).round() as i16));
+/// An ear for samples that arrive in pieces.
+///
+/// # Errors
+/// A problem that names the rate or the channels that are not taken.
+pub(crate) fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
+    Ear::new(rate, channels).map_err(|error| problem(&error.into()))
 }
 
 /// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
@@ -120,29 +53,26 @@ pub(crate) fn raw_format(content_type: Option<&str>) -> Result<Option<PcmFormat>
     Ok(Some(format))
 }
 
-fn too_long(seconds: u64, max_s: u32) -> Problem {
-    Problem::new(
-        Code::AudioTooLong,
-        format!("the audio lasts {seconds} s and one utterance may last {max_s} s: cut it and send the pieces with mode=append"),
-    )
-    .with("seconds", seconds)
-    .with("max_seconds", max_s)
-}
-
-fn decode_problem(error: &DecodeError) -> Problem {
-    let code = match error {
-        DecodeError::Empty => Code::AudioEmpty,
-        DecodeError::Unrecognised { .. }
-        | DecodeError::Unsupported { .. }
-        | DecodeError::Rate { .. }
-        | DecodeError::Channels { .. } => Code::AudioUnsupported,
-        DecodeError::TooLong { .. } => Code::AudioTooLong,
-        DecodeError::Truncated { .. }
-        | DecodeError::Malformed { .. }
-        | DecodeError::FormatChanged { .. }
-        | DecodeError::Io(_) => Code::AudioDamaged,
-    };
-    Problem::new(code, error.to_string())
+fn problem(error: &EarError) -> Problem {
+    let said = |code| Problem::new(code, error.to_string());
+    match error {
+        EarError::TooLong { seconds, seconds_max } => {
+            said(Code::AudioTooLong).with("seconds", *seconds).with("max_seconds", *seconds_max)
+        }
+        EarError::Audio(_) => said(Code::AudioUnsupported),
+        EarError::Decode(error) => said(match error {
+            DecodeError::Empty => Code::AudioEmpty,
+            DecodeError::Unrecognised { .. }
+            | DecodeError::Unsupported { .. }
+            | DecodeError::Rate { .. }
+            | DecodeError::Channels { .. } => Code::AudioUnsupported,
+            DecodeError::TooLong { .. } => Code::AudioTooLong,
+            DecodeError::Truncated { .. }
+            | DecodeError::Malformed { .. }
+            | DecodeError::FormatChanged { .. }
+            | DecodeError::Io(_) => Code::AudioDamaged,
+        }),
+    }
 }
 
 #[cfg(test)]

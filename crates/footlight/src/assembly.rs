@@ -14,6 +14,7 @@ use footlight_ledger::Timestamp;
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{LedgerDesk, Store};
 
+use crate::avatars;
 use crate::settings::{PlanSettings, Renderer, Settings};
 
 pub(crate) use store::{OpenStore, open_store};
@@ -38,7 +39,8 @@ pub(crate) fn now() -> Timestamp {
 pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     let OpenStore { store, data_dir } = open_store(settings).await?;
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
-    let stage = Arc::new(Stage::start(stage_options(settings)).context("starting the stage")?);
+    let avatars = avatars::of_folder(&settings.stage.avatars_dir)?;
+    let stage = Arc::new(Stage::start_with(stage_options(settings), avatars).context("starting the stage")?);
     let node = Node::start(NodeParts {
         store: Arc::clone(&store),
         desk,

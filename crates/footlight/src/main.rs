@@ -2,6 +2,7 @@
 
 mod assembly;
 mod audit;
+mod avatars;
 mod cli;
 mod commands;
 mod exit;

@@ -80,6 +80,7 @@ struct Stream {
     voice: Option<Voice>,
     camera: Camera,
     sound: OpusEncoder,
+    for_renderer: Vec<f32>,
     position: usize,
     frame: u64,
 }
@@ -92,9 +93,10 @@ fn measure(set: &Set, backstage: &Backstage, lasting: Duration) -> Result<(u32, 
     let mut streams = (0..STREAMS)
         .map(|index| {
             Ok(Stream {
-                voice: library.voice(set.fps())?,
+                voice: library.voice(set.fps(), set.hears())?,
                 camera: Camera::new(set)?,
                 sound: OpusEncoder::new(library.sound)?,
+                for_renderer: Vec::new(),
                 position: index * SAMPLE_RATE as usize / 3,
                 frame: index as u64 * 7,
             })
@@ -125,6 +127,9 @@ impl Stream {
         if let Some(voice) = &mut self.voice {
             voice.hear(sound)?;
             weights = voice.next();
+            self.for_renderer.clear();
+            voice.sound_for_renderer(&mut self.for_renderer);
+            self.camera.hear(&self.for_renderer);
         }
         self.frame += 1;
         let pose = life::compose(&set.life(self.frame), &weights.unwrap_or_default());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use footlight_avatar::bundle::parts::Part;
-use footlight_avatar::bundle::{self, AvatarBundle};
+use footlight_avatar::bundle::{AvatarBundle, Catalogue};
 use footlight_avatar::face::FaceModel;
 use footlight_media::{OpusSettings, RateControl, VideoSettings};
 use footlight_render::{LoadedAvatar, Pose, life};
@@ -52,6 +52,11 @@ impl Set {
         self.looks.fps
     }
 
+    /// Whether its pictures are drawn from sound, too.
+    pub(crate) fn hears(&self) -> bool {
+        self.avatar.as_ref().is_some_and(|avatar| avatar.bundle().mouth_network.is_some())
+    }
+
     /// What the face does by itself at a place in the idle loop.
     pub(crate) fn life(&self, place: u64) -> Pose {
         self.avatar.as_ref().map_or(Pose::NEUTRAL, |avatar| life::life_at_frame(avatar.seed(), place, self.fps()))
@@ -74,12 +79,13 @@ pub(crate) struct Library {
     pub(crate) sound: OpusSettings,
     pub(crate) silence: Bytes,
     pub(crate) face: Arc<FaceModel>,
+    pub(crate) catalogue: Catalogue,
     avatars: Shelf<(String, Option<[u8; 3]>), LoadedAvatar>,
     stands: Shelf<Looks, Stand>,
 }
 
 impl Library {
-    pub(crate) fn new(options: &StageOptions) -> Result<Self, StageError> {
+    pub(crate) fn new(options: &StageOptions, catalogue: Catalogue) -> Result<Self, StageError> {
         let sound = OpusSettings { bits_per_second: options.audio_kbps * 1000, complexity: OPUS_COMPLEXITY };
         Ok(Self {
             renderer: options.renderer,
@@ -87,6 +93,7 @@ impl Library {
             sound,
             silence: soundtrack::silence(sound)?,
             face: FaceModel::shipped()?,
+            catalogue,
             avatars: Shelf::default(),
             stands: Shelf::default(),
         })
@@ -94,14 +101,14 @@ impl Library {
 
     /// The avatar of this name, before its own background or a plain colour, loaded at its first use.
     pub(crate) fn avatar(&self, name: &str, background: Option<[u8; 3]>) -> Result<Arc<LoadedAvatar>, StageError> {
-        if !bundle::shipped_names().any(|shipped| shipped == name) {
-            let known = bundle::shipped_names().collect::<Vec<_>>().join(", ");
+        if !self.catalogue.has(name) {
+            let known = self.catalogue.names().collect::<Vec<_>>().join(", ");
             // Names come from outside and are repeated in an answer: not at any length.
             return Err(StageError::UnknownAvatar { name: name.chars().take(64).collect(), known });
         }
         self.avatars.get(&(name.to_owned(), background), || {
             let mut bundle =
-                bundle::shipped(name).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
+                self.catalogue.open(name).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
             if let Some(colour) = background {
                 paint_background(&mut bundle, colour);
             }
@@ -109,10 +116,10 @@ impl Library {
         })
     }
 
-    /// A voice for one performance; none under the null renderer, whose pictures no weights move.
-    pub(crate) fn voice(&self, fps: u32) -> Result<Option<Voice>, StageError> {
+    /// A voice for one performance, whose renderer may draw from sound, too; none under the null renderer, whose pictures no weights move.
+    pub(crate) fn voice(&self, fps: u32, for_renderer: bool) -> Result<Option<Voice>, StageError> {
         match self.renderer {
-            RendererKind::Essence => Voice::new(Arc::clone(&self.face), fps).map(Some),
+            RendererKind::Essence => Voice::new(Arc::clone(&self.face), fps, for_renderer).map(Some),
             RendererKind::Null => Ok(None),
         }
     }
@@ -203,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_plain_colour_takes_the_place_of_the_background() {
-        let library = Library::new(&StageOptions::default()).expect("what ships is whole");
+        let library = Library::new(&StageOptions::default(), Catalogue::default()).expect("what ships is whole");
         let corner = |background| {
             let avatar = library.avatar("ada", Some(background)).expect("ada ships");
             let mut frame = Frame::black(128, 128);

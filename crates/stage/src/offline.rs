@@ -51,9 +51,10 @@ impl Stage {
         let total = frame_count(audio.len(), spec.fps);
         let mut frame = 0;
         let samples_per_frame = spec.samples_per_frame();
-        animate_with(self.library(), audio, spec.fps, |weights| -> Result<(), E> {
+        let voice = self.library().voice(spec.fps, set.hears())?;
+        animate_with(voice, audio, spec.fps, |weights, heard| -> Result<(), E> {
             let start = frame as usize * samples_per_frame;
-            let unit = film.shoot(&set, frame, &weights.weights)?;
+            let unit = film.shoot(&set, frame, &weights.weights, heard)?;
             sink(Unit::Video(unit))?;
             let end = (start + samples_per_frame).min(audio.len());
             film.sound.push_i16(&audio[start..end], &mut packets).map_err(StageError::from)?;
@@ -76,29 +77,34 @@ impl Stage {
         &self,
         audio: &[i16],
         fps: u32,
-        sink: impl FnMut(FrameWeights) -> Result<(), E>,
+        mut sink: impl FnMut(FrameWeights) -> Result<(), E>,
     ) -> Result<(), E> {
         if !crate::spec::FRAME_RATES.contains(&fps) {
             return Err(StageError::FrameRate { fps }.into());
         }
-        animate_with(self.library(), audio, fps, sink)
+        animate_with(self.library().voice(fps, false)?, audio, fps, |weights, _| sink(weights))
     }
 }
 
+/// Gives each frame's weights to `sink`, and what a renderer that draws from sound hears before that frame.
 fn animate_with<E: From<StageError>>(
-    library: &Library,
+    mut voice: Option<Voice>,
     audio: &[i16],
     fps: u32,
-    mut sink: impl FnMut(FrameWeights) -> Result<(), E>,
+    mut sink: impl FnMut(FrameWeights, &[f32]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut voice = library.voice(fps)?;
+    let mut heard = Vec::new();
     let mut pieces = audio.chunks(PIECE);
     for frame in 0..frame_count(audio.len(), fps) {
         let weights = match &mut voice {
             Some(voice) => next_weights(voice, &mut pieces)?,
             None => Weights::NEUTRAL,
         };
-        sink(FrameWeights { t_ms: frame as f64 * 1000.0 / f64::from(fps), weights })?;
+        heard.clear();
+        if let Some(voice) = &mut voice {
+            voice.sound_for_renderer(&mut heard);
+        }
+        sink(FrameWeights { t_ms: frame as f64 * 1000.0 / f64::from(fps), weights }, &heard)?;
     }
     Ok(())
 }
@@ -133,7 +139,8 @@ impl Film {
         })
     }
 
-    fn shoot(&mut self, set: &Set, frame: u64, weights: &Weights) -> Result<VideoUnit, StageError> {
+    fn shoot(&mut self, set: &Set, frame: u64, weights: &Weights, heard: &[f32]) -> Result<VideoUnit, StageError> {
+        self.camera.hear(heard);
         let pose: Pose = self.blend.apply(&life::compose(&set.life(frame), weights));
         let picture = self.camera.shoot(&pose, false, &mut self.canvases)?.picture;
         let at = |frame: u64| micros(frame * u64::from(SAMPLE_RATE / set.fps()));

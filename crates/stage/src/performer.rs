@@ -204,7 +204,8 @@ impl Performer {
         let begun = Instant::now();
         let fps = self.spec.fps;
         let library = &backstage.library;
-        let cue = self.speech.look(|| library.voice(fps))?;
+        let for_renderer = self.scene.hears();
+        let cue = self.speech.look(|| library.voice(fps, for_renderer))?;
         match cue {
             Cue::Nothing => return Ok(false),
             Cue::Starved => {
@@ -221,7 +222,8 @@ impl Performer {
         backstage.stats.face.record(begun.elapsed());
 
         let force_idr = self.wants_idr(now, backstage) || (!self.in_run && self.ports.has_recording());
-        let picture = self.scene.speak(&self.speech.weights(), force_idr, &mut props(backstage))?;
+        let picture =
+            self.scene.speak(&self.speech.weights(), self.speech.renderer_sound(), force_idr, &mut props(backstage))?;
         let heard_by_somebody = self.ports.accept_video(picture.idr);
         if heard_by_somebody {
             match self.gate.take(1) {

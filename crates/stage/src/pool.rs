@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
+use footlight_avatar::bundle::Catalogue;
 use footlight_render::LoadedAvatar;
 use footlight_session::slice::SliceGate;
 
@@ -51,7 +52,15 @@ impl Stage {
     /// [`StageError::Face`] or [`StageError::Media`] when what ships cannot be used, [`StageError::Thread`] when the system
     /// gives no threads.
     pub fn start(options: StageOptions) -> Result<Self, StageError> {
-        let library = Arc::new(Library::new(&options)?);
+        Self::start_with(options, Catalogue::default())
+    }
+
+    /// As [`start`](Self::start), with avatars beside those that ship.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with(options: StageOptions, avatars: Catalogue) -> Result<Self, StageError> {
+        let library = Arc::new(Library::new(&options, avatars)?);
         let count = match options.workers {
             0 => thread::available_parallelism().map_or(1, usize::from),
             count => count,
@@ -63,6 +72,12 @@ impl Stage {
     /// Ends all performances and waits for the worker threads.
     pub fn shutdown(self) {
         drop(self);
+    }
+
+    /// The avatars that performances can ask for.
+    #[must_use]
+    pub fn avatars(&self) -> &Catalogue {
+        &self.library.catalogue
     }
 
     /// The avatar of this name, loaded at its first use: then it blocks for some tenths of a second.

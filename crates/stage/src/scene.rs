@@ -65,10 +65,16 @@ impl Scene {
         !matches!(self.source, Source::Loop)
     }
 
-    /// The next picture of speech.
+    /// Whether [`speak`](Self::speak) makes use of sound.
+    pub(crate) fn hears(&self) -> bool {
+        self.stand.set.hears()
+    }
+
+    /// The next picture of speech. `sound` is what the renderer hears before it, 16 kHz, where it [`hears`](Self::hears).
     pub(crate) fn speak(
         &mut self,
         weights: &Weights,
+        sound: &[f32],
         force_idr: bool,
         props: &mut Props<'_>,
     ) -> Result<EncodedVideo, StageError> {
@@ -79,6 +85,7 @@ impl Scene {
             live.speaking = true;
             live.blend = Blend::from(live.shown, INTO_SPEECH_MS, fps);
         }
+        live.camera.hear(sound);
         let picture = live.shoot(&target, force_idr, props)?;
         self.place += 1;
         Ok(picture)

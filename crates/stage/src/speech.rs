@@ -66,6 +66,8 @@ pub(crate) struct SpeechQueue {
     warm_up_frames: usize,
     /// The next frame's weights, once known. Kept until the frame is spoken.
     weights: Option<Weights>,
+    /// What a renderer that draws from sound hears before the next frame; see [`Voice::sound_for_renderer`].
+    renderer_sound: Vec<f32>,
 }
 
 impl SpeechQueue {
@@ -78,6 +80,7 @@ impl SpeechQueue {
             heard: None,
             warm_up_frames: 0,
             weights: None,
+            renderer_sound: Vec::new(),
         }
     }
 
@@ -126,6 +129,7 @@ impl SpeechQueue {
             let before = if line.sound.is_kept() { before } else { 0 };
             if let Some(voice) = &mut self.voice {
                 voice.begin();
+                self.renderer_sound.clear();
             }
             self.warm_up_frames = before;
             self.heard = Some(line.position - before * self.samples_per_frame);
@@ -137,6 +141,7 @@ impl SpeechQueue {
         let heard = self.heard.get_or_insert(line.position);
         loop {
             if let Some(weights) = voice.next() {
+                voice.sound_for_renderer(&mut self.renderer_sound);
                 if self.warm_up_frames > 0 {
                     self.warm_up_frames -= 1;
                     continue;
@@ -161,6 +166,11 @@ impl SpeechQueue {
         self.weights.unwrap_or_default()
     }
 
+    /// What a renderer that draws from sound hears before the next frame: 16 kHz. Only after [`Cue::Ready`].
+    pub(crate) fn renderer_sound(&self) -> &[f32] {
+        &self.renderer_sound
+    }
+
     /// Appends the next frame's sound, padded with silence after the utterance's end, and says whether it begins in the
     /// middle of the utterance.
     pub(crate) fn sound(&self, into: &mut Vec<i16>) -> bool {
@@ -180,6 +190,7 @@ impl SpeechQueue {
     /// The frame was spoken: goes on behind it.
     pub(crate) fn spoke(&mut self) -> Spoken {
         self.weights = None;
+        self.renderer_sound.clear();
         self.step()
     }
 

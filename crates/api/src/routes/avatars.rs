@@ -1,7 +1,9 @@
 //! The avatars there are.
 
+use std::sync::Arc;
+
 use actix_web::web;
-use footlight_avatar::bundle::{DEFAULT_AVATAR, Manifest, shipped, shipped_names};
+use footlight_avatar::bundle::{DEFAULT_AVATAR, Manifest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -9,6 +11,7 @@ use crate::auth::Authenticated;
 use crate::body::QueryOf;
 use crate::json::{Page, PageQuery};
 use crate::problem::Problem;
+use crate::state::ApiState;
 
 /// One avatar.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,18 +52,19 @@ impl AvatarJson {
     get, path = "/v1/avatars", tag = "avatars", operation_id = "list_avatars", params(PageQuery),
     responses((status = 200, description = "One page", body = Page<AvatarJson>)),
 )]
-pub(crate) async fn list(_: Authenticated, query: QueryOf<PageQuery>) -> Result<web::Json<Page<AvatarJson>>, Problem> {
-    // A handful, and part of the program: one page holds them.
+pub(crate) async fn list(
+    state: web::Data<ApiState>,
+    _: Authenticated,
+    query: QueryOf<PageQuery>,
+) -> Result<web::Json<Page<AvatarJson>>, Problem> {
     let limit = query.0.limit()?;
-    let after = query.0.cursor.as_deref().unwrap_or_default();
-    let mut names: Vec<&str> = shipped_names().collect();
-    names.sort_unstable();
-    let found: Vec<_> = names.into_iter().filter(|name| *name > after).take(limit + 1).collect();
-    let manifests =
-        web::block(move || found.into_iter().map(|name| shipped(name).map(|bundle| bundle.manifest)).collect())
-            .await
-            .map_err(Problem::internal)?;
-    let manifests: Result<Vec<Manifest>, _> = manifests;
-    let manifests = manifests.map_err(Problem::internal)?;
+    let after = query.0.cursor.unwrap_or_default();
+    let stage = Arc::clone(state.node.stage());
+    let manifests = web::block(move || {
+        let avatars = stage.avatars();
+        let found = avatars.names().filter(|name| *name > after.as_str()).take(limit + 1);
+        found.map(|name| avatars.manifest(name)).collect::<Result<Vec<Manifest>, _>>()
+    });
+    let manifests = manifests.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
     Ok(web::Json(Page::cut(manifests, limit, |manifest| manifest.name.clone(), AvatarJson::of)))
 }

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use footlight_actors::{Caller, Node, NodeError};
 use footlight_media::decode::PcmFormat;
 use footlight_session::SessionId;
+use footlight_stage::ear::Ear;
 use footlight_stage::{LiveFeed, StageError};
 use tokio::sync::mpsc;
 
 use super::close;
 use super::command::{Command, Reply};
 use crate::problem::{Code, Problem};
-use crate::speech::Ear;
+use crate::speech;
 
 /// Audio that cannot be taken is told of this often at most: a client may send fifty messages a second.
 const AUDIO_PROBLEM_EVERY: Duration = Duration::from_secs(1);
@@ -113,7 +114,7 @@ impl Inbound {
             Command::AudioBegin { rate, channels, .. } => {
                 let rate = rate.unwrap_or(self.default_format.rate);
                 let channels = channels.unwrap_or(self.default_format.channels);
-                let ear = Ear::new(rate, channels)?;
+                let ear = speech::ear(rate, channels)?;
                 self.end_utterance();
                 self.ear = ear;
             }

@@ -28,7 +28,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::Authenticated;
 use crate::body::{QueryOf, SessionPath};
 use crate::problem::{Code, Problem, ProblemSchema};
-use crate::speech::Ear;
+use crate::speech;
 use crate::state::ApiState;
 use inbound::Inbound;
 use outbound::Outbound;
@@ -114,7 +114,7 @@ pub(crate) async fn open(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (who, session, query) = (caller.into(), session.0, query.0);
-    let ear = Ear::new(query.rate, query.channels)?;
+    let ear = speech::ear(query.rate, query.channels)?;
     let seat = state.seats.take(session, state.options.max_streams_per_session)?;
     // The session first: for a client without a session an upgrade is the smaller trouble.
     let events = state.node.events(who, session).await?;

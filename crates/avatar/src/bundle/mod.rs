@@ -4,10 +4,11 @@
 //! pictures are blended along their features. Opening one checks everything that a renderer later relies on; a bundle
 //! from a stranger costs at most [`BundleLimits`].
 //!
-//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`shipped()`].
+//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`shipped()`], [`Catalogue`].
 
 mod archive;
 mod assemble;
+mod catalogue;
 mod error;
 mod image;
 mod manifest;
@@ -21,6 +22,7 @@ mod tests;
 use std::path::Path;
 
 pub use archive::{BundleLimits, RATIO_FREE_BYTES};
+pub use catalogue::Catalogue;
 pub use error::{BundleError, EntryFault};
 pub use manifest::FORMAT;
 pub use network::{FACE_INPUT_LEN, FACE_SIDE, MouthModel};

@@ -11,16 +11,18 @@ use uuid::Uuid;
 
 use super::print;
 use super::recording::{self, Shape};
+use crate::avatars;
 use crate::cli::{Global, Render};
 
 pub(crate) fn run(global: &Global, options: &Render) -> anyhow::Result<()> {
     let speech = crate::speech::read(&options.audio)?;
     let picture = &options.picture;
     // Workers are for live sessions: this thread does the work.
-    let stage = Stage::start(StageOptions { workers: 1, ..StageOptions::default() })?;
+    let (avatars, avatar) = avatars::of_argument(&options.avatar)?;
+    let stage = Stage::start_with(StageOptions { workers: 1, ..StageOptions::default() }, avatars)?;
     let spec = PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
-        avatar: options.avatar.clone(),
+        avatar,
         fps: picture.fps,
         width: picture.width,
         height: picture.height,

@@ -127,6 +127,7 @@ pub(crate) struct StageSettings {
     pub(crate) renderer: Renderer,
     #[serde(with = "humantime_serde")]
     pub(crate) max_queued_audio: Duration,
+    pub(crate) avatars_dir: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]

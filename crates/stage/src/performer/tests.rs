@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use footlight_avatar::bundle::Catalogue;
 use footlight_session::slice::{MOST_ROOM, SliceGate};
 use footlight_session::{SessionId, UtteranceId, WhenUnwatched};
 use parking_lot::Mutex;
@@ -33,7 +34,7 @@ struct Rehearsal {
 impl Rehearsal {
     fn new(fps: u32) -> Self {
         let options = StageOptions { renderer: RendererKind::Null, ..StageOptions::default() };
-        let library = Arc::new(Library::new(&options).expect("what ships is whole"));
+        let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
             session: SessionId(Uuid::nil()),
             avatar: "ada".to_owned(),

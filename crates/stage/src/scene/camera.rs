@@ -66,6 +66,13 @@ impl Camera {
         })))
     }
 
+    /// Lets a renderer that draws from sound hear more of it: 16 kHz.
+    pub(crate) fn hear(&mut self, sound: &[f32]) {
+        if let Self::Essence(essence) = self {
+            essence.renderer.hear(sound);
+        }
+    }
+
     /// Makes one picture.
     pub(crate) fn shoot(&mut self, pose: &Pose, force_idr: bool, canvases: &mut Canvases) -> Result<Shot, StageError> {
         let begun = Instant::now();

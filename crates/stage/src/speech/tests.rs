@@ -34,7 +34,7 @@ fn append(queue: &mut SpeechQueue, shared: &Shared, audio: &Arc<[i16]>) {
 }
 
 fn voice() -> Result<Option<Voice>, StageError> {
-    Voice::new(FaceModel::shipped()?, FPS).map(Some)
+    Voice::new(FaceModel::shipped()?, FPS, false).map(Some)
 }
 
 /// Speaks until nothing is ready; `before_frame` may disturb it.
