@@ -61,11 +61,14 @@ impl Talk {
         let reach = REACH_MS / STEP_MS;
         ensure!(self.energies.len() > 8 * reach, "{} ms of sound are too little", self.energies.len() * STEP_MS);
         let mouth: Vec<f64> = (0..self.energies.len()).map(|step| self.opening_at(step)).collect();
-        let lags = -(reach as i64)..=reach as i64;
+        let lags = -reach.cast_signed()..=reach.cast_signed();
         lags.map(|lag| {
             let seen = &mouth[reach..mouth.len() - reach];
-            let from = (reach as i64 - lag) as usize;
-            Lag { ms: lag * STEP_MS as i64, likeness: correlation(seen, &self.energies[from..from + seen.len()]) }
+            let from = (reach.cast_signed() - lag).cast_unsigned();
+            Lag {
+                ms: (lag * STEP_MS.cast_signed()) as i64,
+                likeness: correlation(seen, &self.energies[from..from + seen.len()]),
+            }
         })
         .max_by(|a, b| a.likeness.total_cmp(&b.likeness))
         .context("no lag was tried")

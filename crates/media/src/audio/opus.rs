@@ -78,9 +78,9 @@ impl OpusEncoder {
                 return Err(MediaError::OutOfRange { name, value, min, max });
             }
         }
-        let mut encoder = opus_rs::OpusEncoder::new(SAMPLE_RATE as i32, 1, Application::Audio)
+        let mut encoder = opus_rs::OpusEncoder::new(SAMPLE_RATE.cast_signed(), 1, Application::Audio)
             .map_err(|reason| MediaError::Opus { operation: "start", reason })?;
-        encoder.bitrate_bps = settings.bits_per_second as i32;
+        encoder.bitrate_bps = settings.bits_per_second.cast_signed();
         encoder.complexity = i32::from(settings.complexity);
         Ok(Self { encoder, pending: Vec::with_capacity(PACKET_SAMPLES), pts_samples: 0 })
     }
