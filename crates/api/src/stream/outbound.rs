@@ -14,6 +14,7 @@ use footlight_stage::{Outlet, OutletOptions, Unit};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::command::Reply;
 use super::inbound::Outgoing;
 use super::pace::Pace;
 use super::{Media, close};
@@ -67,7 +68,15 @@ impl Outbound {
                 unit = next_unit(&mut self.outlet), if held.is_none() => Next::Unit(unit),
             };
             match next {
-                Next::Outgoing(Some(Outgoing::Reply(reply))) => self.deliver(socket.text(json(&reply))).await?,
+                Next::Outgoing(Some(Outgoing::Reply(reply))) => {
+                    // What waits is of the past that an interrupt ends. Left out, it would be missing to the next frame.
+                    if matches!(reply, Reply::Done { generation: Some(_), .. })
+                        && let Some((_, message)) = held.take()
+                    {
+                        self.deliver(socket.binary(message)).await?;
+                    }
+                    self.deliver(socket.text(json(&reply))).await?;
+                }
                 Next::Outgoing(Some(Outgoing::Pong(payload))) => self.deliver(socket.pong(&payload)).await?,
                 Next::Outgoing(None) => return None,
                 Next::Event(Some(event)) => {
@@ -83,6 +92,10 @@ impl Outbound {
                 }
                 Next::Event(None) => return Some(close(CloseCode::Away, "the node lets the session go")),
                 Next::Unit(Some(unit)) => {
+                    // Something was left out, and with it the time that it would have taken.
+                    if envelope.is_rejoining || matches!(&unit, Unit::Video(video) if video.discontinuity) {
+                        pace.restart();
+                    }
                     if let Some(message) = envelope.seal(&unit) {
                         let now = Instant::now();
                         let earliest = pace.earliest(unit.pts_us(), now);
@@ -94,7 +107,10 @@ impl Outbound {
                     }
                 }
                 Next::Unit(None) => match self.reattach().await {
-                    Some(outlet) => self.outlet = Some(outlet),
+                    Some(outlet) => {
+                        self.outlet = Some(outlet);
+                        envelope.is_rejoining = true;
+                    }
                     // The event stream tells why; without one the close does.
                     None if self.events.is_some() => self.outlet = None,
                     None => return Some(close(CloseCode::Normal, "the session is over")),
@@ -182,6 +198,8 @@ struct Envelope {
     media: Media,
     video_sequence: u32,
     audio_sequence: u32,
+    /// The next picture comes from another renderer than the last one.
+    is_rejoining: bool,
 }
 
 impl Envelope {
@@ -192,7 +210,8 @@ impl Envelope {
                 if !matches!(self.media, Media::All | Media::Video) {
                     return None;
                 }
-                let mut flags = flags(video.active, video.discontinuity);
+                let rejoins = std::mem::take(&mut self.is_rejoining);
+                let mut flags = flags(video.active, video.discontinuity || rejoins);
                 if video.idr {
                     flags = flags.with(MediaFlags::KEY_FRAME);
                 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// How far ahead of real time media may be sent. More would have to be taken back at an interrupt; less would let the
 /// network's jitter through.
 const AHEAD_MAX: Duration = Duration::from_millis(80);
+/// Units follow each other by a frame: one that seems due later than this belongs to another time, and waiting for it
+/// would only fill the queue behind it.
+const JUMP: Duration = Duration::from_secs(1);
 
 /// Ties the media clock of one connection to real time.
 #[derive(Debug, Default)]
@@ -14,6 +17,11 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
+    /// Begins anew: what comes next does not continue what was sent, so its time says nothing about when it is due.
+    pub(crate) fn restart(&mut self) {
+        self.anchor = None;
+    }
+
     /// The first instant at which a unit of presentation time `pts_us` may be sent.
     ///
     /// A unit that comes later than its time moves the anchor: media time that was lost to a stall is not caught up by
@@ -24,7 +32,7 @@ impl Pace {
             // A clock that steps back is a new one.
             _ => now,
         };
-        if due <= now {
+        if due <= now || due - now > JUMP {
             self.anchor = Some((pts_us, now));
             return now;
         }
@@ -41,11 +49,14 @@ mod tests {
     #[test]
     fn a_burst_is_spread_to_at_most_eighty_milliseconds_ahead() {
         let (mut pace, start) = (Pace::default(), Instant::now());
+        let mut now = start;
         for frame in 0..100 {
-            let earliest = pace.earliest(frame * FRAME_US, start);
+            // Each is looked at when the one before was sent.
+            let earliest = pace.earliest(frame * FRAME_US, now);
             let due = start + Duration::from_micros(frame * FRAME_US);
             assert!(due - earliest <= AHEAD_MAX, "frame {frame}");
-            assert!(earliest >= start);
+            assert!(earliest >= now);
+            now = earliest;
         }
     }
 
@@ -66,5 +77,31 @@ mod tests {
         assert_eq!(pace.earliest(FRAME_US, late), late);
         let next = pace.earliest(11 * FRAME_US, late);
         assert_eq!(next, late + Duration::from_micros(10 * FRAME_US) - AHEAD_MAX);
+    }
+
+    /// Sends frames that were made in time, from `first` on, and returns the longest that one was held.
+    fn longest_hold(pace: &mut Pace, first: u64, start: Instant) -> Duration {
+        let holds = (first..first + 100).map(|frame| {
+            let made = start + Duration::from_micros(frame * FRAME_US);
+            pace.earliest(frame * FRAME_US, made) - made
+        });
+        holds.max().unwrap_or_default()
+    }
+
+    #[test]
+    fn after_a_stall_that_cost_two_seconds_nothing_is_held() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let _ = pace.earliest(0, start);
+        let _ = pace.earliest(FRAME_US, start + Duration::from_secs(2));
+        pace.restart();
+        assert!(longest_hold(&mut pace, 50, start) <= AHEAD_MAX);
+    }
+
+    #[test]
+    fn a_jump_that_nobody_announced_is_not_waited_for() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let _ = pace.earliest(0, start);
+        let _ = pace.earliest(FRAME_US, start + Duration::from_secs(2));
+        assert_eq!(longest_hold(&mut pace, 50, start), Duration::ZERO);
     }
 }
