@@ -119,7 +119,8 @@ impl From<StageError> for Problem {
             StageError::QueueFull { queued_ms, limit_ms, .. } => {
                 NodeError::AudioQueueFull { queued_ms, limit_ms }.into()
             }
-            StageError::Busy { .. } => Self::new(Code::AudioQueueFull, detail).retry_after(1),
+            StageError::TooManyUtterances { .. } => Self::new(Code::AudioQueueFull, detail).retry_after(RETRY_S),
+            StageError::Busy { .. } => Self::new(Code::TooManyCommands, detail).retry_after(1),
             StageError::EmptyAudio => Self::new(Code::AudioEmpty, detail),
             StageError::UtteranceOver | StageError::Closed => Self::new(Code::WrongState, detail),
             error => Self::internal(with_causes(&error)),

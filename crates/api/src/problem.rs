@@ -110,6 +110,8 @@ codes! {
     TooManyStreams = "too_many_streams", TOO_MANY_REQUESTS, "Too many clients follow the session";
     /// Enough speech is waiting already. Send more when some of it is spoken.
     AudioQueueFull = "audio_queue_full", TOO_MANY_REQUESTS, "Too much speech is waiting";
+    /// Commands to this session come faster than it can obey them. Send them more slowly.
+    TooManyCommands = "too_many_commands", TOO_MANY_REQUESTS, "Too many commands wait";
 
     /// The balance does not pay for one second. Top up; paused sessions resume by themselves.
     CreditsExhausted = "credits_exhausted", PAYMENT_REQUIRED, "The credits are used up";

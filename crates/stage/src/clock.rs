@@ -18,11 +18,12 @@ pub(crate) struct FrameClock {
 }
 
 impl FrameClock {
-    /// A clock whose frame 0 is due at `origin`.
-    pub(crate) fn new(origin: Instant, fps: u32) -> Self {
+    /// A clock whose frame 0 is due at `origin`, before the first frame that does not begin before `media_time_us`.
+    pub(crate) fn new(origin: Instant, fps: u32, media_time_us: u64) -> Self {
         // A packet is 1/50 s, so frames and packets meet every fps / gcd(fps, 50) frames.
         let alignment = u64::from(fps / gcd(fps, 50));
-        Self { origin, fps, frame: 0, alignment }
+        let frame = (media_time_us * u64::from(fps)).div_ceil(1_000_000).next_multiple_of(alignment);
+        Self { origin, fps, frame, alignment }
     }
 
     pub(crate) fn frame(&self) -> u64 {
@@ -88,22 +89,30 @@ mod tests {
     fn a_day_of_frames_does_not_drift() {
         for fps in [20, 25, 30, 50] {
             let origin = Instant::now();
-            let mut clock = FrameClock::new(origin, fps);
+            let mut clock = FrameClock::new(origin, fps, 0);
             clock.frame = u64::from(fps) * 86_400;
             assert_eq!(clock.due(), origin + Duration::from_secs(86_400));
         }
     }
 
     #[test]
+    fn a_clock_that_is_set_on_goes_on_at_the_next_frame_that_begins_with_a_packet() {
+        let frame = |fps, media_time_us| FrameClock::new(Instant::now(), fps, media_time_us).frame();
+        assert_eq!(frame(25, 3_600_040_000), 90_001);
+        assert_eq!((frame(30, 99_999), frame(30, 100_000), frame(30, 100_001)), (3, 3, 6));
+        assert_eq!(frame(20, 50_000), 2);
+    }
+
+    #[test]
     fn frames_and_packets_meet_within_three_frames() {
-        let alignments = [20, 25, 30, 50].map(|fps| FrameClock::new(Instant::now(), fps).alignment);
+        let alignments = [20, 25, 30, 50].map(|fps| FrameClock::new(Instant::now(), fps, 0).alignment);
         assert_eq!(alignments, [2, 1, 3, 1]);
     }
 
     #[test]
     fn a_late_clock_waits_and_a_standing_one_skips_without_a_burst() {
         let origin = Instant::now();
-        let mut clock = FrameClock::new(origin, 30);
+        let mut clock = FrameClock::new(origin, 30, 0);
         assert_eq!(clock.skip_to_present(origin + Duration::from_millis(99)), 0);
         let now = origin + Duration::from_secs(2);
         assert_eq!(clock.skip_to_present(now), 60);

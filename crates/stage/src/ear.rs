@@ -70,6 +70,8 @@ pub struct Ear {
     resampler: Resampler,
     mono: Vec<f32>,
     heard: Vec<f32>,
+    rate: u32,
+    channels: u16,
 }
 
 impl Ear {
@@ -83,6 +85,8 @@ impl Ear {
             resampler: Resampler::new(rate, SAMPLE_RATE)?,
             mono: Vec::new(),
             heard: Vec::new(),
+            rate,
+            channels,
         })
     }
 
@@ -93,6 +97,18 @@ impl Ear {
         self.downmix.push(interleaved, &mut self.mono);
         self.resampler.push(&self.mono, &mut self.heard);
         append(&self.heard, speech);
+    }
+
+    /// How many samples so many interleaved ones make, to the rounding.
+    #[must_use]
+    pub fn length_of(&self, interleaved: usize) -> u64 {
+        interleaved as u64 / u64::from(self.channels) * u64::from(SAMPLE_RATE) / u64::from(self.rate)
+    }
+
+    /// Passes over samples that will not be heard, so that the channels of the next ones are told apart as before.
+    pub fn skip(&mut self, interleaved: impl IntoIterator<Item = f32>) {
+        self.mono.clear();
+        self.downmix.push(interleaved, &mut self.mono);
     }
 
     /// Ends the input and appends what was held back. The next push begins anew.

@@ -44,6 +44,12 @@ pub enum StageError {
         /// What was refused.
         refused_ms: u64,
     },
+    /// As many utterances wait as may, however short they are.
+    #[error("{limit} utterances already wait to be spoken; send longer ones, or wait for some to be spoken")]
+    TooManyUtterances {
+        /// How many may wait.
+        limit: usize,
+    },
     /// Too many commands wait for this session's worker.
     #[error("{waiting} commands already wait for this session; send them more slowly")]
     Busy {

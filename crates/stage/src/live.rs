@@ -62,6 +62,14 @@ impl LiveFeed {
         Ok(self.shared.room())
     }
 
+    /// Whether this many more samples would fit now.
+    ///
+    /// # Errors
+    /// [`StageError::QueueFull`] when they would not.
+    pub fn check_room(&self, samples: u64) -> Result<(), StageError> {
+        if samples <= self.shared.room() { Ok(()) } else { Err(self.shared.queue_full(samples)) }
+    }
+
     /// Says that nothing follows: what is there is spoken at once, without waiting for more.
     pub fn end(&self) {
         self.buffer.0.lock().ended = true;
@@ -111,11 +119,15 @@ impl Shared {
         let fits = |queued: u64| (queued + samples <= self.queue_limit).then_some(queued + samples);
         match self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
             Ok(_) => Ok(()),
-            Err(queued) => Err(StageError::QueueFull {
-                queued_ms: queued / 48,
-                limit_ms: self.queue_limit / 48,
-                refused_ms: samples / 48,
-            }),
+            Err(_) => Err(self.queue_full(samples)),
+        }
+    }
+
+    fn queue_full(&self, samples: u64) -> StageError {
+        StageError::QueueFull {
+            queued_ms: self.queued.load(Ordering::Acquire) / 48,
+            limit_ms: self.queue_limit / 48,
+            refused_ms: samples / 48,
         }
     }
 

@@ -264,7 +264,8 @@ impl Port {
         }
     }
 
-    fn refuse(&mut self, now: Instant) {
+    /// Loses one unit: the picture goes on at the next IDR.
+    pub(crate) fn refuse(&mut self, now: Instant) {
         self.needs_idr = true;
         if self.started {
             self.status.dropped.fetch_add(1, Ordering::Relaxed);

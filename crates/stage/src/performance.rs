@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use tokio::sync::oneshot;
@@ -13,6 +14,10 @@ use crate::{LiveFeed, Outlet, OutletOptions, StageError, UtteranceId};
 
 /// Commands that may wait for one performance. A session gives a few a second; whoever sends more is told to wait.
 const COMMANDS_MAX: usize = 64;
+
+/// Utterances that may wait for one performance: an hour of short sentences. Each costs memory and a look per frame,
+/// however short it is.
+pub(crate) const UTTERANCES_MAX: usize = 1_000;
 
 /// One piece of audio to speak.
 #[derive(Debug, Clone)]
@@ -107,6 +112,12 @@ pub(crate) struct Shared {
     /// Samples that wait, and how many may.
     pub(crate) queued: AtomicU64,
     pub(crate) queue_limit: u64,
+    /// Utterances that wait or are being said.
+    utterances: AtomicUsize,
+    /// Media time 0.
+    pub(crate) origin: Instant,
+    /// It goes on where another one broke.
+    pub(crate) is_sequel: bool,
     pub(crate) generation: AtomicU32,
     pub(crate) frames: AtomicU64,
     pub(crate) stalls: AtomicU64,
@@ -118,14 +129,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(key: PerformerKey, errands: Sender<Errand>, queue_limit: u64) -> Arc<Self> {
-        Arc::new(Self {
+    pub(crate) fn new(key: PerformerKey, errands: Sender<Errand>, queue_limit: u64, origin: Instant) -> Self {
+        Self {
             key,
             errands,
             waiting: AtomicUsize::new(0),
             next_outlet: AtomicU64::new(0),
             queued: AtomicU64::new(0),
             queue_limit,
+            utterances: AtomicUsize::new(0),
+            origin,
+            is_sequel: false,
             generation: AtomicU32::new(0),
             frames: AtomicU64::new(0),
             stalls: AtomicU64::new(0),
@@ -134,11 +148,41 @@ impl Shared {
             speaking: AtomicBool::new(false),
             asleep: AtomicBool::new(true),
             closed: AtomicBool::new(false),
-        })
+        }
+    }
+
+    /// Goes on where `former` broke: the same media clock, and a generation after all of its own.
+    pub(crate) fn after(self, former: &Self) -> Self {
+        Self {
+            origin: former.origin,
+            is_sequel: true,
+            generation: AtomicU32::new(former.generation.load(Ordering::Acquire) + 1),
+            media_time_us: AtomicU64::new(former.media_time_us.load(Ordering::Acquire)),
+            ..self
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Takes a place among the utterances.
+    pub(crate) fn enter(&self) -> Result<(), StageError> {
+        let fits = |waiting: usize| (waiting < UTTERANCES_MAX).then_some(waiting + 1);
+        match self.utterances.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StageError::TooManyUtterances { limit: UTTERANCES_MAX }),
+        }
+    }
+
+    /// Takes a place even where there is none: for what replaces all that waits, bounded as commands are.
+    fn enter_always(&self) {
+        self.utterances.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Gives the place back: the utterance is over.
+    pub(crate) fn leave(&self) {
+        self.utterances.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Sends a command unless too many wait.
@@ -186,11 +230,15 @@ impl Performance {
         Self { owner: Arc::new(Owner { shared, outlet_queue_units }) }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.owner.shared
+    }
+
     /// Queues an utterance.
     ///
     /// # Errors
-    /// [`StageError::EmptyAudio`], [`StageError::QueueFull`], [`StageError::Busy`], [`StageError::Closed`]; nothing is
-    /// queued then.
+    /// [`StageError::EmptyAudio`], [`StageError::QueueFull`], [`StageError::TooManyUtterances`], [`StageError::Busy`],
+    /// [`StageError::Closed`]; nothing is queued then.
     pub fn speak(&self, utterance: Utterance, mode: SpeakMode) -> Result<(), StageError> {
         let samples = utterance.audio.len() as u64;
         if samples == 0 {
@@ -198,10 +246,14 @@ impl Performance {
         }
         let shared = &self.owner.shared;
         match mode {
-            SpeakMode::Append => shared.reserve(samples)?,
+            SpeakMode::Append => {
+                shared.enter()?;
+                shared.reserve(samples).inspect_err(|_| shared.leave())?;
+            }
             // What it replaces gives its room back, so only its own length counts.
             SpeakMode::Replace if samples <= shared.queue_limit => {
                 shared.queued.fetch_add(samples, Ordering::AcqRel);
+                shared.enter_always();
             }
             SpeakMode::Replace => {
                 return Err(StageError::QueueFull {
@@ -211,7 +263,10 @@ impl Performance {
                 });
             }
         }
-        shared.send(Command::Speak { utterance, mode }).inspect_err(|_| shared.release(samples))
+        shared.send(Command::Speak { utterance, mode }).inspect_err(|_| {
+            shared.release(samples);
+            shared.leave();
+        })
     }
 
     /// Opens an utterance whose audio arrives while it is spoken. It waits its turn behind what is queued.

@@ -82,14 +82,17 @@ impl Performer {
         sink: EventSink,
         stand: Arc<Stand>,
         library: &Library,
-        origin: Instant,
     ) -> Self {
+        let mut ports = Ports::default();
+        if shared.is_sequel {
+            ports.mark_discontinuity();
+        }
         Self {
-            clock: FrameClock::new(origin, spec.fps),
+            clock: FrameClock::new(shared.origin, spec.fps, shared.media_time_us.load(Acquire)),
             speech: SpeechQueue::new(Arc::clone(&shared), spec.samples_per_frame()),
             scene: Scene::new(stand),
             soundtrack: Soundtrack::new(library.sound, library.silence.clone()),
-            ports: Ports::default(),
+            ports,
             paused: false,
             watched: false,
             in_run: false,
@@ -221,7 +224,7 @@ impl Performer {
         }
         backstage.stats.face.record(begun.elapsed());
 
-        let force_idr = self.wants_idr(now, backstage) || (!self.in_run && self.ports.has_recording());
+        let force_idr = self.wants_idr(true, now, backstage) || (!self.in_run && self.ports.has_recording());
         let picture =
             self.scene.speak(&self.speech.weights(), self.speech.renderer_sound(), force_idr, &mut props(backstage))?;
         let heard_by_somebody = self.ports.accept_video(picture.idr);
@@ -235,8 +238,13 @@ impl Performer {
                 }
             }
         }
-        let unit = self.video_unit(picture, heard_by_somebody);
-        self.hand_out_video(unit, backstage);
+        if heard_by_somebody {
+            let unit = self.video_unit(picture, true);
+            self.hand_out_video(unit, backstage);
+        } else {
+            // Not offered: a reader who makes room in this moment must not get a frame that was not counted.
+            self.ports.refuse_all(now);
+        }
 
         self.pcm.clear();
         let resumes = self.speech.sound(&mut self.pcm) && !self.in_run;
@@ -266,7 +274,7 @@ impl Performer {
     /// Performs a frame in which nothing is said.
     fn show_rest(&mut self, now: Instant, backstage: &mut Backstage) -> Result<(), StageError> {
         self.end_run(!self.asked);
-        let force_idr = self.wants_idr(now, backstage);
+        let force_idr = self.wants_idr(false, now, backstage);
         let picture = self.scene.rest(force_idr, &mut props(backstage))?;
         let unit = self.video_unit(picture, false);
         self.hand_out_video(unit, backstage);
@@ -275,7 +283,7 @@ impl Performer {
 
     /// Performs a frame of pause.
     fn show_frozen(&mut self, now: Instant, backstage: &mut Backstage) -> Result<(), StageError> {
-        let force_idr = self.wants_idr(now, backstage);
+        let force_idr = self.wants_idr(false, now, backstage);
         if let Some(picture) = self.scene.freeze(force_idr, &mut props(backstage))? {
             let unit = self.video_unit(picture, false);
             self.hand_out_video(unit, backstage);
@@ -411,12 +419,12 @@ impl Performer {
         self.ports.is_empty() && !passes
     }
 
-    /// Whether a reader's wish for an IDR is granted now.
-    fn wants_idr(&mut self, now: Instant, backstage: &Backstage) -> bool {
+    /// Whether a reader's wish for an IDR is granted now, for a frame in which something is said or not.
+    fn wants_idr(&mut self, speaking: bool, now: Instant, backstage: &Backstage) -> bool {
         if std::mem::take(&mut self.purged) {
             return true;
         }
-        let wanted = self.scene.can_force_idr() && self.ports.want_idr();
+        let wanted = self.scene.can_force_idr() && self.ports.want_idr(speaking);
         let granted = wanted
             && self.idr_forced_at.is_none_or(|forced| now.saturating_duration_since(forced) >= FORCED_IDR_INTERVAL);
         if granted {

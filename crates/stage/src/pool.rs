@@ -108,14 +108,43 @@ impl Stage {
         gate: Arc<SliceGate>,
         sink: EventSink,
     ) -> Result<Performance, StageError> {
+        self.open_as(spec, gate, sink, None)
+    }
+
+    /// Opens a performance that goes on where `former`, which broke, stopped: on the same media clock, in a generation
+    /// after all of its own. What it still had to say is not taken over.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare).
+    pub fn open_after(
+        &self,
+        former: &Performance,
+        spec: PerformanceSpec,
+        gate: Arc<SliceGate>,
+        sink: EventSink,
+    ) -> Result<Performance, StageError> {
+        self.open_as(spec, gate, sink, Some(former.shared()))
+    }
+
+    fn open_as(
+        &self,
+        spec: PerformanceSpec,
+        gate: Arc<SliceGate>,
+        sink: EventSink,
+        former: Option<&Shared>,
+    ) -> Result<Performance, StageError> {
         let stand = self.library.stand(&spec)?;
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         let worker = self.least_loaded();
         worker.load.fetch_add(spec.weight_milli(), Ordering::AcqRel);
         let queue_limit = u64::from(self.options.max_queued_audio_s) * u64::from(SAMPLE_RATE);
-        let shared = Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit);
         let origin = self.phase(number, spec.fps);
-        let performer = Performer::new(Arc::clone(&shared), spec, gate, sink, stand, &self.library, origin);
+        let shared = Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin);
+        let shared = Arc::new(match former {
+            Some(former) => shared.after(former),
+            None => shared,
+        });
+        let performer = Performer::new(Arc::clone(&shared), spec, gate, sink, stand, &self.library);
         let performance = Performance::new(Arc::clone(&shared), self.options.outlet_queue_units);
         worker.errands.send(Errand::Open(Box::new(performer), shared)).map_err(|_| StageError::Closed)?;
         Ok(performance)

@@ -276,6 +276,7 @@ impl SpeechQueue {
         if let Some(mut line) = self.lines.pop_front() {
             let unheard = line.sound.end();
             self.shared.release(unheard + line.arrived_ahead() as u64);
+            self.shared.leave();
         }
         self.heard = None;
         self.weights = None;

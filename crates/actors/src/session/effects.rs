@@ -93,7 +93,13 @@ impl SessionActor {
         };
         // What it needs was prepared before the session was admitted, so this does not block.
         let gate = Arc::clone(&self.parts.card.gate);
-        match self.parts.stage.open(self.parts.spec.clone(), gate, Arc::new(sink)) {
+        let (stage, spec, sink) = (&self.parts.stage, self.parts.spec.clone(), Arc::new(sink));
+        // The one that broke, if there was one: viewers see one session, whose clock and generations go on.
+        let opened = match self.parts.card.performance() {
+            Some(former) => stage.open_after(&former, spec, gate, sink),
+            None => stage.open(spec, gate, sink),
+        };
+        match opened {
             Ok(performance) => self.parts.card.set_performance(Some(performance)),
             Err(error) => {
                 tracing::warn!(session = %self.parts.card.id, %error, "the renderer could not be opened");

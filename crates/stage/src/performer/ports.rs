@@ -41,9 +41,16 @@ impl Ports {
         self.ports.iter().any(|port| !port.is_live())
     }
 
-    /// Whether some reader waits for an IDR that it has room for.
-    pub(super) fn want_idr(&self) -> bool {
-        self.ports.iter().any(|port| port.is_live() && port.wants_idr())
+    /// Whether some reader waits for an IDR that it has room for. Recordings want one only while something is said.
+    pub(super) fn want_idr(&self, speaking: bool) -> bool {
+        self.ports.iter().any(|port| (speaking || port.is_live()) && port.wants_idr())
+    }
+
+    /// No outlet takes the frame that was made: each of them lost it.
+    pub(super) fn refuse_all(&mut self, now: Instant) {
+        for port in &mut self.ports {
+            port.refuse(now);
+        }
     }
 
     /// Whether any outlet would take a video unit like this one.

@@ -13,11 +13,11 @@ use super::{Backstage, Pace, Performer};
 use crate::event::StageEvent;
 use crate::library::Library;
 use crate::outlet::Port;
-use crate::performance::{Command, Shared};
+use crate::performance::{Command, Shared, UTTERANCES_MAX};
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::PerformerKey;
-use crate::{Outlet, OutletKind, PerformanceSpec, RendererKind, SpeakMode, StageOptions, Unit, Utterance};
+use crate::{Outlet, OutletKind, PerformanceSpec, RendererKind, SpeakMode, StageError, StageOptions, Unit, Utterance};
 
 /// One performer that draws nothing, its outlet, and its time.
 struct Rehearsal {
@@ -33,6 +33,13 @@ struct Rehearsal {
 
 impl Rehearsal {
     fn new(fps: u32) -> Self {
+        Self::of(fps, |shared| shared)
+    }
+
+    fn of(fps: u32, change: impl FnOnce(Shared) -> Shared) -> Self {
+        let now = Instant::now();
+        let errands = crossbeam_channel::unbounded().0;
+        let shared = Arc::new(change(Shared::new(PerformerKey(0), errands, 48_000 * 60, now)));
         let options = StageOptions { renderer: RendererKind::Null, ..StageOptions::default() };
         let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
@@ -45,15 +52,13 @@ impl Rehearsal {
             when_unwatched: WhenUnwatched::Wait,
         };
         let stand = library.stand(&spec).expect("nothing to draw");
-        let shared = Shared::new(PerformerKey(0), crossbeam_channel::unbounded().0, 48_000 * 60);
         let gate = Arc::new(SliceGate::new(0));
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = {
             let told = Arc::clone(&told);
             Arc::new(move |event| told.lock().push(event))
         };
-        let now = Instant::now();
-        let performer = Performer::new(Arc::clone(&shared), spec, Arc::clone(&gate), sink, stand, &library, now);
+        let performer = Performer::new(Arc::clone(&shared), spec, Arc::clone(&gate), sink, stand, &library);
         let stats = Arc::new(WorkerStats::default());
         let backstage = Backstage { library, cameras: CameraPool::default(), stats };
         Self { performer, backstage, shared, gate, told, pace: Pace::Asleep, now, outlets: 0 }
@@ -73,6 +78,7 @@ impl Rehearsal {
     fn speak_ms(&mut self, ms: usize) -> UtteranceId {
         let id = UtteranceId(Uuid::now_v7());
         let audio: Arc<[i16]> = vec![1_000; ms * 48].into();
+        self.shared.enter().expect("there is room");
         self.shared.reserve(audio.len() as u64).expect("there is room");
         self.obey(Command::Speak { utterance: Utterance { id, audio }, mode: SpeakMode::Append });
         id
@@ -242,5 +248,81 @@ fn at_every_rate_speech_begins_and_goes_on_where_a_packet_begins() {
             }
         }
         assert_eq!(rehearsal.gate.used(), 16, "{fps} fps");
+    }
+}
+
+#[test]
+fn a_recording_that_joins_in_the_middle_of_speech_or_loses_a_unit_goes_on_within_a_second() {
+    let mut rehearsal = Rehearsal::new(25);
+    rehearsal.gate.set_limit(MOST_ROOM);
+    let mut watching = rehearsal.attach(OutletKind::Live, 1_000);
+    rehearsal.speak_ms(8_000);
+    rehearsal.run(ms(1_500));
+    let mut recording = rehearsal.attach(OutletKind::ActiveOnly, 30);
+    rehearsal.run(ms(1_100));
+    let joined = active_frames(&mut recording);
+    assert!(joined > 0, "it joined in the middle of the utterance");
+    // Its queue holds ten frames: it loses some of these.
+    rehearsal.run(ms(1_500));
+    assert_eq!(active_frames(&mut recording), 10);
+    rehearsal.run(ms(1_100));
+    assert!(active_frames(&mut recording) > 0, "it goes on before the utterance is over");
+    assert!(active_frames(&mut watching) > 100);
+}
+
+#[test]
+fn a_recording_that_reads_nothing_holds_speech_as_any_other_outlet_does() {
+    let mut rehearsal = Rehearsal::new(25);
+    rehearsal.gate.set_limit(MOST_ROOM);
+    let mut recording = rehearsal.attach(OutletKind::ActiveOnly, 30);
+    let id = rehearsal.speak_ms(10_000);
+    rehearsal.run(ms(20_000));
+    assert_eq!(rehearsal.gate.used(), 10);
+    let told = rehearsal.take_told();
+    assert!(told.contains(&StageEvent::Watched(false)), "{told:?}");
+    let over = |event: &StageEvent| matches!(event, StageEvent::UtteranceEnded { utterance, .. } if *utterance == id);
+    assert!(!told.iter().any(over), "what nobody takes is not said");
+    let mut read = active_frames(&mut recording);
+    for _ in 0..200 {
+        rehearsal.run(ms(100));
+        read += active_frames(&mut recording);
+    }
+    assert_eq!(rehearsal.gate.used(), read as u64, "every frame that was charged was recorded");
+    assert!(read > 180, "{read}");
+}
+
+#[test]
+fn what_follows_a_performance_that_broke_goes_on_in_its_time_and_after_its_generations() {
+    let mut former = Rehearsal::new(25);
+    let mut outlet = former.attach(OutletKind::Live, 1_000);
+    former.run(ms(2_000));
+    let (reply, _answer) = tokio::sync::oneshot::channel();
+    former.obey(Command::Interrupt { reply });
+    former.run(ms(200));
+    let last = std::iter::from_fn(|| outlet.try_next()).last().expect("it was watched");
+
+    let mut sequel = Rehearsal::of(25, |shared| shared.after(&former.shared));
+    sequel.now = former.now + ms(300);
+    let mut outlet = sequel.attach(OutletKind::Live, 1_000);
+    sequel.run(ms(500));
+    let units: Vec<Unit> = std::iter::from_fn(|| outlet.try_next()).collect();
+    let Some(Unit::Video(first)) = units.first() else { panic!("a picture comes first: {units:?}") };
+    assert!(first.idr && first.discontinuity);
+    assert_eq!((last.generation(), first.generation), (1, 2));
+    let gap = first.pts_us - last.pts_us();
+    assert!((300_000..=400_000).contains(&gap), "media time kept pace with time: {gap} us");
+}
+
+#[test]
+fn only_so_many_utterances_wait_and_their_places_are_given_back() {
+    let mut rehearsal = Rehearsal::new(25);
+    for _ in 0..UTTERANCES_MAX {
+        rehearsal.speak_ms(1);
+    }
+    assert!(matches!(rehearsal.shared.enter(), Err(StageError::TooManyUtterances { limit: UTTERANCES_MAX })));
+    let (reply, _answer) = tokio::sync::oneshot::channel();
+    rehearsal.obey(Command::Interrupt { reply });
+    for _ in 0..UTTERANCES_MAX {
+        rehearsal.speak_ms(1);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use footlight_avatar::Weights;
 use footlight_avatar::face::FaceModel;
@@ -24,11 +25,13 @@ fn hello() -> Arc<[i16]> {
 }
 
 fn queue() -> (SpeechQueue, Arc<Shared>) {
-    let shared = Shared::new(PerformerKey(0), crossbeam_channel::unbounded().0, 48_000 * 60);
+    let errands = crossbeam_channel::unbounded().0;
+    let shared = Arc::new(Shared::new(PerformerKey(0), errands, 48_000 * 60, Instant::now()));
     (SpeechQueue::new(Arc::clone(&shared), FRAME), shared)
 }
 
 fn append(queue: &mut SpeechQueue, shared: &Shared, audio: &Arc<[i16]>) {
+    shared.enter().expect("there is room");
     shared.reserve(audio.len() as u64).expect("there is room");
     queue.append(Utterance { id: UtteranceId(Uuid::now_v7()), audio: Arc::clone(audio) });
 }
@@ -105,6 +108,7 @@ fn live_sound_gives_the_same_face_as_a_file() {
     let (pcm, weights) = speak_all(&mut queue, |_, _| {});
 
     let (feed, buffer) = LiveFeed::new(UtteranceId(Uuid::now_v7()), Arc::clone(&shared));
+    shared.enter().expect("there is room");
     queue.append_live(feed.utterance(), buffer);
     let (mut live_pcm, mut live_weights) = (Vec::new(), Vec::new());
     for chunk in audio.chunks(700) {
@@ -130,6 +134,7 @@ fn what_is_cut_gives_its_room_back() {
     append(&mut queue, &shared, &audio);
     append(&mut queue, &shared, &audio);
     let (feed, buffer) = LiveFeed::new(UtteranceId(Uuid::now_v7()), Arc::clone(&shared));
+    shared.enter().expect("there is room");
     queue.append_live(feed.utterance(), buffer);
     feed.push(&audio).expect("there is room");
     for _ in 0..5 {
