@@ -21,6 +21,13 @@ use crate::speech;
 /// Audio that cannot be taken is told of this often at most: a client may send fifty messages a second.
 const AUDIO_PROBLEM_EVERY: Duration = Duration::from_secs(1);
 
+/// The longest text message that is read. Commands are short, and what a client sends comes back with the answer.
+const COMMAND_BYTES_MAX: usize = 4_096;
+/// The longest `id` of a command.
+const ID_CHARS_MAX: usize = 128;
+/// How much of a parser's complaint a client is told: it quotes what was sent.
+const COMPLAINT_CHARS_MAX: usize = 256;
+
 /// A message for the client, or the answer to its ping.
 pub(crate) enum Outgoing {
     Reply(Reply),
@@ -37,6 +44,8 @@ pub(crate) struct Inbound {
     ear: Ear,
     /// The utterance that binary messages belong to.
     feed: Option<LiveFeed>,
+    /// The client was told of that utterance: it has taken samples.
+    is_announced: bool,
     /// The first half of a sample whose second half is in the next message.
     odd_byte: Option<u8>,
     speech: Vec<i16>,
@@ -62,6 +71,7 @@ impl Inbound {
             default_format,
             ear,
             feed: None,
+            is_announced: false,
             odd_byte: None,
             speech: Vec::new(),
             replies,
@@ -92,12 +102,9 @@ impl Inbound {
     }
 
     async fn command(&mut self, text: &str) -> Result<(), Unread> {
-        let command: Command = match serde_json::from_str(text) {
+        let command = match read(text) {
             Ok(command) => command,
-            Err(error) => {
-                let problem = Problem::new(Code::InvalidBody, format!("the message is not a command: {error}"));
-                return self.tell(Outgoing::Reply(Reply::Problem { command: None, id: None, problem }));
-            }
+            Err(problem) => return self.tell(Outgoing::Reply(Reply::Problem { command: None, id: None, problem })),
         };
         let reply = match self.perform(&command).await {
             Ok(reply) => reply,
@@ -139,6 +146,13 @@ impl Inbound {
     async fn audio(&mut self, message: &[u8]) -> Result<(), Unread> {
         self.speech.clear();
         let samples = samples(&mut self.odd_byte, message);
+        if let Some(feed) = &self.feed
+            && let Err(error) = feed.check_room(self.ear.length_of(samples.len()))
+        {
+            // Before any work is done on what will not be taken.
+            self.ear.skip(samples);
+            return self.tell_of_audio(NodeError::from(error).into());
+        }
         self.ear.push(samples, &mut self.speech);
         if self.speech.is_empty() {
             return Ok(());
@@ -151,17 +165,20 @@ impl Inbound {
 
     /// Gives the speech at hand to the open utterance, or to a new one if that is over.
     async fn push(&mut self) -> Result<(), Problem> {
-        if let Some(feed) = &self.feed {
-            match feed.push(&self.speech) {
-                Ok(_) => return Ok(()),
-                Err(StageError::UtteranceOver | StageError::Closed) => self.feed = None,
-                Err(error) => return Err(NodeError::from(error).into()),
-            }
+        let mut pushed = match &self.feed {
+            Some(feed) => feed.push(&self.speech),
+            None => Err(StageError::UtteranceOver),
+        };
+        if matches!(pushed, Err(StageError::UtteranceOver | StageError::Closed)) {
+            // Kept whether it takes these samples or not: each message that is refused must not open one more.
+            let feed = self.feed.insert(self.node.live(self.who, self.session).await?);
+            self.is_announced = false;
+            pushed = feed.push(&self.speech);
         }
-        let feed = self.node.live(self.who, self.session).await?;
+        pushed.map_err(NodeError::from)?;
+        let Some(feed) = self.feed.as_ref().filter(|_| !self.is_announced) else { return Ok(()) };
         let utterance_id = feed.utterance();
-        feed.push(&self.speech).map_err(NodeError::from)?;
-        self.feed = Some(feed);
+        self.is_announced = true;
         self.tell(Outgoing::Reply(Reply::UtteranceQueued { utterance_id }))
             .map_err(|Unread| Problem::new(Code::AudioQueueFull, "too many answers wait: read them"))
     }
@@ -201,6 +218,27 @@ impl Inbound {
     }
 }
 
+/// Reads a command.
+///
+/// # Errors
+/// A problem if it is too long or no command.
+fn read(text: &str) -> Result<Command, Problem> {
+    if text.len() > COMMAND_BYTES_MAX {
+        let detail = format!("the message has {} bytes; a command has {COMMAND_BYTES_MAX} at most", text.len());
+        return Err(Problem::new(Code::BodyTooLarge, detail).with("max_bytes", COMMAND_BYTES_MAX));
+    }
+    let command: Command = serde_json::from_str(text).map_err(|error| {
+        let complaint: String = error.to_string().chars().take(COMPLAINT_CHARS_MAX).collect();
+        Problem::new(Code::InvalidBody, format!("the message is not a command: {complaint}"))
+    })?;
+    match command.id().map(|id| id.chars().count()) {
+        Some(length) if length > ID_CHARS_MAX => {
+            Err(Problem::field("/id", format!("has {length} characters; it may have {ID_CHARS_MAX}")))
+        }
+        _ => Ok(command),
+    }
+}
+
 /// The client does not read its answers.
 #[derive(Debug)]
 struct Unread;
@@ -226,6 +264,20 @@ fn samples(odd_byte: &mut Option<u8>, message: &[u8]) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_message_or_id_is_refused_and_not_quoted_in_full() {
+        let refused = |text: &str| {
+            let problem = read(text).expect_err("it is too long");
+            assert!(problem.detail.chars().count() < 512, "{}", problem.detail);
+            problem.code
+        };
+        let ping = |id_length: usize| format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(id_length));
+        assert!(read(&ping(ID_CHARS_MAX)).is_ok());
+        assert_eq!(refused(&ping(ID_CHARS_MAX + 1)), Code::InvalidField);
+        assert_eq!(refused(&ping(1 << 20)), Code::BodyTooLarge);
+        assert_eq!(refused(&format!(r#"{{"type":"{}"}}"#, "\u{e9}".repeat(2_000))), Code::InvalidBody);
+    }
 
     #[test]
     fn samples_may_be_cut_anywhere_between_messages() {

@@ -23,6 +23,7 @@ use footlight_session::SessionId;
 use footlight_stage::{Outlet, OutletKind, OutletOptions};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Authenticated;
@@ -115,9 +116,10 @@ pub(crate) async fn open(
 ) -> Result<HttpResponse, Problem> {
     let (who, session, query) = (caller.into(), session.0, query.0);
     let ear = speech::ear(query.rate, query.channels)?;
-    let seat = state.seats.take(session, state.options.max_streams_per_session)?;
-    // The session first: for a client without a session an upgrade is the smaller trouble.
+    // The session first: for a client without a session an upgrade is the smaller trouble, and a stranger must not
+    // learn from a lack of seats that there is one.
     let events = state.node.events(who, session).await?;
+    let seat = state.seats.take(session, state.options.max_streams_per_session)?;
     let outlet_options = OutletOptions {
         kind: if query.recording { OutletKind::ActiveOnly } else { OutletKind::Live },
         max_queued: Some(state.options.stream_queue_units),
@@ -154,7 +156,7 @@ pub(crate) async fn open(
         heard_at,
         ping_every: state.options.ping_interval(),
     };
-    actix_web::rt::spawn(serve(seat, socket, messages, inbound, outbound));
+    actix_web::rt::spawn(serve(seat, socket, messages, inbound, outbound).in_current_span());
     Ok(response)
 }
 

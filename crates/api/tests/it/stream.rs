@@ -242,7 +242,7 @@ async fn without_an_upgrade_the_path_says_what_it_speaks() {
     let stopped = served.call(&customer, Method::DELETE, &format!("/v1/sessions/{id}")).await;
     assert_eq!(stopped.status, StatusCode::OK);
     let over = try_connect(&served, &customer, &id, "").await;
-    assert!(matches!(over, Err(Error::Http(_)) | Ok(_)));
+    assert!(matches!(&over, Err(Error::Http(response)) if response.status() == 409), "a session that is over");
 }
 
 #[actix_web::test]
