@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use footlight_store::Remembered;
 use serde::Serialize;
+use tracing::Instrument as _;
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
@@ -123,7 +124,7 @@ async fn run<F>(work: F) -> Result<Answer, Problem>
 where
     F: Future<Output = Result<Answer, Problem>> + 'static,
 {
-    actix_web::rt::spawn(work)
+    actix_web::rt::spawn(work.in_current_span())
         .await
         .unwrap_or_else(|error| Err(Problem::internal(format!("the task of a request failed: {error}"))))
 }

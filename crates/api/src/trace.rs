@@ -7,6 +7,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 /// The header that carries the id, both ways.
@@ -22,8 +23,10 @@ pub(crate) async fn trace(
     let started = Instant::now();
     let id = request_id(&request);
     let (method, path) = (request.method().clone(), request.path().to_owned());
+    // An error's line is found by the id in its answer. At the level of errors, so that no filter takes it away from them.
+    let span = tracing::error_span!("request", request_id = ?id);
     // Errors of handlers become responses below this middleware; what is left are faults of the framework.
-    let mut response = next.call(request).await?;
+    let mut response = next.call(request).instrument(span).await?;
     let status = response.status();
     let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     if status.is_server_error() {
