@@ -1,6 +1,6 @@
 //! Bodies: read with a limit, a patience, and a fault that points at the place.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header;
 use actix_web::web::{Payload, Query};
@@ -15,6 +15,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
+
+/// A body that arrives more slowly than this, in bytes a second, holds its memory for too long.
+const SLOWEST: u64 = 64 << 10;
 
 /// The length that a request announces, if it does.
 pub(crate) fn announced_length(request: &HttpRequest) -> Option<u64> {
@@ -33,8 +36,8 @@ pub(crate) fn too_large(announced: Option<u64>, limit: u64) -> Problem {
 /// Reads a body to its end. `grow` is asked before each further chunk is kept.
 ///
 /// # Errors
-/// A problem if it is larger than `limit` (at once, if it says so itself), stalls for `patience`, breaks off, or
-/// if `grow` refuses.
+/// A problem if it is larger than `limit` (at once, if it says so itself), stalls for `patience`, takes longer than
+/// that and its length at the slowest rate, breaks off, or if `grow` refuses.
 pub(crate) async fn read(
     request: &HttpRequest,
     mut payload: Payload,
@@ -47,11 +50,14 @@ pub(crate) async fn read(
         return Err(too_large(announced, limit));
     }
     let mut body = BytesMut::new();
+    let started = Instant::now();
+    let time_max = patience + Duration::from_secs(announced.unwrap_or(limit) / SLOWEST);
     loop {
+        let patience = patience.min(time_max.saturating_sub(started.elapsed()));
         let chunk = tokio::time::timeout(patience, payload.next()).await.map_err(|_| {
             Problem::new(
                 Code::BodyTimeout,
-                format!("nothing arrived for {} s after {} bytes", patience.as_secs(), body.len()),
+                format!("the body stopped or was too slow: {} bytes in {} s", body.len(), started.elapsed().as_secs()),
             )
         })?;
         let Some(chunk) = chunk else { return Ok(body.freeze()) };

@@ -1,9 +1,12 @@
 //! What every route stands on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use footlight_actors::{Caller, Node};
+use footlight_ledger::AccountId;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticated, SecretBook};
@@ -16,6 +19,8 @@ use crate::stream::Seats;
 const MEMORY_UNIT: u64 = 4_096;
 /// When an upload that found no memory or no decoder should come back.
 const UPLOAD_RETRY_S: u64 = 2;
+/// One account's uploads may fill this part of the upload memory.
+const ACCOUNT_SHARE: u64 = 4;
 
 /// The node, the options and the few things that routes share. Made once per process, shared by both listeners.
 pub struct ApiState {
@@ -24,6 +29,9 @@ pub struct ApiState {
     pub(crate) secrets: SecretBook,
     pub(crate) seats: Seats,
     upload_memory: Arc<Semaphore>,
+    /// What each account's uploads fill of it, and how much they may, in bytes.
+    upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
+    upload_share_max: u64,
     decoders: Arc<Semaphore>,
 }
 
@@ -35,10 +43,13 @@ impl ApiState {
         let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
         let memory = options.max_upload_memory_bytes.max(options.max_upload_bytes);
+        let share_max = (memory / ACCOUNT_SHARE).max(options.max_upload_bytes);
         Self {
             secrets: SecretBook::new(&options),
             seats: Seats::default(),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
+            upload_shares: Arc::default(),
+            upload_share_max: share_max,
             decoders: Arc::new(Semaphore::new(decoders)),
             node,
             options,
@@ -53,9 +64,16 @@ impl ApiState {
         request.app_data::<web::Data<Self>>().expect("configure_public or configure_admin has put the state there")
     }
 
-    /// A place to gather one upload in.
-    pub(crate) fn upload_memory(&self) -> UploadMemory {
-        UploadMemory { all: Arc::clone(&self.upload_memory), taken: None, bytes: 0 }
+    /// A place to gather one upload of an account in.
+    pub(crate) fn upload_memory(&self, account: AccountId) -> UploadMemory {
+        UploadMemory {
+            all: Arc::clone(&self.upload_memory),
+            shares: Arc::clone(&self.upload_shares),
+            share_max: self.upload_share_max,
+            account,
+            taken: None,
+            bytes: 0,
+        }
     }
 
     /// Waits for one of the decoders. They are few, so that uploads cannot take all cores from live sessions.
@@ -73,6 +91,9 @@ impl From<Authenticated> for Caller {
 /// The share of the upload memory that one upload fills; given back when it is dropped.
 pub(crate) struct UploadMemory {
     all: Arc<Semaphore>,
+    shares: Arc<Mutex<HashMap<AccountId, u64>>>,
+    share_max: u64,
+    account: AccountId,
     taken: Option<OwnedSemaphorePermit>,
     bytes: u64,
 }
@@ -84,7 +105,20 @@ impl UploadMemory {
     /// A problem with a time to come back when all of it is taken.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
         let before = permits(self.bytes);
-        self.bytes += bytes as u64;
+        {
+            let mut shares = self.shares.lock();
+            let share = shares.entry(self.account).or_default();
+            if *share + bytes as u64 > self.share_max {
+                return Err(Problem::new(
+                    Code::Capacity,
+                    "too many uploads of this account arrive at the same time; send one after the other",
+                )
+                .retry_after(UPLOAD_RETRY_S)
+                .with("what", "upload memory of the account"));
+            }
+            *share += bytes as u64;
+            self.bytes += bytes as u64;
+        }
         let more = u32::try_from(permits(self.bytes) - before).unwrap_or(u32::MAX);
         if more == 0 {
             return Ok(());
@@ -99,6 +133,18 @@ impl UploadMemory {
             None => self.taken = Some(permit),
         }
         Ok(())
+    }
+}
+
+impl Drop for UploadMemory {
+    fn drop(&mut self) {
+        let mut shares = self.shares.lock();
+        if let Some(share) = shares.get_mut(&self.account) {
+            *share -= self.bytes;
+            if *share == 0 {
+                shares.remove(&self.account);
+            }
+        }
     }
 }
 
