@@ -80,7 +80,8 @@ pub struct MediaHeader {
     pub flags: MediaFlags,
     /// Counts interrupts of the session. A client drops queued units of an older generation.
     pub generation: u32,
-    /// Counts units of this kind on this connection, one by one, and wraps. A gap means that units were dropped.
+    /// Counts units of this kind on this connection, one by one, and wraps. What was left out for a slow reader has no
+    /// number: the next picture says so by its `discontinuity` flag.
     pub sequence: u32,
     /// Presentation time on the session's media clock, in microseconds. Both kinds share the clock.
     pub pts_us: u64,
