@@ -1,4 +1,5 @@
-"""Writes the small mouth network that the tests use: it paints the lower half of the face by how loud the sound is.
+"""Writes the small mouth networks that the tests use: one paints the face by how loud the sound is, and one is small as a
+file and more work than a core does in a frame.
 
     pip install onnx==1.23.2 && python3 mouth_fixture.py
 
@@ -11,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-OUT = Path(__file__).resolve().parent.parent / "crates" / "avatar" / "tests" / "fixtures" / "mouth.onnx"
+OUT = Path(__file__).resolve().parent.parent / "crates" / "avatar" / "tests" / "fixtures"
 
 
 def main():
@@ -29,6 +30,30 @@ def main():
         helper.make_node("Add", ["whole", "loudness"], ["painted"]),
         helper.make_node("Sigmoid", ["painted"], ["drawn"]),
     ]
+    write("mouth.onnx", nodes, weights)
+
+    # The face against itself, twice: the second product is of 1728 by 1728, five thousand million multiply-adds.
+    weights = {
+        "rows": np.array([1728, 32], np.int64),
+        "faces": np.array([1, 6, 96, 96], np.int64),
+        "pick": weights["pick"],
+        "mean": weights["mean"],
+    }
+    nodes = [
+        helper.make_node("Reshape", ["face", "rows"], ["x"]),
+        helper.make_node("Transpose", ["x"], ["xt"], perm=[1, 0]),
+        helper.make_node("MatMul", ["x", "xt"], ["y"]),
+        helper.make_node("MatMul", ["y", "y"], ["yy"]),
+        helper.make_node("MatMul", ["yy", "x"], ["z"]),
+        helper.make_node("Reshape", ["z", "faces"], ["back"]),
+        helper.make_node("Conv", ["back", "pick"], ["whole"]),
+        helper.make_node("Conv", ["mel", "mean"], ["loudness"]),
+        helper.make_node("Add", ["whole", "loudness"], ["drawn"]),
+    ]
+    write("mouth_slow.onnx", nodes, weights)
+
+
+def write(name, nodes, weights):
     shape = lambda name, dims: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", *dims])
     graph = helper.make_graph(
         nodes,
@@ -40,8 +65,8 @@ def main():
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
     model.ir_version = 8
     onnx.checker.check_model(model)
-    OUT.write_bytes(model.SerializeToString())
-    print(f"{OUT.name}: {OUT.stat().st_size} bytes")
+    (OUT / name).write_bytes(model.SerializeToString())
+    print(f"{name}: {(OUT / name).stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -188,6 +188,9 @@ fn faults_name_the_entry_and_say_what_is_wrong() {
 /// Paints the face by how loud the sound is; made by `avatars/mouth_fixture.py`.
 const NETWORK: &[u8] = include_bytes!("../../tests/fixtures/mouth.onnx");
 
+/// A few kilobytes that are more work than a core does in a frame; from the same place.
+const SLOW_NETWORK: &[u8] = include_bytes!("../../tests/fixtures/mouth_slow.onnx");
+
 fn with_network(onnx: impl Into<Vec<u8>>) -> Remade {
     Remade::clapper()
         .manifest("\"eyes\"", "\"mouth_network\": {\"onnx\": \"mouth.onnx\", \"face\": [128, 128, 256]}, \"eyes\"")
@@ -223,6 +226,7 @@ fn hostile_networks_are_refused_by_name() {
         (NETWORK[..NETWORK.len() / 2].to_vec(), "cannot be read as onnx"),
         (replaced(b"Sigmoid", b"SigLoop"), "uses the operator SigLoop"),
         (face_model.to_vec(), "`mouth.onnx`: "),
+        (SLOW_NETWORK.to_vec(), "million multiply-adds a picture"),
     ];
     for (onnx, expected) in cases {
         let refusal = with_network(onnx).refusal();
