@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, unbounded};
 use footlight_avatar::bundle::Catalogue;
-use footlight_render::LoadedAvatar;
 use footlight_session::slice::SliceGate;
 
 use crate::event::EventSink;
@@ -78,14 +77,6 @@ impl Stage {
     #[must_use]
     pub fn avatars(&self) -> &Catalogue {
         &self.library.catalogue
-    }
-
-    /// The avatar of this name, loaded at its first use: then it blocks for some tenths of a second.
-    ///
-    /// # Errors
-    /// [`StageError::UnknownAvatar`], or what is wrong with its bundle.
-    pub fn load_avatar(&self, name: &str) -> Result<Arc<LoadedAvatar>, StageError> {
-        self.library.avatar(name, None)
     }
 
     /// Makes everything that performances of this spec share, idle loop included. Blocks for up to seconds the first time,

@@ -14,12 +14,18 @@ const JUMP: Duration = Duration::from_secs(1);
 pub(crate) struct Pace {
     /// A unit with this presentation time is due at this instant.
     anchor: Option<(u64, Instant)>,
+    /// The anchor as it was first, before any stall moved it.
+    first: Option<(u64, Instant)>,
+    /// Units that are late are sent at once and move nothing.
+    catches_up: bool,
 }
 
 impl Pace {
-    /// Begins anew: what comes next does not continue what was sent, so its time says nothing about when it is due.
+    /// What comes next does not continue what was sent: the time that was lost to stalls is made good here, where the
+    /// picture jumps anyway, or each stall would leave the client further behind.
     pub(crate) fn restart(&mut self) {
-        self.anchor = None;
+        self.anchor = self.first;
+        self.catches_up = true;
     }
 
     /// The first instant at which a unit of presentation time `pts_us` may be sent.
@@ -27,16 +33,28 @@ impl Pace {
     /// A unit that comes later than its time moves the anchor: media time that was lost to a stall is not caught up by
     /// sending the rest faster.
     pub(crate) fn earliest(&mut self, pts_us: u64, now: Instant) -> Instant {
-        let due = match self.anchor {
-            Some((anchor_us, at)) if pts_us >= anchor_us => at + Duration::from_micros(pts_us - anchor_us),
-            // A clock that steps back is a new one.
-            _ => now,
-        };
-        if due <= now || due - now > JUMP {
-            self.anchor = Some((pts_us, now));
+        let Some(due) = self.due(pts_us).filter(|due| due.saturating_duration_since(now) <= JUMP) else {
+            // Another clock, or time that nobody spent.
+            *self = Self { anchor: Some((pts_us, now)), first: Some((pts_us, now)), catches_up: false };
             return now;
+        };
+        if due > now {
+            self.catches_up = false;
+            return due - AHEAD_MAX.min(due - now);
         }
-        due - AHEAD_MAX.min(due - now)
+        if !self.catches_up || now - due > JUMP {
+            self.anchor = Some((pts_us, now));
+        }
+        now
+    }
+
+    /// When a unit is due by the anchor; `None` without one, and for a time long before it.
+    fn due(&self, pts_us: u64) -> Option<Instant> {
+        let (anchor_us, at) = self.anchor?;
+        // Packets of sound may begin a little before the picture that they come with.
+        let before = Duration::from_micros(anchor_us.saturating_sub(pts_us));
+        let due = if before <= JUMP { at.checked_sub(before) } else { None };
+        due.map(|due| due + Duration::from_micros(pts_us.saturating_sub(anchor_us)))
     }
 }
 
@@ -95,6 +113,27 @@ mod tests {
         let _ = pace.earliest(FRAME_US, start + Duration::from_secs(2));
         pace.restart();
         assert!(longest_hold(&mut pace, 50, start) <= AHEAD_MAX);
+    }
+
+    #[test]
+    fn after_a_stall_the_picture_jumps_to_the_present() {
+        let (mut pace, start) = (Pace::default(), Instant::now());
+        let made = |frame: u64| start + Duration::from_micros(frame * FRAME_US);
+        let _ = pace.earliest(0, start);
+        let mut now = start + Duration::from_secs(2);
+        for frame in 1..20 {
+            now = now.max(pace.earliest(frame * FRAME_US, now));
+        }
+        // What was made since the queue had room again waits behind that.
+        pace.restart();
+        let first = (now - start).as_micros() as u64 / FRAME_US - 10;
+        for frame in first..first + 100 {
+            now = now.max(made(frame));
+            let earliest = pace.earliest(frame * FRAME_US, now);
+            assert!(earliest <= made(frame) + AHEAD_MAX || earliest == now, "frame {frame} is held");
+            now = now.max(earliest);
+        }
+        assert_eq!(now, made(first + 99), "the client is not behind any more");
     }
 
     #[test]

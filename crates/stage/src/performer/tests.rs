@@ -298,7 +298,8 @@ fn what_follows_a_performance_that_broke_goes_on_in_its_time_and_after_its_gener
     former.run(ms(2_000));
     let (reply, _answer) = tokio::sync::oneshot::channel();
     former.obey(Command::Interrupt { reply });
-    former.run(ms(200));
+    // What waited is purged; the loop goes on at its next key frame.
+    former.run(ms(3_000));
     let last = std::iter::from_fn(|| outlet.try_next()).last().expect("it was watched");
 
     let mut sequel = Rehearsal::of(25, |shared| shared.after(&former.shared));
