@@ -43,6 +43,13 @@ impl NodeSetup {
         Self::embedded().set("store", url)
     }
 
+    /// Keeps its data in this directory instead.
+    #[must_use]
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.data_dir = directory.to_owned();
+        self
+    }
+
     /// Sets one setting by its key.
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
@@ -67,6 +74,12 @@ impl NodeSetup {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary());
         command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
+        // What whoever runs the tests has set is not part of this setup.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("FOOTLIGHT_") {
+                command.env_remove(name);
+            }
+        }
         command.env("FOOTLIGHT_DATA_DIR", &self.data_dir).env("FOOTLIGHT_ADMIN_TOKEN", ADMIN_TOKEN);
         command.env("FOOTLIGHT_LISTEN", "127.0.0.1:0").env("FOOTLIGHT_ADMIN_LISTEN", "127.0.0.1:0");
         for (key, value) in &self.settings {

@@ -1,8 +1,11 @@
 //! The audit as people and machines read it.
 
-use footlight_ledger::{AccountId, Microcredits};
+use anyhow::Context;
+use footlight_api::json::Credits;
+use footlight_ledger::{AccountId, Microcredits, Totals};
 use footlight_store::{AccountAudit, Store, audit_account, audit_all};
 use serde::Serialize;
+use serde_json::Value;
 
 /// The audits of all accounts that were asked for.
 #[derive(Debug, Serialize)]
@@ -27,6 +30,15 @@ pub(crate) async fn audit(store: &dyn Store, account: Option<AccountId>) -> anyh
 }
 
 impl AuditReport {
+    /// The audit as a running node tells it, `GET /admin/v1/audit`.
+    ///
+    /// # Errors
+    /// When something is missing.
+    pub(crate) fn told(accounts: &[Value]) -> anyhow::Result<Self> {
+        let accounts = accounts.iter().map(told_account).collect::<anyhow::Result<_>>()?;
+        Ok(Self { accounts })
+    }
+
     /// Whether every account balances.
     pub(crate) fn balanced(&self) -> bool {
         self.accounts.iter().all(AccountAudit::is_balanced)
@@ -55,4 +67,31 @@ impl AuditReport {
         }
         println!("{}", if self.balanced() { "Balanced." } else { "NOT BALANCED." });
     }
+}
+
+fn told_account(told: &Value) -> anyhow::Result<AccountAudit> {
+    let count = |name: &str| told[name].as_u64().with_context(|| format!("the node's audit has no `{name}`"));
+    // The digits of the number, so that no amount is rounded.
+    let sum = |name: &str| -> anyhow::Result<Microcredits> {
+        let credits: Credits = told["totals"][name].to_string().parse().with_context(|| format!("`{name}`"))?;
+        Ok(credits.0)
+    };
+    let differences = told["differences"].as_array().context("the node's audit has no `differences`")?;
+    Ok(AccountAudit {
+        account: told["account"].as_str().context("the node's audit has no `account`")?.parse()?,
+        totals: Totals {
+            granted: sum("granted")?,
+            debt: sum("debt")?,
+            available: sum("available")?,
+            held: sum("held")?,
+            spent: sum("spent")?,
+            expired: sum("expired")?,
+            voided: sum("voided")?,
+            overage_held: sum("overage_held")?,
+            overage_spent: sum("overage_spent")?,
+        },
+        entries: count("entries")?,
+        sessions: count("sessions")?,
+        differences: differences.iter().filter_map(|text| text.as_str().map(str::to_owned)).collect(),
+    })
 }

@@ -280,6 +280,12 @@ pub(crate) struct Audit {
     /// Only this account: `acc_…`
     #[arg(long)]
     pub(crate) account: Option<String>,
+    /// The admin address of the node that has the store in use: then it is asked.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
+    pub(crate) admin_url: String,
+    /// Its operators' token.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -295,8 +301,10 @@ pub(crate) enum Bench {
     },
     /// Metered sessions without pictures: memory, heartbeat lag, settled heartbeats against the bare store.
     Meter {
+        /// Sessions that live at the same time.
         #[arg(long, default_value_t = 100_000)]
         sessions: usize,
+        /// Accounts that they are spread over.
         #[arg(long, default_value_t = 1_000)]
         accounts: usize,
         /// How long it runs, in seconds; heartbeats come once a `metering.heartbeat`.

@@ -103,6 +103,17 @@ fn files_that_cannot_be_spoken_are_named() {
 }
 
 #[test]
+fn where_there_are_no_books_nothing_is_said_to_balance() {
+    let directory = tempfile::tempdir().expect("a temporary directory can be made");
+    let empty = directory.path().join("empty");
+    let output = footlight(&["audit", "--data-dir", &empty.to_string_lossy()]);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("no books in") && said.contains("--data-dir"), "{said}");
+    assert!(!empty.exists(), "looking made a store");
+}
+
+#[test]
 fn a_node_that_is_not_there_has_an_exit_code_of_its_own() {
     // Nothing listens on port 1 of loopback.
     let output = footlight(&["account", "list", "--admin-url", "http://127.0.0.1:1", "--admin-token", "x"]);

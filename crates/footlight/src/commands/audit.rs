@@ -1,17 +1,24 @@
 //! `footlight audit`: do the books balance?
 
+use std::path::PathBuf;
+
+use footlight_ledger::AccountId;
+use footlight_store::StoreError;
+use reqwest::Method;
+
+use super::http::Http;
 use super::{print, settings_for};
 use crate::assembly::{OpenStore, open_store};
-use crate::audit::audit;
-use crate::cli::{Audit, Global};
+use crate::audit::{AuditReport, audit};
+use crate::cli::{Audit, Global, Operator};
 use crate::exit::{Failure, coded};
+use crate::settings::Settings;
 
 pub(crate) fn run(global: &Global, options: &Audit) -> anyhow::Result<()> {
     let settings = settings_for(global, &[])?.settings;
-    let account = options.account.as_deref().map(str::parse).transpose()?;
+    let account: Option<AccountId> = options.account.as_deref().map(str::parse).transpose()?;
     super::serve::block_on_system(async move {
-        let OpenStore { store, .. } = open_store(&settings).await?;
-        let report = audit(store.as_ref(), account).await?;
+        let report = report(&settings, options, account).await?;
         if global.json {
             print::json(&report)?;
         } else {
@@ -23,4 +30,40 @@ pub(crate) fn run(global: &Global, options: &Audit) -> anyhow::Result<()> {
             Err(coded(Failure::Unbalanced, "the books do not balance; please report this with the output above"))
         }
     })
+}
+
+/// Reads the store, or asks the node that has it in use.
+async fn report(settings: &Settings, options: &Audit, account: Option<AccountId>) -> anyhow::Result<AuditReport> {
+    expect_books(settings)?;
+    let refused = match open_store(settings).await {
+        Ok(OpenStore { store, .. }) => return audit(store.as_ref(), account).await,
+        Err(error) if matches!(error.downcast_ref(), Some(StoreError::Refused { .. })) => error,
+        Err(error) => return Err(error),
+    };
+    let Some(admin_token) = options.admin_token.clone() else {
+        let hint =
+            "if a node runs on it, set FOOTLIGHT_ADMIN_TOKEN, and FOOTLIGHT_ADMIN_URL if need be, to ask that node";
+        return Err(coded(Failure::Unreachable, format!("{refused}; {hint}")));
+    };
+    eprintln!("footlight: {refused}; asking the node at {}", options.admin_url);
+    let http = Http::operator(&Operator { admin_url: options.admin_url.clone(), admin_token })?;
+    let accounts = match account {
+        Some(account) => {
+            let page = http.send(http.request(Method::GET, &format!("/admin/v1/audit?account={account}"))).await?;
+            page["data"].as_array().cloned().unwrap_or_default()
+        }
+        None => http.list("/admin/v1/audit", usize::MAX).await?,
+    };
+    AuditReport::told(&accounts)
+}
+
+/// Opening the embedded store makes one where there is none, and nothing always balances.
+fn expect_books(settings: &Settings) -> anyhow::Result<()> {
+    let Some(directory) = settings.store.strip_prefix("sqlite:") else { return Ok(()) };
+    let directory = if directory.is_empty() { settings.data_dir.clone() } else { PathBuf::from(directory) };
+    if directory.join("footlight.db").exists() {
+        return Ok(());
+    }
+    let place = directory.display();
+    Err(coded(Failure::Failed, format!("there are no books in {place}; name a node's directory with --data-dir")))
 }

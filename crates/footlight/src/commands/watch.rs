@@ -11,6 +11,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::http::Http;
+use super::print::text;
 use super::recording::{self, Shape};
 use super::socket::{Incoming, Socket};
 use crate::cli::Customer;
@@ -22,7 +23,7 @@ const PACKET_SAMPLES: u32 = 960;
 /// Sends `audio` to a session, follows it to the end of the utterance, and answers the session as it is then.
 ///
 /// # Errors
-/// With the node's own words; exit code 3 when the credits run out on the way.
+/// With the node's own words; exit code 3 when the credits run out on the way, 4 when the store goes away.
 pub(crate) async fn speak(
     customer: &Customer,
     id: &str,
@@ -39,13 +40,32 @@ pub(crate) async fn speak(
         Some(output) => Some(recording::create(output, shape(&session)?)?),
         None => None,
     };
-    let upload = http.request(Method::POST, &format!("{path}/audio")).body(speech);
-    let utterance = http.send(upload).await?["utterance_id"].clone();
+    // Read all the while: the node closes connections that answer nothing, and speech may end before its upload is answered.
+    let upload = http.send(http.request(Method::POST, &format!("{path}/audio")).body(speech));
+    tokio::pin!(upload);
+    let mut utterance: Option<Value> = None;
+    let (mut ended, mut paused) = (Vec::new(), None);
 
     let bar = progress(talkative);
     let mut frames = 0_u64;
-    loop {
-        match socket.next().await? {
+    let end = loop {
+        if let Some(utterance) = &utterance {
+            if let Some(end) = ended.iter().find(|event: &&Value| event["utterance_id"] == *utterance) {
+                break end.clone();
+            }
+            if let Some(reasons) = &paused {
+                finish(file, frames)?;
+                return Err(coded(failure_of(reasons), format!("paused after {frames} frames: {}", text(reasons))));
+            }
+        }
+        let incoming = tokio::select! {
+            answer = &mut upload, if utterance.is_none() => {
+                utterance = Some(answer?["utterance_id"].clone());
+                continue;
+            }
+            incoming = socket.next() => incoming?,
+        };
+        match incoming {
             Incoming::Media(header, body) => {
                 if header.kind == MediaKind::Video {
                     frames += 1;
@@ -55,20 +75,38 @@ pub(crate) async fn speak(
                     push(file, &header, &body)?;
                 }
             }
-            Incoming::Text(event) if event["type"] == "utterance_ended" && event["utterance_id"] == utterance => break,
-            Incoming::Text(event) if event["type"] == "state" && event["state"] == "paused" => {
-                finish(file, frames)?;
-                let why = super::print::text(&event["pause_reasons"]);
-                return Err(coded(Failure::Credits, format!("paused after {frames} frames: {why}")));
+            Incoming::Text(event) if event["type"] == "utterance_ended" => ended.push(event),
+            Incoming::Text(event) if event["type"] == "state" => {
+                paused = (event["state"] == "paused").then(|| event["pause_reasons"].clone());
             }
             Incoming::Text(event) if event["type"] == "ended" => bail!("the session ended: {}", event["end_reason"]),
             Incoming::Text(_) => {}
             Incoming::Closed => bail!("the node closed the connection after {frames} frames"),
         }
-    }
+    };
     bar.finish_and_clear();
     finish(file, frames)?;
+    if !end["failed"].is_null() {
+        bail!("the speech failed after {} ms: {}", end["position_ms"], text(&end["failed"]));
+    }
+    if end["interrupted"] == true {
+        bail!("the speech was interrupted after {} ms", end["position_ms"]);
+    }
     http.send(http.request(Method::GET, &path)).await
+}
+
+/// What a pause means to whoever waits for the end of the speech.
+fn failure_of(reasons: &Value) -> Failure {
+    let any = |words: &[&str]| {
+        reasons.as_array().into_iter().flatten().filter_map(Value::as_str).any(|reason| words.contains(&reason))
+    };
+    if any(&["credits_exhausted", "debt", "spending_limit"]) {
+        Failure::Credits
+    } else if any(&["store_unreachable"]) {
+        Failure::Unreachable
+    } else {
+        Failure::Failed
+    }
 }
 
 fn shape(session: &Value) -> anyhow::Result<Shape> {
@@ -106,4 +144,20 @@ fn progress(talkative: bool) -> ProgressBar {
     bar.set_style(ProgressStyle::with_template("{spinner} {msg}  {elapsed}").expect("the template is constant"));
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_is_about_credits_only_where_its_reason_is() {
+        assert_eq!(failure_of(&json!(["by_request", "debt"])), Failure::Credits);
+        assert_eq!(failure_of(&json!(["credits_exhausted"])), Failure::Credits);
+        assert_eq!(failure_of(&json!(["store_unreachable"])), Failure::Unreachable);
+        assert_eq!(failure_of(&json!(["by_request"])), Failure::Failed);
+        assert_eq!(failure_of(&json!(null)), Failure::Failed);
+    }
 }
