@@ -17,9 +17,13 @@ struct Bystander {
 
 impl Bystander {
     async fn start() -> anyhow::Result<Self> {
-        let node = NodeSetup::embedded().without_pictures().start().await?;
+        Self::start_as(NodeSetup::embedded().without_pictures(), json!({})).await
+    }
+
+    async fn start_as(setup: NodeSetup, session: Value) -> anyhow::Result<Self> {
+        let node = setup.start().await?;
         let customer = node.customer("100").await?;
-        let id = customer.create(json!({})).await?;
+        let id = customer.create(session).await?;
         let watcher = customer.watch(&id).await?;
         Ok(Self { node, customer, id, watcher })
     }
@@ -176,12 +180,15 @@ async fn another_accounts_session_is_not_there() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn a_viewer_who_never_reads_costs_no_memory_and_stops_nobody() -> anyhow::Result<()> {
-    use tokio::io::AsyncWriteExt;
-    let mut bystander = Bystander::start().await?;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // Real pictures, and readers in whose sockets hardly any of them fit: what nobody reads must wait at the node or go.
+    let mut bystander = Bystander::start_as(NodeSetup::embedded(), json!({ "width": 384, "height": 384 })).await?;
     let host = bystander.node.url.trim_start_matches("http://").to_owned();
     let mut sockets = Vec::new();
     for _ in 0..20 {
-        let mut socket = tokio::net::TcpStream::connect(&host).await?;
+        let socket = tokio::net::TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(2_048)?;
+        let mut socket = socket.connect(host.parse()?).await?;
         let head = format!(
             "GET /v1/sessions/{}/stream HTTP/1.1\r\nhost: {host}\r\napi-secret: {}\r\nupgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
             bystander.id, bystander.customer.secret
@@ -190,23 +197,41 @@ async fn a_viewer_who_never_reads_costs_no_memory_and_stops_nobody() -> anyhow::
         sockets.push(socket);
     }
     let before = bystander.node.resident_bytes();
-    for _ in 0..5 {
+    for _ in 0..8 {
         bystander.still_speaks().await?;
     }
+    let seen: usize = bystander.watcher.seen().units.iter().map(|unit| unit.body.len()).sum();
     let after = bystander.node.resident_bytes();
     if let (Some(before), Some(after)) = (before, after) {
         ensure!(after < before + 64 * 1024 * 1024, "{before} bytes grew to {after}");
     }
+    // One of them reads what was kept for it, and a second of what is new: much less than was sent to who reads.
+    let (mut kept, mut chunk) = (0, vec![0; 65_536]);
+    let until = tokio::time::Instant::now() + Duration::from_secs(1);
+    while let Ok(read) = tokio::time::timeout_at(until, sockets[0].read(&mut chunk)).await {
+        kept += read?;
+    }
+    eprintln!("{kept} bytes were kept for who read nothing, of {seen}");
+    ensure!(kept > 0 && kept < seen * 3 / 4, "{kept} of {seen} bytes were kept for a reader who reads nothing");
     Ok(())
 }
 
 #[tokio::test]
 async fn wrong_settings_and_a_directory_in_use_are_named() -> anyhow::Result<()> {
     let setup = NodeSetup::embedded().without_pictures();
-    let _node = setup.start().await?;
+    let node = setup.start().await?;
     let second = setup.command(&["serve"]).output().await?;
     let said = String::from_utf8_lossy(&second.stderr);
     ensure!(!second.status.success() && said.contains("in use"), "{said}");
+
+    // The audit does not need the directory then: it asks the node.
+    let audit = setup.command(&["audit"]).env("FOOTLIGHT_ADMIN_URL", &node.admin_url).output().await?;
+    let said = String::from_utf8_lossy(&audit.stdout);
+    ensure!(audit.status.success() && said.contains("Balanced"), "{said} {}", String::from_utf8_lossy(&audit.stderr));
+    let mut audit = setup.command(&["audit"]);
+    let audit = audit.env_remove("FOOTLIGHT_ADMIN_TOKEN").output().await?;
+    let said = String::from_utf8_lossy(&audit.stderr);
+    ensure!(audit.status.code() == Some(4) && said.contains("FOOTLIGHT_ADMIN_TOKEN"), "{said}");
 
     let unknown = NodeSetup::embedded().set("metering.hartbeat", "1s").command(&["config"]).output().await?;
     let said = String::from_utf8_lossy(&unknown.stderr);

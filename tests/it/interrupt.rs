@@ -70,3 +70,28 @@ async fn a_viewer_who_joins_at_any_moment_gets_a_stream_that_decodes() -> anyhow
     }
     Ok(())
 }
+
+#[tokio::test]
+async fn a_script_learns_that_a_speech_was_cut_off_or_stands_still() -> anyhow::Result<()> {
+    let setup = NodeSetup::embedded().without_pictures();
+    let node = setup.start().await?;
+    let customer = node.customer("100").await?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("long.wav");
+    std::fs::write(&file, speech::buzz(30.0, 16_000))?;
+    for (call, word) in [("interrupt", "interrupted"), ("pause", "by_request")] {
+        let id = customer.create(json!({})).await?;
+        let mut command = setup.command(&["session", "speak", &id, &file.to_string_lossy()]);
+        command.env("FOOTLIGHT_URL", &node.url).env("FOOTLIGHT_API_SECRET", &customer.secret);
+        let call = async {
+            customer.wait_until(&id, Duration::from_secs(10), |session| session["state"] == "running").await?;
+            customer.expect(Method::POST, &format!("/v1/sessions/{id}/{call}"), None).await
+        };
+        let (output, called) = tokio::join!(command.output(), call);
+        called?;
+        let output = output?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.code() == Some(1) && said.contains(word), "{:?}: {said}", output.status);
+    }
+    Ok(())
+}
