@@ -41,12 +41,12 @@ impl ProgressFile {
         self.sequence += 1;
     }
 
-    /// Writes a block over its older copy. It is safe once [`ProgressFile::sync`] has returned.
-    pub(super) fn write(&self, half: Half, number: u32, mut block: Block, turn: &mut u64) -> Result<(), StoreError> {
+    /// Writes a block over its older copy, the one that `turn` says. It is safe once [`ProgressFile::sync`] has returned;
+    /// until then the next try must have the same turn, or a second failure would tear the other copy as well.
+    pub(super) fn write(&self, half: Half, number: u32, mut block: Block, turn: u64) -> Result<(), StoreError> {
         block.seal(number, self.sequence);
-        *turn += 1;
         self.file
-            .write_all_at(block.as_bytes(), offset(half, number, *turn % 2))
+            .write_all_at(block.as_bytes(), offset(half, number, turn % 2))
             .map_err(|error| explain(&self.path, &error))
     }
 

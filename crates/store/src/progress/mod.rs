@@ -251,7 +251,7 @@ impl Rounds {
             for half in [Half::Names, Half::Counts] {
                 let Some(block) = self.slots.lock().take_dirty(half, number, Target::File) else { continue };
                 written.push((half, number));
-                result = self.file.write(half, number, block, &mut self.turns[number as usize][half as usize]);
+                result = self.file.write(half, number, block, self.turns[number as usize][half as usize]);
                 if result.is_err() {
                     break 'blocks;
                 }
@@ -265,6 +265,10 @@ impl Rounds {
             let mut slots = self.slots.lock();
             for (half, number) in written {
                 slots.mark_dirty(half, number, Target::File);
+            }
+        } else {
+            for (half, number) in written {
+                self.turns[number as usize][half as usize] += 1;
             }
         }
         result
