@@ -51,11 +51,13 @@ impl std::fmt::Debug for Address {
     }
 }
 
-fn without_login(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
-        _ => url.to_owned(),
-    }
+/// An address without its user and password, however wrong it is otherwise: for messages and listings.
+#[must_use]
+pub fn without_login(url: &str) -> String {
+    let Some(at) = url.rfind('@') else { return url.to_owned() };
+    // A colon alone ends no scheme: in `user:password@host` it begins the password.
+    let scheme = url.find("://").filter(|end| *end < at).map_or("", |end| &url[..end + 3]);
+    format!("{scheme}{}", &url[at + 1..])
 }
 
 impl std::str::FromStr for Address {
@@ -138,9 +140,15 @@ mod tests {
 
     #[test]
     fn a_wrong_address_is_explained_without_its_password() {
-        for text in
-            ["localhost", "redis://", "redis://u:secret@a,b", "redis+sentinel://u:secret@a", "rediss://u:secret@a"]
-        {
+        for text in [
+            "localhost",
+            "redis://",
+            "redis://u:secret@a,b",
+            "redis+sentinel://u:secret@a",
+            "rediss://u:secret@a",
+            "redis:/u:secret@a",
+            "u:secret@a",
+        ] {
             let error = text.parse::<Address>().expect_err(text).to_string();
             assert!(!error.contains("secret"), "{error}");
             assert!(error.contains("the store address"), "{error}");

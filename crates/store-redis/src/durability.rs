@@ -80,19 +80,30 @@ pub(crate) async fn wait(link: &Link, durability: Durability, options: &RedisOpt
             (wait, replicas)
         }
     };
-    let reached = match link.ask(wait, Stage::Writing).await? {
-        Value::Array(counts) if counts.len() == 2 => {
-            let local = reply::number("WAITAOF", &counts[0])?;
-            if local < 1 { -1 } else { reply::number("WAITAOF", &counts[1])? }
-        }
-        count => reply::number("WAIT", &count)?,
-    };
+    let reached = reached(&link.ask(wait, Stage::Writing).await?)?;
     if reached >= i64::from(replicas) {
         return Ok(());
     }
     let what =
         if reached < 0 { "its own disk in time".to_owned() } else { format!("{replicas} replicas, only {reached}") };
     Err(StoreError::unknown(format!("redis wrote, but did not reach {what}")))
+}
+
+/// Replicas that have the write, by the answer to `WAITAOF` or `WAIT`; -1 when the server's own disk does not. A cluster
+/// answers by node: what the worst of them says holds.
+fn reached(answer: &Value) -> Result<i64, StoreError> {
+    match answer {
+        Value::Map(nodes) => {
+            let counts = nodes.iter().map(|(_, answer)| reached(answer)).collect::<Result<Vec<_>, _>>()?;
+            counts.into_iter().min().ok_or_else(|| StoreError::unknown("redis: no node answered WAITAOF"))
+        }
+        Value::Array(counts) if counts.len() == 2 => {
+            let local = reply::number("WAITAOF", &counts[0])?;
+            if local < 1 { Ok(-1) } else { reply::number("WAITAOF", &counts[1]) }
+        }
+        Value::ServerError(error) => Err(StoreError::unknown(format!("redis: WAITAOF: {error}"))),
+        count => reply::number("WAIT", count),
+    }
 }
 
 /// `None` where the server does not let us ask.
@@ -127,4 +138,36 @@ async fn info(link: &Link) -> Result<HashMap<String, String>, StoreError> {
 fn at_least(version: &str, major: u32, minor: u32) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (major, minor)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::reached;
+
+    fn counts(local: i64, replicas: i64) -> Value {
+        Value::Array(vec![Value::Int(local), Value::Int(replicas)])
+    }
+
+    fn nodes(answers: Vec<Value>) -> Value {
+        let name = |at: usize| Value::BulkString(format!("127.0.0.1:700{at}").into_bytes());
+        Value::Map(answers.into_iter().enumerate().map(|(at, answer)| (name(at), answer)).collect())
+    }
+
+    #[test]
+    fn a_single_server_s_answer_counts_its_disk_and_its_replicas() {
+        assert_eq!(reached(&counts(1, 2)), Ok(2));
+        assert_eq!(reached(&counts(0, 2)), Ok(-1), "its own disk comes first");
+        assert_eq!(reached(&Value::Int(1)), Ok(1));
+    }
+
+    #[test]
+    fn a_cluster_is_as_durable_as_its_worst_node() {
+        assert_eq!(reached(&nodes(vec![counts(1, 2), counts(1, 1), counts(1, 3)])), Ok(1));
+        assert_eq!(reached(&nodes(vec![counts(1, 2), counts(0, 2)])), Ok(-1));
+        assert!(reached(&nodes(Vec::new())).is_err());
+        let refused = redis::parse_redis_value(b"-ERR gone\r\n").expect("it is an answer");
+        assert!(reached(&nodes(vec![counts(1, 2), refused])).is_err());
+    }
 }
