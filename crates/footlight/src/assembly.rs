@@ -12,11 +12,12 @@ use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, PlanOffer};
 use footlight_ledger::Timestamp;
 use footlight_stage::{RendererKind, Stage, StageOptions};
-use footlight_store::{LedgerDesk, Store};
+use footlight_store::{DataDirLock, LedgerDesk, Store};
 
 use crate::avatars;
 use crate::settings::{PlanSettings, Renderer, Settings};
 
+use store::lock_data_dir;
 pub(crate) use store::{OpenStore, open_store};
 pub(crate) use terms::{limits, plans, rate_card, terms};
 
@@ -24,6 +25,8 @@ pub(crate) use terms::{limits, plans, rate_card, terms};
 pub(crate) struct Assembly {
     pub(crate) node: Node,
     pub(crate) store: Arc<dyn Store>,
+    /// Kept, not read.
+    _data_dir: Option<DataDirLock>,
 }
 
 /// This machine's wall clock.
@@ -38,6 +41,7 @@ pub(crate) fn now() -> Timestamp {
 /// When the data directory is in use, the store cannot be opened, or a thread cannot be started.
 pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     let OpenStore { store, data_dir } = open_store(settings).await?;
+    let lock = lock_data_dir(settings)?;
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
     let avatars = avatars::of_folder(&settings.stage.avatars_dir)?;
     let stage = Arc::new(Stage::start_with(stage_options(settings), avatars).context("starting the stage")?);
@@ -54,7 +58,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     })
     .await
     .context("starting the node")?;
-    Ok(Assembly { node, store })
+    Ok(Assembly { node, store, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {

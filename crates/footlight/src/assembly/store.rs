@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use footlight_store::{SqliteStore, Store};
+use footlight_store::{DataDirLock, SqliteStore, Store};
+use footlight_store_redis::{RedisOptions, RedisStore};
 
 use crate::exit::{Failure, coded};
-use crate::settings::Settings;
+use crate::settings::{RedisSettings, Settings};
 
 /// A store, and the directory that its node keeps files in.
 pub(crate) struct OpenStore {
@@ -23,17 +24,34 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<OpenStore>
     let data_dir = settings.data_dir.clone();
     std::fs::create_dir_all(&data_dir)
         .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
-    let url = settings.store.as_str();
+    let url: &str = &settings.store;
     if let Some(directory) = url.strip_prefix("sqlite:") {
         let directory = if directory.is_empty() { data_dir.clone() } else { PathBuf::from(directory) };
         let store = SqliteStore::open(&directory)?;
         return Ok(OpenStore { store: Arc::new(store), data_dir });
     }
     if url.starts_with("redis") {
-        let store = footlight_store_redis::RedisStore::connect(url, footlight_store_redis::RedisOptions::default())
-            .await
-            .map_err(|error| coded(Failure::Unreachable, format!("{error}")))?;
+        let RedisSettings { replicas, allow_unsafe } = settings.redis;
+        let options = RedisOptions { replicas, allow_unsafe, ..RedisOptions::default() };
+        let store =
+            RedisStore::connect(url, options).await.map_err(|error| coded(Failure::Unreachable, format!("{error}")))?;
         return Ok(OpenStore { store: Arc::new(store), data_dir });
     }
-    Err(coded(Failure::Usage, format!("`store` is `{url}`; it must begin with sqlite: or redis")))
+    Err(coded(Failure::Usage, format!("`store` is `{}`; it must begin with sqlite: or redis", settings.store)))
+}
+
+/// Takes the data directory for this node, unless the embedded store in it has done so: two nodes in one would write over
+/// each other's progress, and fence each other's sessions. Kept for as long as the node runs.
+///
+/// # Errors
+/// When another process has it.
+pub(crate) fn lock_data_dir(settings: &Settings) -> anyhow::Result<Option<DataDirLock>> {
+    let data_dir = settings.data_dir.canonicalize().context("the data directory cannot be read")?;
+    if let Some(directory) = settings.store.strip_prefix("sqlite:") {
+        let is_there = directory.is_empty() || PathBuf::from(directory).canonicalize().is_ok_and(|it| it == data_dir);
+        if is_there {
+            return Ok(None);
+        }
+    }
+    Ok(Some(DataDirLock::take(&data_dir)?))
 }

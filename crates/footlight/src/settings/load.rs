@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
-use figment::value::Value;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
 
-use super::{Settings, check};
+use super::{Settings, check, text};
 
 /// `config/default.toml`, compiled in.
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
@@ -31,15 +31,65 @@ pub(crate) fn load(files: &[PathBuf], flags: &[(&str, Value)]) -> anyhow::Result
         }
         figment = figment.merge(Toml::file_exact(file));
     }
-    // FOOTLIGHT_API_SECRET and FOOTLIGHT_URL belong to the command line's clients, not to a node.
-    let environment = Env::prefixed("FOOTLIGHT_").ignore(&["api_secret", "url", "admin_url"]).split("__");
-    figment = figment.merge(environment);
+    for (name, text) in std::env::vars_os() {
+        if let (Some(name), Some(text)) = (name.to_str(), text.to_str())
+            && let Some(variable) = Variable::read(name, text)
+        {
+            figment = figment.merge(variable);
+        }
+    }
     for (key, value) in flags {
+        let value = value.as_str().map_or_else(|| value.clone(), |text| value_of(key, text));
         figment = figment.merge(Serialized::default(key, value));
     }
     let settings: Settings = figment.extract().map_err(|error| anyhow::anyhow!(explain(&error)))?;
     check::check(&settings).context("the settings do not fit together")?;
     Ok(Loaded { settings, figment })
+}
+
+/// One variable of the environment, as a setting.
+struct Variable {
+    key: String,
+    value: Value,
+}
+
+impl Variable {
+    /// `FOOTLIGHT_NODE__NAME` is `node.name`. `None` for one that is no setting.
+    fn read(name: &str, text: &str) -> Option<Self> {
+        let key = name.strip_prefix("FOOTLIGHT_")?.to_ascii_lowercase().replace("__", ".");
+        (!is_for_others(&key)).then(|| Self { value: value_of(&key, text), key })
+    }
+}
+
+impl Provider for Variable {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("environment variable")
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = figment::util::nest(&self.key, self.value.clone());
+        Ok(Profile::Default.collect(nested.into_dict().unwrap_or_default()))
+    }
+}
+
+/// Whether a variable is somebody else's: the command line's clients', the tests', or one of those that Kubernetes makes
+/// for every service, here for one whose name begins with `footlight`.
+fn is_for_others(key: &str) -> bool {
+    matches!(key, "api_secret" | "url" | "admin_url" | "slow_tests" | "bless" | "port" | "service_host")
+        || key.starts_with("service_port")
+        || key.starts_with("port_")
+        || key.ends_with("_service_host")
+        || key.contains("_service_port")
+        || key.ends_with("_port")
+        || key.contains("_port_")
+}
+
+/// Text stays text; elsewhere numbers are numbers and lists are lists.
+fn value_of(key: &str, text: &str) -> Value {
+    if text::KEYS.contains(&key) {
+        return Value::from(text.to_owned());
+    }
+    text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
 }
 
 /// One line a problem: what, at which key, from which source.
@@ -102,7 +152,52 @@ pub(crate) fn usual_file(directory: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-/// A flag's value, read as the environment's values are: numbers are numbers, everything else is text.
+/// A flag's value, to be read as the environment's values are.
 pub(crate) fn flag(text: &str) -> Value {
-    text.parse().unwrap_or_else(|never: std::convert::Infallible| match never {})
+    Value::from(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &str, text: &str) -> Option<(String, Value)> {
+        Variable::read(name, text).map(|variable| (variable.key, variable.value))
+    }
+
+    #[test]
+    fn text_keeps_its_digits_and_numbers_are_numbers() {
+        let text = |text: &str| Value::from(text.to_owned());
+        assert_eq!(read("FOOTLIGHT_NODE__NAME", "42"), Some(("node.name".to_owned(), text("42"))));
+        assert_eq!(read("FOOTLIGHT_ADMIN_TOKEN", "0012"), Some(("admin_token".to_owned(), text("0012"))));
+        let (_, sessions) = read("FOOTLIGHT_NODE__MAX_SESSIONS", "7").expect("it is a setting");
+        assert_eq!(sessions.to_u128(), Some(7));
+    }
+
+    #[test]
+    fn variables_of_others_are_no_settings() {
+        for name in [
+            "FOOTLIGHT_API_SECRET",
+            "FOOTLIGHT_SLOW_TESTS",
+            "FOOTLIGHT_BLESS",
+            "FOOTLIGHT_SERVICE_HOST",
+            "FOOTLIGHT_SERVICE_PORT_HTTP",
+            "FOOTLIGHT_PORT",
+            "FOOTLIGHT_PORT_8080_TCP_ADDR",
+            "FOOTLIGHT_ADMIN_SERVICE_HOST",
+            "PATH",
+        ] {
+            assert_eq!(read(name, "1"), None, "{name}");
+        }
+        assert!(read("FOOTLIGHT_TYPO", "1").is_some(), "what may be a mistyped setting is refused later");
+    }
+
+    #[test]
+    fn text_that_looks_like_a_number_is_taken_from_flags() {
+        let flags = [("node.name", flag("7")), ("data_dir", flag("2026")), ("admin_token", flag("0123456789012345"))];
+        let settings = load(&[], &flags).expect("they are fine").settings;
+        assert_eq!(settings.node.name, "7");
+        assert_eq!(settings.data_dir, PathBuf::from("2026"));
+        assert_eq!(settings.admin_token.0, "0123456789012345");
+    }
 }

@@ -5,9 +5,9 @@
 mod amount;
 mod check;
 mod load;
+mod text;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,17 +16,22 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use amount::Amount;
 pub(crate) use load::{Loaded, flag, load, usual_file};
+pub(crate) use text::{Secret, StoreUrl};
 
 /// Everything that can be set. Each key is described in `config/default.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     pub(crate) environment: Environment,
+    #[serde(deserialize_with = "text::read")]
     pub(crate) listen: String,
+    #[serde(deserialize_with = "text::read")]
     pub(crate) admin_listen: String,
     pub(crate) admin_token: Secret,
+    #[serde(deserialize_with = "text::read_path")]
     pub(crate) data_dir: PathBuf,
-    pub(crate) store: String,
+    pub(crate) store: StoreUrl,
+    pub(crate) redis: RedisSettings,
     pub(crate) log: Log,
     pub(crate) node: NodeSettings,
     pub(crate) sessions: Sessions,
@@ -44,27 +49,11 @@ pub(crate) enum Environment {
     Production,
 }
 
-/// A value that is never shown: neither by `Debug` nor by `footlight config`.
-#[derive(Clone, Default, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Secret(pub(crate) String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "(not set)" } else { "(set)" })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{self:?}"))
-    }
-}
-
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     pub(crate) format: LogFormat,
+    #[serde(deserialize_with = "text::read")]
     pub(crate) filter: String,
 }
 
@@ -77,7 +66,15 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct RedisSettings {
+    pub(crate) replicas: u32,
+    pub(crate) allow_unsafe: bool,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct NodeSettings {
+    #[serde(deserialize_with = "text::read")]
     pub(crate) name: String,
     pub(crate) max_sessions: u32,
     pub(crate) speaking_slots: u32,
@@ -127,6 +124,7 @@ pub(crate) struct StageSettings {
     pub(crate) renderer: Renderer,
     #[serde(with = "humantime_serde")]
     pub(crate) max_queued_audio: Duration,
+    #[serde(deserialize_with = "text::read_path")]
     pub(crate) avatars_dir: PathBuf,
 }
 
