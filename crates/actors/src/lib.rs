@@ -31,6 +31,6 @@ pub use event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 pub use health::{Capacity, DrainMode, DrainReport, Readiness, Room, UnreadyReason};
 pub use meter::ProgressRecord;
 pub use metrics::Metrics;
-pub use node::{Granted, Node, NodeParts, SessionFilter};
+pub use node::{Granted, Node, NodeParts, SessionFilter, SessionList};
 pub use options::{NodeOptions, SpeakingSlots};
 pub use time::NodeClock;

@@ -27,6 +27,8 @@ pub struct Metrics {
     pub arbiter_lag: Histogram,
     pub mailbox_wait: Histogram,
     pub records_waiting: IntGauge,
+    pub meter_waiting: IntGauge,
+    pub meter_in_grace: IntGauge,
     pub draining: IntGauge,
 }
 
@@ -137,6 +139,11 @@ impl Metrics {
                 "footlight_records_waiting",
                 "Session records that wait to be written to the store.",
             )?,
+            meter_waiting: gauge("footlight_sessions_waiting", "Sessions on this node that wait in line for credit.")?,
+            meter_in_grace: gauge(
+                "footlight_sessions_in_grace",
+                "Sessions on this node that go on past their slice because the store does not answer.",
+            )?,
             draining: gauge("footlight_draining", "Whether this node takes no new sessions because it drains.")?,
         };
         metrics.export_zeros();
@@ -193,6 +200,8 @@ impl Metrics {
         registry.register(Box::new(self.arbiter_lag.clone()))?;
         registry.register(Box::new(self.mailbox_wait.clone()))?;
         registry.register(Box::new(self.records_waiting.clone()))?;
+        registry.register(Box::new(self.meter_waiting.clone()))?;
+        registry.register(Box::new(self.meter_in_grace.clone()))?;
         registry.register(Box::new(self.draining.clone()))
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use footlight_stage::{Histogram as StageHistogram, Stage};
 use footlight_store::LedgerDesk;
-use footlight_store::desk::COMMIT_SECONDS_BOUNDS;
+use footlight_store::desk::{COMMIT_SECONDS_BOUNDS, Moved};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Counter, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 
@@ -67,10 +67,17 @@ impl Collector for Scrape {
                 desk.unknown,
             ),
             ("footlight_commit_failures_total", "Batches whose callers got an error of the store.", desk.failures),
+            (
+                "footlight_sum_rule_failures_total",
+                "Batches not written because the books would not have added up.",
+                desk.sum_rule_failures,
+            ),
+            ("footlight_fenced_writes_total", "Commands of a session's former owner that were refused.", desk.fenced),
             ("footlight_account_loads_total", "Accounts read because they, or a tab, were not known.", desk.loads),
         ];
         let mut families: Vec<MetricFamily> =
             counters.into_iter().map(|(name, help, value)| counter(name, help, value)).collect();
+        families.extend(credits_of(&desk.moved));
         families.push(durations(
             "footlight_frame_lateness_seconds",
             "How late frames were handed out, behind their time and the fixed pipeline delay.",
@@ -122,11 +129,58 @@ fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> Met
 }
 
 fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
+    family(name, help, MetricType::COUNTER, vec![counted(value as f64)])
+}
+
+/// The credits that this node's commits moved.
+fn credits_of(moved: &Moved) -> [MetricFamily; 5] {
+    let labelled = |name: &str, help: &str, label: &str, values: &[(&str, u64)]| {
+        let metrics = values.iter().map(|(word, value)| {
+            let mut pair = LabelPair::default();
+            pair.set_name(label.to_owned());
+            pair.set_value((*word).to_owned());
+            let mut metric = counted(*value as f64 / MICRO);
+            metric.set_label(vec![pair]);
+            metric
+        });
+        family(name, help, MetricType::COUNTER, metrics.collect())
+    };
+    let plain = |name: &str, help: &str, value: u64| {
+        family(name, help, MetricType::COUNTER, vec![counted(value as f64 / MICRO)])
+    };
+    let [plan, promo, top_up] = moved.granted;
+    [
+        labelled(
+            "footlight_credits_granted_total",
+            "Credits given to accounts by this node's commits, by kind of grant.",
+            "kind",
+            &[("plan", plan), ("promo", promo), ("top_up", top_up)],
+        ),
+        plain(
+            "footlight_credits_held_total",
+            "Credits set aside for slices and jobs; what is given back is not taken off.",
+            moved.held,
+        ),
+        labelled(
+            "footlight_credits_spent_total",
+            "Credits spent, by what paid: grants (debt included) or overage.",
+            "from",
+            &[("grants", moved.spent), ("overage", moved.overage)],
+        ),
+        plain("footlight_credits_expired_total", "Credits that expired unused.", moved.expired),
+        plain("footlight_credits_voided_total", "Credits that were taken back.", moved.voided),
+    ]
+}
+
+/// Microcredits in a credit.
+const MICRO: f64 = 1e6;
+
+fn counted(value: f64) -> Metric {
     let mut counter = Counter::default();
-    counter.set_value(value as f64);
+    counter.set_value(value);
     let mut metric = Metric::default();
     metric.set_counter(counter);
-    family(name, help, MetricType::COUNTER, vec![metric])
+    metric
 }
 
 fn durations(name: &str, help: &str, taken: &StageHistogram) -> MetricFamily {

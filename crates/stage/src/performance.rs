@@ -272,22 +272,24 @@ impl Performance {
     /// Opens an utterance whose audio arrives while it is spoken. It waits its turn behind what is queued.
     ///
     /// # Errors
-    /// [`StageError::Busy`], [`StageError::Closed`].
+    /// [`StageError::TooManyUtterances`], [`StageError::Busy`], [`StageError::Closed`].
     pub fn live(&self, id: UtteranceId) -> Result<LiveFeed, StageError> {
-        let (feed, buffer) = LiveFeed::new(id, Arc::clone(&self.owner.shared));
-        self.owner.shared.send(Command::SpeakLive { id, buffer })?;
+        let shared = &self.owner.shared;
+        shared.enter()?;
+        let (feed, buffer) = LiveFeed::new(id, Arc::clone(shared));
+        shared.send(Command::SpeakLive { id, buffer }).inspect_err(|_| shared.leave())?;
         Ok(feed)
     }
 
-    /// Drops everything that is being said or queued. Resolves once no frame of an older generation will be handed to a
-    /// live outlet any more.
+    /// Drops everything that is being said or queued: what is queued after this returns is not dropped. The answer comes
+    /// once no frame of an older generation will be handed to a live outlet any more, and never if it closes before.
     ///
     /// # Errors
-    /// [`StageError::Busy`], [`StageError::Closed`].
-    pub async fn interrupt(&self) -> Result<Interrupted, StageError> {
+    /// [`StageError::Busy`], [`StageError::Closed`]; nothing is dropped then.
+    pub fn interrupt(&self) -> Result<oneshot::Receiver<Interrupted>, StageError> {
         let (reply, answer) = oneshot::channel();
         self.owner.shared.send(Command::Interrupt { reply })?;
-        answer.await.map_err(|_| StageError::Closed)
+        Ok(answer)
     }
 
     /// Holds speech where it is and shows a closed mouth, free of charge, until [`resume`](Self::resume).

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use footlight_ledger::{AccountId, BootId, Checkpoint, Entry, JobId, SessionId, Tab, Timestamp, Touched};
 use footlight_session::SessionRecord;
 use footlight_store::{
-    AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
+    AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, Rise, SecretRecord,
     SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
 };
 use redis::{Value, cmd};
@@ -59,7 +59,7 @@ pub struct RedisStore {
     money: Link,
     durability: Durability,
     options: RedisOptions,
-    rises: broadcast::Sender<AccountId>,
+    rises: broadcast::Sender<Rise>,
 }
 
 impl RedisStore {
@@ -296,7 +296,7 @@ impl Store for RedisStore {
         "redis"
     }
 
-    fn rises(&self) -> Option<broadcast::Receiver<AccountId>> {
+    fn rises(&self) -> Option<broadcast::Receiver<Rise>> {
         Some(self.rises.subscribe())
     }
 }

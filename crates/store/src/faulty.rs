@@ -272,7 +272,7 @@ impl Store for FaultyStore {
         self.inner.kind()
     }
 
-    fn rises(&self) -> Option<broadcast::Receiver<AccountId>> {
+    fn rises(&self) -> Option<broadcast::Receiver<crate::Rise>> {
         self.inner.rises()
     }
 }

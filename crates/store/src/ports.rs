@@ -230,6 +230,15 @@ pub trait ProgressStore: Send + Sync + 'static {
     async fn delete_progress(&self, boot: BootId) -> Result<(), StoreError>;
 }
 
+/// Somebody's available credits rose: a hint to ask again, never the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rise {
+    /// This account's.
+    Of(AccountId),
+    /// Hints were lost: any account's may have.
+    Any,
+}
+
 /// A whole store.
 pub trait Store: AccountStore + SecretStore + SessionDirectory + IdempotencyStore + ProgressStore {
     /// What to call it in messages: `sqlite`, `redis`.
@@ -237,7 +246,7 @@ pub trait Store: AccountStore + SecretStore + SessionDirectory + IdempotencyStor
 
     /// Accounts whose available credits rose through a commit of any process: a hint to ask again, never the truth.
     /// `None` where no other process can write.
-    fn rises(&self) -> Option<broadcast::Receiver<AccountId>> {
+    fn rises(&self) -> Option<broadcast::Receiver<Rise>> {
         None
     }
 }

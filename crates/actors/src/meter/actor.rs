@@ -16,8 +16,8 @@ use super::figures::MeterFigures;
 use super::handle::{MeterOptions, MeterParts};
 use super::line::Line;
 use super::messages::{
-    Answered, AnyMayHaveRisen, Figures, Key, Register, Rose, Said, StopMeter, StoreCameBack, TellWhenSettled, Tick,
-    Word, WriteProgress,
+    Answered, AnyMayHaveRisen, Figures, Key, Ping, Register, Rose, Said, StopMeter, StoreCameBack, TellWhenSettled,
+    Tick, Word, WriteProgress,
 };
 use super::progress::ProgressSink;
 use crate::metrics::Metrics;
@@ -356,14 +356,22 @@ impl Handler<Answered> for MeterActor {
 }
 
 impl MeterActor {
+    fn count_waiting(&self) -> usize {
+        self.accounts.values().map(|lines| lines.queue.len()).sum()
+    }
+
+    fn count_in_grace(&self) -> usize {
+        self.holding.iter().filter(|key| self.lines[*key].clock.is_in_grace()).count()
+    }
+
     /// Tells the session, and forgets its line when nothing more will come of it.
     pub(super) fn pass_on(&mut self, key: Key, notice: Option<Notice>) {
         let Some(notice) = notice else { return };
         let Some(line) = self.lines.get(&key) else { return };
         line.tell(notice);
         match notice {
-            Notice::Closed(_) | Notice::Forgotten | Notice::Lost(_) => self.forget(key),
-            Notice::Granted | Notice::GrantedLast { .. } | Notice::Refused(_) => {}
+            Notice::Closed(_) | Notice::Forgotten | Notice::Fenced => self.forget(key),
+            Notice::Granted | Notice::GrantedLast { .. } | Notice::Refused(_) | Notice::Lost(_) => {}
         }
     }
 }
@@ -385,6 +393,9 @@ impl Handler<WriteProgress> for MeterActor {
     fn handle(&mut self, _: WriteProgress, _: &mut Self::Context) {
         let _abort = AbortOnPanic("meter");
         self.write_progress(self.node_clock.now());
+        let (waiting, in_grace) = (self.count_waiting(), self.count_in_grace());
+        self.metrics.meter_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.metrics.meter_in_grace.set(i64::try_from(in_grace).unwrap_or(i64::MAX));
     }
 }
 
@@ -398,6 +409,12 @@ impl Handler<TellWhenSettled> for MeterActor {
     }
 }
 
+impl Handler<Ping> for MeterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
+}
+
 impl Handler<Figures> for MeterActor {
     type Result = MessageResult<Figures>;
 
@@ -407,8 +424,8 @@ impl Handler<Figures> for MeterActor {
         MessageResult(MeterFigures {
             lines: count(self.lines.len()),
             holding: count(self.holding.len()),
-            waiting: count(self.accounts.values().map(|lines| lines.queue.len()).sum()),
-            in_grace: count(self.holding.iter().filter(|key| self.lines[*key].clock.is_in_grace()).count()),
+            waiting: count(self.count_waiting()),
+            in_grace: count(self.count_in_grace()),
             ending: count(self.ending.len()),
             ..self.figures.clone()
         })

@@ -8,14 +8,15 @@ use actix::{Actor, Addr, ArbiterHandle, Recipient};
 use footlight_ledger::{AccountId, EndReason, Pricing, SessionId};
 use footlight_session::meter::{SliceClock, SliceClockOptions};
 use footlight_session::{Moment, SliceGate};
-use footlight_store::LedgerDesk;
+use footlight_store::{LedgerDesk, Rise};
 use tokio::sync::{broadcast, oneshot};
 
 use super::actor::MeterActor;
 use super::figures::MeterFigures;
 use super::line::{Bell, Line};
 use super::messages::{
-    AnyMayHaveRisen, Figures, Key, MeterNotice, Register, Rose, Said, StopMeter, StoreCameBack, TellWhenSettled, Word,
+    AnyMayHaveRisen, Figures, Key, MeterNotice, Ping, Register, Rose, Said, StopMeter, StoreCameBack, TellWhenSettled,
+    Word,
 };
 use super::progress::ProgressSink;
 use crate::NodeError;
@@ -140,6 +141,15 @@ impl MeterHandle {
         self.addr.send(Figures).await.map_err(stopped)
     }
 
+    /// Returns once it has come to this message.
+    ///
+    /// # Errors
+    /// [`NodeError::Internal`] once it has stopped.
+    pub async fn ping(&self) -> Result<(), NodeError> {
+        let stopped = |_| NodeError::Internal { detail: "the meter has stopped".to_owned() };
+        self.addr.send(Ping).await.map_err(stopped)
+    }
+
     /// Stops it. What is not settled stays in the progress record.
     pub async fn stop(&self) {
         // It may have stopped already.
@@ -195,14 +205,14 @@ impl MeterLine {
     }
 }
 
-async fn forward_rises(mut rises: broadcast::Receiver<AccountId>, meter: actix::WeakAddr<MeterActor>) {
+async fn forward_rises(mut rises: broadcast::Receiver<Rise>, meter: actix::WeakAddr<MeterActor>) {
     loop {
         let rise = rises.recv().await;
         let Some(meter) = meter.upgrade() else { return };
         // Awaited, so that hints wait in the desk's bounded queue rather than in the mailbox.
         let sent = match rise {
-            Ok(account) => meter.send(Rose(account)).await,
-            Err(broadcast::error::RecvError::Lagged(_)) => meter.send(AnyMayHaveRisen).await,
+            Ok(Rise::Of(account)) => meter.send(Rose(account)).await,
+            Ok(Rise::Any) | Err(broadcast::error::RecvError::Lagged(_)) => meter.send(AnyMayHaveRisen).await,
             Err(broadcast::error::RecvError::Closed) => return,
         };
         if sent.is_err() {

@@ -86,6 +86,11 @@ pub(super) struct WriteProgress;
 #[rtype(result = "()")]
 pub(super) struct TellWhenSettled(pub(super) oneshot::Sender<()>);
 
+/// Answered at once: for how long it waited in the mailbox.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub(super) struct Ping;
+
 /// How the meter stands.
 #[derive(Message)]
 #[rtype(result = "MeterFigures")]

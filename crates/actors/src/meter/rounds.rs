@@ -1,6 +1,7 @@
 //! What the meter does every tick and every second.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use actix::Addr;
 use footlight_ledger::{AccountId, Command};
@@ -10,6 +11,7 @@ use footlight_store::StoreError;
 
 use super::actor::{Hint, MeterActor};
 use super::messages::{Answered, Key};
+use crate::metrics::Metrics;
 
 impl MeterActor {
     /// Touches every line, and pumps every account, whose deadline has come.
@@ -77,9 +79,12 @@ impl MeterActor {
         self.last_sent = now;
         self.figures.batches += batches.len() as u64;
         for batch in batches.into_values() {
-            let (desk, meter) = (self.desk.clone(), meter.clone());
+            let (desk, meter, metrics) = (self.desk.clone(), meter.clone(), Arc::clone(&self.metrics));
             actix_rt::spawn(async move {
                 let outcomes = desk.submit_many(batch.commands).await;
+                if let Some(error) = outcomes.iter().find_map(|outcome| outcome.as_ref().err()) {
+                    told(error, &metrics);
+                }
                 let answers = batch.names.into_iter().zip(outcomes);
                 let answers = answers.map(|((key, number), outcome)| (key, number, answer(outcome))).collect();
                 // As many answers as there were requests, and one request per session.
@@ -107,7 +112,7 @@ impl MeterActor {
         for key in silent {
             // Counted frames are the truth: whatever a renderer said or did not say, nothing moves.
             if let Some(line) = self.lines.get_mut(&key) {
-                line.clock.fall_silent(now, self.options.hold_after_speech);
+                line.clock.stands_still(now, self.options.hold_after_speech);
             }
             self.touch(key);
         }
@@ -138,13 +143,16 @@ struct Batch {
 fn answer(outcome: Result<footlight_ledger::Outcome, StoreError>) -> Answer {
     match outcome {
         Ok(outcome) => outcome.into(),
-        Err(error) => {
-            if !error.is_transport() {
-                // The store is there and cannot do it (full, corrupt, clocks apart). For the session that is the same: it
-                // is asked again, within its grace.
-                tracing::error!(%error, "the store refuses a heartbeat");
-            }
-            Answer::Unreachable
-        }
+        Err(_) => Answer::Unreachable,
+    }
+}
+
+/// Counts a batch that failed: one call of the store, however many sessions share it.
+fn told(error: &StoreError, metrics: &Metrics) {
+    metrics.store_failed(error);
+    if !error.is_transport() {
+        // The store is there and cannot do it (full, corrupt, clocks apart). For the sessions that is the same: it is
+        // asked again, within their grace.
+        tracing::error!(%error, "the store refuses heartbeats");
     }
 }

@@ -37,19 +37,12 @@ impl Node {
         self.set_plan(id, plan).await
     }
 
-    /// An account as it stands now, its period rolled.
+    /// An account as it stands now, its period rolled. Nothing is written: the next command does that.
     ///
     /// # Errors
     /// [`NodeError::NotFound`]; what the store said.
     pub async fn account(&self, account: AccountId) -> Result<Account, NodeError> {
-        let stored = self.stored_account(account).await?;
-        let has_passed = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now());
-        let is_due = stored.plan.is_some() || stored.grants.iter().any(|grant| has_passed(grant.expires_at));
-        if !is_due {
-            return Ok(stored);
-        }
-        self.submit(account, Command::Touch).await?;
-        self.stored_account(account).await
+        Ok(self.stored_account(account).await?.as_of(self.now()))
     }
 
     /// Gives credits. Durable before it is acknowledged; waiting sessions are woken. The same name again with the same

@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use footlight_ledger::{AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, Units};
-use footlight_session::Input;
+use footlight_ledger::{
+    AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Touched, Units,
+};
+use footlight_session::{Input, SessionState};
 use footlight_store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -88,9 +90,43 @@ async fn sweep(node: &Inner) -> Result<(), StoreError> {
     }
     let sessions = by_account.into_iter().map(|(account, sessions)| (account, Command::Sweep { sessions }));
     let jobs = jobs_by_account.into_iter().map(|(account, jobs)| (account, Command::SweepJobs { jobs }));
-    for outcome in node.parts.desk.submit_many(sessions.chain(jobs).collect()).await {
-        if let Outcome::Swept { ended } = outcome? {
-            node.metrics.swept.inc_by(ended.len() as u64);
+    let commands: Vec<_> = sessions.chain(jobs).collect();
+    let accounts: Vec<AccountId> = commands.iter().map(|(account, _)| *account).collect();
+    let outcomes = node.parts.desk.submit_many(commands).await;
+    let mut failed = None;
+    for (account, outcome) in accounts.into_iter().zip(outcomes) {
+        // One account that cannot be swept must not keep the others from being told about.
+        let told = match outcome {
+            Ok(Outcome::Swept { ended }) => {
+                node.metrics.swept.inc_by(ended.len() as u64);
+                tell_of_swept(node, account, ended).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        failed = failed.or(told.err());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Writes down for their users that these sessions are over: the node that would have is gone.
+async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) -> Result<(), StoreError> {
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let touched = Touched { sessions: ended, ..Touched::default() };
+    let Some(books) = node.parts.desk.inspect(account, touched).await? else { return Ok(()) };
+    for (session, tab) in books.tabs {
+        let TabState::Ended { at, reason, .. } = tab.state else { continue };
+        let record = node.parts.store.get_session(session).await?;
+        if let Some(mut record) = record.filter(|record| record.state != SessionState::Ended) {
+            record.state = SessionState::Ended;
+            record.pause_reasons.clear();
+            record.ended_at = Some(at);
+            record.end_reason = Some(reason);
+            record.units = tab.settled_units;
+            record.credits_used = tab.charged;
+            node.parts.store.put_session(record).await?;
         }
     }
     Ok(())
@@ -136,7 +172,7 @@ async fn time_the_meter(node: Weak<Inner>) {
             return;
         };
         let asked = Instant::now();
-        if meter.figures().await.is_err() {
+        if meter.ping().await.is_err() {
             return;
         }
         metrics.mailbox_wait.observe(asked.elapsed().as_secs_f64());

@@ -1,4 +1,4 @@
-//! Creating a session: check, admit, prepare, begin, write down, start.
+//! Creating a session: check, admit, begin, prepare, write down, start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::Node;
 use crate::card::SessionCard;
+use crate::directory::Finality;
 use crate::metrics::REFUSALS;
 use crate::session::{Do, HasStarted, SessionActor, SessionParts};
 use crate::{Caller, CreateSession, NodeError};
@@ -58,19 +59,32 @@ impl Node {
         let id = SessionId(Uuid::now_v7());
         let order = self.check(id, create)?;
         let inner = &self.inner;
+        let avatars = inner.parts.stage.avatars();
+        if !avatars.has(&order.spec.avatar) {
+            let known = avatars.names().map(str::to_owned).collect();
+            return Err(NodeError::UnknownAvatar { name: order.spec.avatar, known });
+        }
         let mut seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
+        // Asked first, so that who cannot pay costs nothing; taken back when anything after it fails.
+        let mut opening = Opening::new(self, id, account);
+        let epoch = match self.begin(id, account, secret, &order).await {
+            Ok(epoch) => epoch,
+            Err(error) => {
+                if !matches!(error, NodeError::StoreUnreachable(_) | NodeError::Store(_)) {
+                    opening.stays();
+                }
+                return Err(error);
+            }
+        };
         self.prepare(&order.spec).await?;
-        let epoch = self.begin(id, account, secret, &order).await?;
 
         let record = self.first_record(id, account, secret, epoch, &order);
+        opening.written(record.clone());
         if let Err(error) = inner.parts.store.put_session(record.clone()).await {
             inner.metrics.store_failed(&error);
-            // Nobody was told of it, so nobody will miss it. If this is lost too, the sweeper ends it.
-            let units = 0;
-            let end = Command::EndSession { session: id, epoch, number: 1, units, reason: EndReason::Cancelled };
-            drop(inner.parts.desk.submit(account, end).await);
             return Err(error.into());
         }
+        opening.stays();
         seat.begin();
         let gate = Arc::new(SliceGate::new(0));
         let card = Arc::new(SessionCard::new(record.clone(), Arc::clone(&gate), Arc::clone(&inner.metrics)));
@@ -134,7 +148,7 @@ impl Node {
             when_unwatched: request.when_unwatched.unwrap_or_default(),
         };
         spec.check().map_err(|error| {
-            let side_fits = |side: u32| (64..=1920).contains(&side) && side % 2 == 0;
+            let side_fits = |side: u32| (64..=1920).contains(&side) && side.is_multiple_of(2);
             let field = if side_fits(width) { "height" } else { "width" };
             invalid(field, format!("cannot be used: {error}"))
         })?;
@@ -152,10 +166,17 @@ impl Node {
     }
 
     /// Loads the avatar and what sessions of this size share, on a thread that may block: the first time it takes a
-    /// while, and nobody else waits for it.
+    /// while, and only a few are at it at once, because those who speak need the cores.
     async fn prepare(&self, spec: &PerformanceSpec) -> Result<(), NodeError> {
+        let closed = |_| NodeError::Internal { detail: "the node has stopped".to_owned() };
+        let turn = Arc::clone(&self.inner.preparing).acquire_owned().await.map_err(closed)?;
         let (stage, spec) = (Arc::clone(&self.inner.parts.stage), spec.clone());
-        let prepared = tokio::task::spawn_blocking(move || stage.prepare(&spec)).await;
+        let prepared = tokio::task::spawn_blocking(move || {
+            // Held here: the work goes on when nobody waits for it any more.
+            let _turn = turn;
+            stage.prepare(&spec)
+        })
+        .await;
         prepared.map_err(|error| NodeError::Internal { detail: format!("preparing the avatar failed: {error}") })??;
         Ok(())
     }
@@ -212,6 +233,72 @@ impl Node {
             created_at: self.now(),
             ended_at: None,
             metadata: order.request.metadata.clone(),
+        }
+    }
+}
+
+/// A session's beginning that may yet come to nothing: the store's answer was lost, a later step failed, or whoever asked
+/// went away. Then its place in the account is given back.
+struct Opening {
+    node: Option<Node>,
+    session: SessionId,
+    account: AccountId,
+    record: Option<SessionRecord>,
+}
+
+/// How often the end of such a session is tried. After that the sweeper ends it.
+const CANCEL_TRIES: u32 = 12;
+/// The pause after the first try; each further one is twice as long.
+const CANCEL_FIRST: Duration = Duration::from_millis(250);
+/// The longest pause.
+const CANCEL_LAST: Duration = Duration::from_secs(30);
+
+impl Opening {
+    fn new(node: &Node, session: SessionId, account: AccountId) -> Self {
+        Self { node: Some(node.clone()), session, account, record: None }
+    }
+
+    /// Its record may be in the store from now on.
+    fn written(&mut self, record: SessionRecord) {
+        self.record = Some(record);
+    }
+
+    /// It came to something, or the ledger said no: there is nothing to take back.
+    fn stays(&mut self) {
+        self.node = None;
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let Some(node) = self.node.take() else { return };
+        if let Some(mut record) = self.record.take() {
+            record.state = SessionState::Ended;
+            record.end_reason = Some(EndReason::Cancelled);
+            record.ended_at = Some(node.now());
+            node.inner.directory.put(record, Finality::Last);
+        }
+        let (session, account) = (self.session, self.account);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { node.cancel(session, account).await });
+        }
+    }
+}
+
+impl Node {
+    /// Ends a session that nobody was told of. Its beginning, if it is under way still, is before this in the desk.
+    async fn cancel(&self, session: SessionId, account: AccountId) {
+        let end = Command::EndSession { session, epoch: 1, number: 1, units: 0, reason: EndReason::Cancelled };
+        let mut pause = CANCEL_FIRST;
+        for _ in 0..CANCEL_TRIES {
+            match self.inner.parts.desk.submit(account, end.clone()).await {
+                // Refused means that it never began, or is over.
+                Ok(_) => return,
+                Err(error) if !error.is_transport() => return self.inner.metrics.store_failed(&error),
+                Err(error) => self.inner.metrics.store_failed(&error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(CANCEL_LAST);
         }
     }
 }

@@ -21,6 +21,7 @@ use footlight_store::desk::Clock;
 use footlight_store::progress::ProgressWriter;
 use footlight_store::{LedgerDesk, Store};
 use prometheus::{Registry, TextEncoder};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use self::arbiters::Arbiters;
@@ -35,7 +36,7 @@ use crate::time::NodeClock;
 use crate::{NodeError, NodeOptions, SpeakingSlots};
 
 pub use accounts::Granted;
-pub use sessions::SessionFilter;
+pub use sessions::{SessionFilter, SessionList};
 
 /// What a node is made of.
 pub struct NodeParts {
@@ -76,8 +77,12 @@ struct Inner {
     arbiters: Arbiters,
     metrics: Arc<Metrics>,
     store_up: AtomicBool,
+    /// Turns at loading avatars.
+    preparing: Arc<Semaphore>,
 }
 
+/// Avatars that are loaded, and idle loops that are made, at once.
+const PREPARING_MAX: usize = 2;
 /// How long the speaking slots are measured at start.
 const MEASURE_FOR: Duration = Duration::from_millis(600);
 
@@ -140,6 +145,7 @@ impl Node {
             arbiters,
             metrics,
             store_up: AtomicBool::new(true),
+            preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
         });
         chores::start(&inner);
         Ok(Self { inner })

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use footlight_ledger::{
-    AccountId, BootId, Command, EndReason, Outcome, Refusal, SessionId, SliceAnswer, Tab, Touched, Units,
+    AccountId, BootId, Command, EndReason, Microcredits, Outcome, Refusal, SessionId, Tab, TabState, Timestamp,
+    Touched, Units,
 };
 use footlight_session::{SessionRecord, SessionState};
 use footlight_store::StoreError;
@@ -25,19 +26,44 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy)]
 struct Left {
     account: AccountId,
-    /// Units that the progress record proves.
+    /// Units that the progress record proves, and the epoch they were counted in.
     proved: Units,
+    epoch: u32,
 }
 
-/// Settles and ends what former runs of this node left.
+/// How a session of a former run ended, as its account tells it.
+#[derive(Debug, Clone, Copy)]
+struct Settled {
+    reason: EndReason,
+    units: Units,
+    charged: Microcredits,
+}
+
+/// What one try came to.
+#[derive(Default)]
+struct Recovered {
+    /// Sessions whose accounts say how they ended.
+    settled: HashMap<SessionId, Settled>,
+    /// How many of them were ended now, and not before.
+    count: u64,
+    /// Sessions that could not be settled, and why. What is known of them is kept for the next start.
+    skipped: HashMap<SessionId, String>,
+}
+
+/// Settles and ends what former runs of this node left. A store that is away stops the start; an account that is missing
+/// or unreadable stops nothing but its own sessions.
 pub(super) async fn recover(parts: &NodeParts, boot: BootId, metrics: &Metrics) -> Result<(), NodeError> {
     let until = Instant::now() + parts.options.recovery_patience;
     loop {
         match try_recover(parts, boot).await {
-            Ok(0) => return Ok(()),
-            Ok(count) => {
-                metrics.recovered.inc_by(count);
-                tracing::info!(sessions = count, "sessions of a former run were settled and ended");
+            Ok(recovered) => {
+                for (session, why) in &recovered.skipped {
+                    tracing::error!(%session, why, "a session of a former run could not be settled; its progress is kept");
+                }
+                if recovered.count > 0 {
+                    metrics.recovered.inc_by(recovered.count);
+                    tracing::info!(sessions = recovered.count, "sessions of a former run were settled and ended");
+                }
                 return Ok(());
             }
             Err(error) if error.is_transport() && Instant::now() < until => {
@@ -50,97 +76,135 @@ pub(super) async fn recover(parts: &NodeParts, boot: BootId, metrics: &Metrics) 
 }
 
 /// Every step may be repeated: taking over is idempotent by owner, ending by number, and records are simply written.
-async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<u64, StoreError> {
+async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<Recovered, StoreError> {
     let former = ProgressWriter::recover(&parts.data_dir, boot)?;
-    let orphans = parts.store.list_orphans(&parts.options.name, boot).await?;
+    let orphans = match parts.store.list_orphans(&parts.options.name, boot).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            tracing::error!(%error, "not every record of a former run can be read; the progress record is gone by alone");
+            Vec::new()
+        }
+        orphans => orphans?,
+    };
+    let of_record = |account| Left { account, proved: 0, epoch: 0 };
     let mut left: HashMap<SessionId, Left> =
-        orphans.iter().map(|record| (record.id, Left { account: record.account, proved: 0 })).collect();
+        orphans.iter().map(|record| (record.id, of_record(record.account))).collect();
     for entry in former.iter().flat_map(|(_, progress)| progress) {
-        let found = left.entry(entry.session).or_insert(Left { account: entry.account, proved: 0 });
-        found.proved = found.proved.max(entry.units);
+        let found = left.entry(entry.session).or_insert(of_record(entry.account));
+        if entry.units >= found.proved {
+            (found.proved, found.epoch) = (entry.units, entry.epoch);
+        }
     }
-    let settled = settle(parts, boot, &left).await?;
+    let mut recovered = settle(parts, boot, &left).await?;
     for record in orphans {
-        let answer = settled.get(&record.id);
-        parts.store.put_session(ended(parts, record, answer)).await?;
+        let session = record.id;
+        if recovered.skipped.contains_key(&session) {
+            continue;
+        }
+        let record = ended(parts, record, recovered.settled.get(&session));
+        recovered.or_skip(session, parts.store.put_session(record).await)?;
     }
-    for (former_boot, _) in &former {
-        ProgressWriter::forget(&parts.data_dir, *former_boot)?;
+    for (former_boot, progress) in &former {
+        if !progress.iter().any(|entry| recovered.skipped.contains_key(&entry.session)) {
+            ProgressWriter::forget(&parts.data_dir, *former_boot)?;
+        }
     }
-    Ok(left.len() as u64)
+    Ok(recovered)
 }
 
-/// How a session of a former run ended, if its account knows it.
-enum Settled {
-    Now(SliceAnswer),
-    /// Its last settlement was written and its record was not.
-    Before(Tab, EndReason),
+impl Recovered {
+    /// The result, unless the store said no to this one session: then the session is skipped. A store that is away stops
+    /// everything.
+    fn or_skip<T>(&mut self, session: SessionId, result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(error) if error.is_transport() => Err(error),
+            Err(error) => {
+                self.skipped.insert(session, error.to_string());
+                Ok(None)
+            }
+        }
+    }
 }
 
-async fn settle(
-    parts: &NodeParts,
-    boot: BootId,
-    left: &HashMap<SessionId, Left>,
-) -> Result<HashMap<SessionId, Settled>, StoreError> {
+async fn settle(parts: &NodeParts, boot: BootId, left: &HashMap<SessionId, Left>) -> Result<Recovered, StoreError> {
     let sessions: Vec<(SessionId, Left)> = left.iter().map(|(session, left)| (*session, *left)).collect();
     // Taking over settles at what was proved, and fences the run that is gone, should it not be.
     let take_over = sessions.iter().map(|(session, left)| {
         (left.account, Command::TakeOver { session: *session, owner: boot, proved: left.proved })
     });
     let taken = parts.desk.submit_many(take_over.collect()).await;
-    let mut settled = HashMap::new();
+    let mut recovered = Recovered::default();
     let mut ending = Vec::new();
     for ((session, left), outcome) in sessions.into_iter().zip(taken) {
-        match outcome? {
+        let Some(outcome) = recovered.or_skip(session, outcome)? else { continue };
+        match outcome {
             Outcome::TakenOver { epoch, base } => {
                 let (number, reason) = (1, EndReason::NodeLost);
-                ending.push((
-                    session,
-                    left.account,
-                    Command::EndSession { session, epoch, number, units: base, reason },
-                ));
+                let end = Command::EndSession { session, epoch, number, units: base, reason };
+                ending.push((session, reason, left.account, end));
             }
             Outcome::Refused(Refusal::SessionEnded { reason }) => {
-                let touched = Touched { sessions: vec![session], ..Touched::default() };
-                let books = parts.desk.inspect(left.account, touched).await?;
-                if let Some(tab) = books.and_then(|mut books| books.tabs.remove(&session)) {
-                    settled.insert(session, Settled::Before(tab, reason));
+                let Some(tab) = recovered.or_skip(session, tab(parts, left.account, session).await)?.flatten() else {
+                    continue;
+                };
+                let settled = Settled { reason, units: tab.settled_units, charged: tab.charged };
+                recovered.settled.insert(session, settled);
+                if let Some(late) = late_report(&tab, &left, (parts.clock)()) {
+                    ending.push((session, reason, left.account, late));
                 }
             }
             // The account never heard of it: it crashed between the two writes, and used nothing.
             Outcome::Refused(Refusal::UnknownSession) => {}
-            outcome => tracing::error!(%session, ?outcome, "a session of a former run could not be taken over"),
-        }
-    }
-    let commands = ending.iter().map(|(_, account, command)| (*account, command.clone())).collect();
-    let outcomes = parts.desk.submit_many(commands).await;
-    for ((session, ..), outcome) in ending.into_iter().zip(outcomes) {
-        match outcome? {
-            Outcome::Ended(answer) => {
-                settled.insert(session, Settled::Now(answer));
+            outcome => {
+                recovered.skipped.insert(session, format!("it could not be taken over: {outcome:?}"));
             }
-            outcome => tracing::error!(%session, ?outcome, "a session of a former run could not be ended"),
         }
     }
-    Ok(settled)
+    let commands = ending.iter().map(|(.., account, command)| (*account, command.clone())).collect();
+    let outcomes = parts.desk.submit_many(commands).await;
+    for ((session, reason, ..), outcome) in ending.into_iter().zip(outcomes) {
+        match recovered.or_skip(session, outcome)? {
+            Some(Outcome::Ended(answer)) => {
+                let (units, charged) = (answer.settled_units, answer.charged);
+                recovered.count += 1;
+                recovered.settled.insert(session, Settled { reason, units, charged });
+            }
+            // Its time for late reports has just passed.
+            Some(Outcome::Refused(Refusal::SessionEnded { .. })) | None => {}
+            Some(outcome) => {
+                recovered.skipped.insert(session, format!("it could not be ended: {outcome:?}"));
+            }
+        }
+    }
+    Ok(recovered)
+}
+
+/// The last report of a session that was ended while its node was gone, if it proves more than is settled and the account
+/// still takes it.
+fn late_report(tab: &Tab, left: &Left, now: Timestamp) -> Option<Command> {
+    let TabState::Ended { reason, late_until, .. } = tab.state else { return None };
+    (left.proved > tab.settled_units && left.epoch == tab.epoch && now < late_until).then(|| Command::EndSession {
+        session: tab.session,
+        epoch: tab.epoch,
+        number: tab.last_number + 1,
+        units: left.proved,
+        reason,
+    })
+}
+
+async fn tab(parts: &NodeParts, account: AccountId, session: SessionId) -> Result<Option<Tab>, StoreError> {
+    let touched = Touched { sessions: vec![session], ..Touched::default() };
+    Ok(parts.desk.inspect(account, touched).await?.and_then(|mut books| books.tabs.remove(&session)))
 }
 
 fn ended(parts: &NodeParts, mut record: SessionRecord, settled: Option<&Settled>) -> SessionRecord {
     record.state = SessionState::Ended;
     record.pause_reasons.clear();
     record.ended_at = Some((parts.clock)());
-    record.end_reason = Some(EndReason::NodeLost);
-    match settled {
-        Some(Settled::Now(answer)) => {
-            record.units = answer.settled_units;
-            record.credits_used = answer.charged;
-        }
-        Some(Settled::Before(tab, reason)) => {
-            record.end_reason = Some(*reason);
-            record.units = tab.settled_units;
-            record.credits_used = tab.charged;
-        }
-        None => {}
+    record.end_reason = Some(settled.map_or(EndReason::NodeLost, |settled| settled.reason));
+    if let Some(Settled { units, charged, .. }) = settled {
+        record.units = *units;
+        record.credits_used = *charged;
     }
     record
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix::{Message, dev::ToEnvelope};
 use footlight_ledger::{AccountId, PauseReason, SessionId};
 use footlight_session::{Input, SessionRecord, SessionState, UtteranceId};
-use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode};
+use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, StageError};
 use uuid::Uuid;
 
 use super::Node;
@@ -24,12 +24,21 @@ pub struct SessionFilter {
     pub account: Option<AccountId>,
 }
 
+/// Sessions, and where the list goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionList {
+    /// The sessions.
+    pub records: Vec<SessionRecord>,
+    /// Ask for those before this one; `None` when there are no more.
+    pub next: Option<SessionId>,
+}
+
 /// How long a stop waits for the last settlement: an ended session settles within a second, and the answer should show
 /// its bill. After that the answer shows what was counted.
 const STOP_WAITS: Duration = Duration::from_secs(1);
 /// Records read at once while looking for those of one state.
 const LIST_BLOCK: usize = 200;
-/// Blocks read at most for one list: beyond it the caller goes on from the last one it got.
+/// Blocks read at most for one list: beyond it the caller goes on from the last one that was looked at.
 const LIST_BLOCKS_MAX: usize = 50;
 
 impl Node {
@@ -45,7 +54,8 @@ impl Node {
         record.filter(|record| who.sees(record.account)).ok_or_else(no_session)
     }
 
-    /// Sessions, newest first, before `before`, at most `limit`. Those of this node are shown as they are now.
+    /// Sessions, newest first, before `before`, at most `limit`. Those of this node are shown as they are now. A list by
+    /// state may be shorter and go on all the same: only so many records are looked at in one call.
     ///
     /// # Errors
     /// What the store said.
@@ -55,32 +65,33 @@ impl Node {
         before: Option<SessionId>,
         limit: usize,
         filter: SessionFilter,
-    ) -> Result<Vec<SessionRecord>, NodeError> {
+    ) -> Result<SessionList, NodeError> {
         let account = match who {
             Caller::Account { account, .. } => Some(account),
             Caller::Operator => filter.account,
         };
-        let block = if filter.state.is_some() { LIST_BLOCK } else { limit };
+        // One more than is asked for says whether there is more.
+        let block = if filter.state.is_some() { LIST_BLOCK } else { limit + 1 };
         let mut before = before;
         let mut found = Vec::new();
         for _ in 0..LIST_BLOCKS_MAX {
             let records = self.inner.parts.store.list_sessions(account, before, block).await?;
             let is_last = records.len() < block;
-            before = records.last().map(|record| record.id);
             for record in records {
+                if found.len() == limit {
+                    return Ok(SessionList { records: found, next: before });
+                }
+                before = Some(record.id);
                 let record = self.inner.cards.get(record.id).map_or(record, |card| card.record());
                 if filter.state.is_none_or(|state| record.state == state) {
                     found.push(record);
                 }
-                if found.len() == limit {
-                    return Ok(found);
-                }
             }
             if is_last {
-                break;
+                return Ok(SessionList { records: found, next: None });
             }
         }
-        Ok(found)
+        Ok(SessionList { records: found, next: before })
     }
 
     /// Ends a session; one that is over stays as it ended. The answer shows what it cost.
@@ -126,8 +137,7 @@ impl Node {
     pub async fn interrupt(&self, who: Caller, id: SessionId) -> Result<Interrupted, NodeError> {
         let card = self.live_card(who, id).await?;
         let interrupted = self.tell(&card, InterruptSpeech).await??;
-        let gone = |_| NodeError::Internal { detail: "the session's actor is gone".to_owned() };
-        Ok(interrupted.await.map_err(gone)??)
+        Ok(interrupted.await.map_err(|_| StageError::Closed)?)
     }
 
     /// Queues an utterance, behind what is queued or in its place.

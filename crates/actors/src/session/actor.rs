@@ -221,16 +221,11 @@ impl Handler<OpenLive> for SessionActor {
 }
 
 impl Handler<InterruptSpeech> for SessionActor {
-    type Result =
-        Result<oneshot::Receiver<Result<footlight_stage::Interrupted, footlight_stage::StageError>>, NodeError>;
+    type Result = Result<oneshot::Receiver<footlight_stage::Interrupted>, NodeError>;
 
     fn handle(&mut self, _: InterruptSpeech, ctx: &mut Self::Context) -> Self::Result {
-        let performance = self.running()?;
-        let (reply, interrupted) = oneshot::channel();
-        actix_rt::spawn(async move {
-            // Whoever asked may have gone; the interrupt holds all the same.
-            let _ = reply.send(performance.interrupt().await);
-        });
+        // Sent here and now: speech that is submitted after this must not be dropped with what came before.
+        let interrupted = self.running()?.interrupt()?;
         self.audio.clear();
         self.feed(Input::Interrupted, ctx);
         Ok(interrupted)
@@ -280,9 +275,10 @@ impl Handler<MeterNotice> for SessionActor {
             Notice::Granted => self.feed(Input::Granted, ctx),
             Notice::GrantedLast { units } => self.feed(Input::GrantedLast(units), ctx),
             Notice::Refused(reason) => self.feed(Input::Refused(reason), ctx),
-            Notice::Lost(reason) => {
-                self.is_fenced = reason == EndReason::NodeLost;
-                self.feed(Input::Lost(reason), ctx);
+            Notice::Lost(reason) => self.feed(Input::Lost(reason), ctx),
+            Notice::Fenced => {
+                self.is_fenced = true;
+                self.feed(Input::Lost(EndReason::NodeLost), ctx);
                 self.settled(ctx);
             }
             Notice::Closed(answer) => {

@@ -44,8 +44,7 @@ impl SessionActor {
             StageOrder::DropSpeech => {
                 self.audio.clear();
                 // Whatever it answers, the utterances' ends are told by the stage.
-                actix_rt::spawn(async move { performance.interrupt().await });
-                Ok(())
+                performance.interrupt().map(drop)
             }
             StageOrder::SpeakAgain(utterances) => {
                 let known = utterances.iter().filter_map(|id| Some((*id, self.audio.get(id)?)));

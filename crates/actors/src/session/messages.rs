@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 use footlight_session::{Input, UtteranceId};
-use footlight_stage::{Interrupted, LiveFeed, SpeakMode, StageError, StageEvent};
+use footlight_stage::{Interrupted, LiveFeed, SpeakMode, StageEvent};
 use tokio::sync::oneshot;
 
 use crate::NodeError;
@@ -35,7 +35,7 @@ pub(crate) struct OpenLive(pub(crate) UtteranceId);
 
 /// Drop what is said and queued; the answer comes from the stage.
 #[derive(Message)]
-#[rtype(result = "Result<oneshot::Receiver<Result<Interrupted, StageError>>, NodeError>")]
+#[rtype(result = "Result<oneshot::Receiver<Interrupted>, NodeError>")]
 pub(crate) struct InterruptSpeech;
 
 /// End; the answer comes when the last settlement is in the store.

@@ -203,6 +203,9 @@ impl Handler<TurnAway> for Supervisor {
         for wish in self.rooms.give_up(|wish| wish.until <= now) {
             self.answer(wish, false);
         }
+        // A large one that gave up may have stood before smaller ones that fit.
+        self.serve();
+        self.publish();
     }
 }
 

@@ -27,11 +27,11 @@ async fn an_account_sees_its_own_sessions_only() {
     assert!(matches!(node.events(stranger, session.id).await, Err(NodeError::NotFound { .. })));
     assert!(matches!(node.live(stranger, session.id).await, Err(NodeError::NotFound { .. })));
     let list = |who| node.list_sessions(who, None, 10, SessionFilter::default());
-    assert_eq!(list(stranger).await.expect("a list").len(), 0);
-    assert_eq!(list(session.who).await.expect("a list").len(), 1);
-    assert_eq!(list(Caller::Operator).await.expect("a list")[0].id, session.id);
+    assert_eq!(list(stranger).await.expect("a list").records.len(), 0);
+    assert_eq!(list(session.who).await.expect("a list").records.len(), 1);
+    assert_eq!(list(Caller::Operator).await.expect("a list").records[0].id, session.id);
     session.node.stop(session.who, session.id).await.expect("it stops");
-    let listed = list(session.who).await.expect("a list");
+    let listed = list(session.who).await.expect("a list").records;
     assert_eq!(listed[0].state, SessionState::Ended, "the list and the session say the same");
 }
 
@@ -237,4 +237,61 @@ async fn a_session_can_be_cancelled_while_it_starts() {
     let again = session.node.stop(session.who, session.id).await.expect("a repeat is harmless");
     assert_eq!(again.end_reason, record.end_reason);
     assert_eq!(stand.assert_settled(account).await.open_sessions, 0);
+}
+
+#[actix_rt::test]
+async fn a_create_that_is_given_up_half_way_gives_its_place_back() {
+    let stand = Stand::start().await;
+    let account = stand.account_with(Microcredits::from_credits(1)).await;
+    let mut create = Box::pin(stand.node.create_session(Caller::account(account), CreateSession::default()));
+    while stand.books(account).await.open_sessions == 0 {
+        assert!(futures_util::poll!(create.as_mut()).is_pending(), "its account was not asked first");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    drop(create);
+    for _ in 0..400 {
+        if stand.books(account).await.open_sessions == 0 {
+            stand.until_capacity(|capacity| capacity.sessions.used + capacity.sessions.reserved == 0).await;
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("its place is taken for ever");
+}
+
+#[actix_rt::test]
+async fn speech_that_is_submitted_behind_an_interrupt_is_spoken() {
+    let stand = Stand::start().await;
+    let account = stand.account_with(Microcredits::from_credits(1)).await;
+    let session = stand.session(account, CreateSession::default()).await;
+    let _watcher = session.watch().await;
+    for spoken in 1..=5 {
+        let interrupt = session.node.interrupt(session.who, session.id);
+        let (interrupted, ()) = futures_util::join!(interrupt, session.speak(0.4));
+        interrupted.expect("it is interrupted");
+        session.until("it is spoken", |record| record.units == 10 * spoken).await;
+    }
+}
+
+#[actix_rt::test]
+async fn the_metrics_page_tells_what_became_of_credits() {
+    let stand = Stand::start().await;
+    let account = stand.account_with(Microcredits::from_credits(3)).await;
+    let session = stand.session(account, CreateSession::default()).await;
+    let _watcher = session.watch().await;
+    session.speak(0.6).await;
+    session.until("it is spoken", |record| record.units == 15).await;
+    session.node.stop(session.who, session.id).await.expect("it stops");
+    let page = stand.node.metrics();
+    for line in [
+        "footlight_credits_granted_total{kind=\"top_up\"} 3",
+        "footlight_credits_spent_total{from=\"grants\"} 0.02",
+        "footlight_credits_expired_total 0",
+        "footlight_sum_rule_failures_total 0",
+        "footlight_fenced_writes_total 0",
+        "footlight_sessions_waiting 0",
+        "footlight_sessions_in_grace 0",
+    ] {
+        assert!(page.lines().any(|it| it == line), "`{line}` is not on the page:\n{page}");
+    }
 }

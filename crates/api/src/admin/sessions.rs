@@ -44,8 +44,9 @@ pub(crate) async fn list(
     let limit = page::limit(query.limit)?;
     let before = page::cursor(query.cursor.as_deref())?;
     let filter = SessionFilter { state: query.state, account: query.account };
-    let found = state.node.list_sessions(Caller::Operator, before, limit + 1, filter).await?;
-    Ok(web::Json(Page::cut(found, limit, |record| record.id.to_string(), SessionJson::with_account)))
+    let found = state.node.list_sessions(Caller::Operator, before, limit, filter).await?;
+    let next_cursor = found.next.map(|next| next.to_string());
+    Ok(web::Json(Page { data: found.records.into_iter().map(SessionJson::with_account).collect(), next_cursor }))
 }
 
 /// Get any session

@@ -92,8 +92,9 @@ pub(crate) async fn list(
     query: QueryOf<SessionsQuery>,
 ) -> Result<web::Json<Page<SessionJson>>, Problem> {
     let (before, limit, filter) = query.0.parts()?;
-    let found = state.node.list_sessions(caller.into(), before, limit + 1, filter).await?;
-    Ok(web::Json(Page::cut(found, limit, |record| record.id.to_string(), SessionJson::of)))
+    let found = state.node.list_sessions(caller.into(), before, limit, filter).await?;
+    let next_cursor = found.next.map(|next| next.to_string());
+    Ok(web::Json(Page { data: found.records.into_iter().map(SessionJson::of).collect(), next_cursor }))
 }
 
 /// Get a session

@@ -97,7 +97,8 @@ pub(crate) async fn list(
 /// Usage since each session's last sealed entry.
 async fn open_usage(state: &ApiState, account: AccountId, caller: Authenticated) -> Result<Vec<UsageJson>, Problem> {
     let alive = state.node.list_sessions(caller.into(), None, OPEN_MAX, SessionFilter::default()).await?;
-    let sessions = alive.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
+    let sessions =
+        alive.records.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
     let touched = Touched { sessions: sessions.collect(), ..Touched::default() };
     let books = state.node.desk().inspect(account, touched).await?;
     let tabs = books.into_iter().flat_map(|books| books.tabs.into_values());

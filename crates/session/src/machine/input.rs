@@ -19,7 +19,7 @@ pub enum Input {
     Interrupted,
     /// Speech waits, somebody watches, and the gate is empty.
     WantsToSpeak,
-    /// The slice ran out in the middle of speech. The meter asks for another by itself.
+    /// The slice ran out in the middle of speech. The meter is rung by the stage as well.
     SliceSpent,
     /// Active frames flow.
     StartedSpeaking,

@@ -159,6 +159,10 @@ impl SessionMachine {
             Input::SliceSpent => {
                 self.stage_waits = true;
                 self.stage_speaks = false;
+                // The meter was rung too, but does not listen if it has just taken the slice back as one that nobody uses.
+                if matches!(self.state, State::Idle | State::Running) {
+                    self.want(effects);
+                }
             }
             Input::StartedSpeaking => self.started_speaking(effects),
             Input::FellSilent => {
@@ -385,6 +389,8 @@ impl SessionMachine {
                     effects.meter(MeterOrder::Silence);
                 }
             }
+            // The refusal answers a wish that was dropped meanwhile. The next speech asks anew.
+            State::Idle if wanted && !self.stage_waits => effects.meter(MeterOrder::Silence),
             State::Idle | State::Running => {
                 effects.stage(StageOrder::Pause);
                 if wanted {

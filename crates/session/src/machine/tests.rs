@@ -106,6 +106,29 @@ fn exhausted_credits_pause_and_a_slice_resumes() {
 }
 
 #[test]
+fn a_slice_that_was_taken_back_during_its_first_frame_is_asked_for_again() {
+    let mut stand = Stand::idle();
+    stand.feed(Input::StartedSpeaking);
+    stand.feed(Input::FellSilent);
+    assert_eq!(meter_orders(&stand.feed(Input::SliceSpent)), [MeterOrder::Want]);
+    stand.feed(Input::Granted);
+    assert_eq!(stand.public(), SessionState::Running);
+    stand.feed(Input::Hold(PauseReason::ByRequest));
+    assert_eq!(meter_orders(&stand.feed(Input::SliceSpent)), [], "who is held back asks when that is over");
+}
+
+#[test]
+fn a_refusal_of_a_wish_that_was_dropped_meanwhile_pauses_nobody() {
+    let mut stand = Stand::idle();
+    stand.feed(Input::WantsToSpeak);
+    stand.feed(Input::Interrupted);
+    let effects = stand.feed(Input::Refused(PauseReason::CreditsExhausted));
+    assert_eq!(effects, [Effect::Meter(MeterOrder::Silence)]);
+    assert_eq!(stand.public(), SessionState::Idle);
+    assert_eq!(meter_orders(&stand.feed(Input::WantsToSpeak)), [MeterOrder::Want]);
+}
+
+#[test]
 fn a_slice_does_not_resume_what_a_person_paused() {
     let mut stand = Stand::running();
     stand.feed(Input::SliceSpent);

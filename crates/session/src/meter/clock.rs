@@ -71,6 +71,8 @@ enum Stance {
         turn_end: Units,
         /// Whether the gate was opened beyond the slice because the store is away.
         in_grace: bool,
+        /// Whether it was opened since somebody last looked for silence: the stage may not have seen it yet.
+        fresh: bool,
     },
     /// Over; the last settlement is due until the store has it.
     Ending { reason: EndReason, units: Units },
@@ -201,10 +203,22 @@ impl SliceClock {
         }
     }
 
+    /// Nothing was counted since the last look: as [`SliceClock::fall_silent`], unless the slice has come since then.
+    /// Taken back before the stage saw it, it would be missed by a session that asks only once.
+    pub fn stands_still(&mut self, now: Moment, keep: Duration) {
+        if let Stance::Holding { fresh, .. } = &mut self.stance
+            && std::mem::take(fresh)
+        {
+            return;
+        }
+        self.fall_silent(now, keep);
+    }
+
     /// Frames flow.
     pub const fn speak(&mut self) {
-        if let Stance::Holding { release_at, .. } = &mut self.stance {
+        if let Stance::Holding { release_at, fresh, .. } = &mut self.stance {
             *release_at = None;
+            *fresh = false;
         }
     }
 
@@ -379,11 +393,11 @@ impl SliceClock {
                 }
                 self.open(gate, used, last, options)
             }
-            (Verdict::Refused(reason), Stance::Holding { release_at, turn_end, .. })
+            (Verdict::Refused(reason), Stance::Holding { release_at, turn_end, fresh, .. })
                 if is_about_credit(reason) && answer.slice_end > used =>
             {
                 // Nothing more, but what it holds is paid for: it is the last slice.
-                self.stance = Stance::Holding { last: true, release_at, turn_end, in_grace: false };
+                self.stance = Stance::Holding { last: true, release_at, turn_end, in_grace: false, fresh };
                 gate.set_slice(answer.slice_end, answer.slice_end);
                 Some(Notice::GrantedLast { units: answer.slice_end - used })
             }
@@ -392,17 +406,13 @@ impl SliceClock {
                 self.give_back = answer.slice_end > answer.settled_units;
                 notice
             }
-            (Verdict::Settled, Stance::Holding { last, release_at, turn_end, .. }) => {
+            (Verdict::Settled, Stance::Holding { last, release_at, turn_end, fresh, .. }) => {
                 // It asked to keep what it has, and the ledger says what that is.
-                self.stance = Stance::Holding { last, release_at, turn_end, in_grace: false };
+                self.stance = Stance::Holding { last, release_at, turn_end, in_grace: false, fresh };
                 gate.set_limit(answer.slice_end);
                 None
             }
-            (Verdict::Closed, _) => {
-                gate.shut();
-                self.stance = Stance::Closed;
-                Some(Notice::Lost(EndReason::NodeLost))
-            }
+            (Verdict::Closed, _) => self.lose(gate, EndReason::NodeLost),
             // It fell silent, or gave up its slice, while the answer was on its way. What was granted meanwhile goes
             // back with the next report, at once.
             (Verdict::Granted | Verdict::Final, Stance::Quiet) => {
@@ -418,15 +428,15 @@ impl SliceClock {
 
     /// Opens the gate up to the slice's end.
     fn open(&mut self, gate: &SliceGate, used: Units, last: bool, options: &SliceClockOptions) -> Option<Notice> {
-        let (was_waiting, release_at) = match self.stance {
-            Stance::Holding { release_at, .. } => (false, release_at),
+        let (was_waiting, release_at, fresh) = match self.stance {
+            Stance::Holding { release_at, fresh, .. } => (false, release_at, fresh),
             // Nothing was taken yet: if nothing ever is, the slice goes back like that of a session that fell silent.
-            _ => (true, None),
+            _ => (true, None, true),
         };
         let room = self.slice_end - used;
         let turn = units_in(&self.pricing, options.min_slice).max(1);
-        self.stance =
-            Stance::Holding { last, release_at, turn_end: used.saturating_add(turn.min(room)), in_grace: false };
+        let turn_end = used.saturating_add(turn.min(room));
+        self.stance = Stance::Holding { last, release_at, turn_end, in_grace: false, fresh };
         // A last slice is asked about at its end only: a top-up may have come until then.
         let ask_at = if last { self.slice_end } else { used + (room * ASK_AFTER_PERCENT / 100).max(1) };
         gate.set_slice(self.slice_end, ask_at);
@@ -467,15 +477,12 @@ impl SliceClock {
                 self.stance = Stance::Closed;
                 Some(Notice::Forgotten)
             }
-            Refusal::SessionEnded { reason } => {
+            Refusal::SessionEnded { reason } => self.lose(gate, *reason),
+            Refusal::UnknownSession => self.lose(gate, EndReason::NodeLost),
+            Refusal::Fenced { .. } => {
                 gate.shut();
                 self.stance = Stance::Closed;
-                Some(Notice::Lost(*reason))
-            }
-            Refusal::UnknownSession | Refusal::Fenced { .. } => {
-                gate.shut();
-                self.stance = Stance::Closed;
-                Some(Notice::Lost(EndReason::NodeLost))
+                Some(Notice::Fenced)
             }
             Refusal::CreditsExhausted { .. } => self.wait_if_wanted(gate, PauseReason::CreditsExhausted),
             Refusal::InDebt { .. } => self.wait_if_wanted(gate, PauseReason::Debt),
@@ -483,6 +490,13 @@ impl SliceClock {
             // The others answer other commands. Should one come all the same, no credit was given.
             _ => self.wait_if_wanted(gate, PauseReason::CreditsExhausted),
         }
+    }
+
+    /// The ledger ended the session by itself. What was counted since its last report is told as a late one, which the
+    /// ledger takes for a day unless the settlement is closed.
+    fn lose(&mut self, gate: &SliceGate, reason: EndReason) -> Option<Notice> {
+        self.end(gate, reason);
+        Some(Notice::Lost(reason))
     }
 
     fn wait_if_wanted(&mut self, gate: &SliceGate, reason: PauseReason) -> Option<Notice> {

@@ -71,8 +71,11 @@ pub enum Notice {
     },
     /// It may not speak, for this reason. It is asked again until there is a slice or the session wants none.
     Refused(PauseReason),
-    /// The ledger has ended the session, or given it to another owner.
+    /// The ledger has ended the session by itself: it may not speak any more. [`Notice::Closed`] or
+    /// [`Notice::Forgotten`] follows.
     Lost(EndReason),
+    /// The ledger has given the session to another owner, who settles it.
+    Fenced,
     /// The last settlement is in the store: this is what the session used and cost.
     Closed(SliceAnswer),
     /// The store knows no such session any more, so nothing is left to settle.

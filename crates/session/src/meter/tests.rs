@@ -184,6 +184,16 @@ fn a_silent_session_gives_its_slice_back_at_once_when_others_wait() {
 }
 
 #[test]
+fn a_slice_that_the_stage_cannot_have_seen_yet_is_not_taken_back() {
+    let mut stand = Stand::speaking_up_to(1500, Verdict::Granted);
+    stand.others_wait = true;
+    stand.clock.stands_still(stand.now, HOLD);
+    assert_eq!(stand.poll(), None, "it came since the last look");
+    stand.clock.stands_still(stand.now, HOLD);
+    stand.expect(RELEASE);
+}
+
+#[test]
 fn a_speaking_session_gives_way_at_the_end_of_its_turn_when_others_wait() {
     let mut stand = Stand::speaking_up_to(1500, Verdict::Granted);
     stand.speak(10);
@@ -318,8 +328,32 @@ fn a_session_that_the_ledger_ended_takes_no_more_frames() {
     stand.speak(800);
     let request = stand.expect(SLICE);
     let swept = Answer::Refused(Refusal::SessionEnded { reason: EndReason::EngineLost });
-    assert_eq!(stand.answer(request, swept), Some(Notice::Lost(EndReason::EngineLost)));
+    assert_eq!(stand.answer(request, swept.clone()), Some(Notice::Lost(EndReason::EngineLost)));
     assert_eq!(stand.speak(1), 0);
+    let request = stand.expect(RequestKind::End(EndReason::EngineLost));
+    assert_eq!(stand.answer(request, swept), Some(Notice::Forgotten), "its settlement is closed");
+}
+
+#[test]
+fn what_was_counted_after_a_session_was_swept_is_told_as_a_late_report() {
+    let mut stand = Stand::speaking_up_to(1000, Verdict::Granted);
+    stand.speak(800);
+    let request = stand.expect(SLICE);
+    stand.speak(20);
+    assert_eq!(stand.settled(request, Verdict::Closed, 800), Some(Notice::Lost(EndReason::NodeLost)));
+    let late = stand.expect(RequestKind::End(EndReason::NodeLost));
+    assert_eq!((late.units, late.number), (820, request.number + 1));
+    assert!(matches!(stand.settled(late, Verdict::Closed, 820), Some(Notice::Closed(_))));
+}
+
+#[test]
+fn a_session_with_another_owner_reports_nothing_more() {
+    let mut stand = Stand::speaking_up_to(1000, Verdict::Granted);
+    stand.speak(800);
+    let request = stand.expect(SLICE);
+    let fenced = Answer::Refused(Refusal::Fenced { epoch: 1, current: 2 });
+    assert_eq!(stand.answer(request, fenced), Some(Notice::Fenced));
+    assert_eq!((stand.speak(1), stand.poll()), (0, None));
 }
 
 #[test]

@@ -153,7 +153,7 @@ async fn after_the_answer_to_an_interrupt_nothing_older_is_handed_out() {
         while let Ok(Some(unit)) = tokio::time::timeout_at(until, outlet.next()).await {
             units.push(unit);
         }
-        let interrupted = show.performance.interrupt().await.expect("it is open");
+        let interrupted = show.performance.interrupt().expect("it is open").await.expect("it answers");
         assert_eq!(interrupted.generation, attempt + 1);
         assert_eq!(show.performance.snapshot().queued_ms, 0);
         let used = show.gate.used();

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::given::{
     PRICING, assert_sums, beat, begin, desk_on, desk_with, funded, new_account, new_session, slice, speak, top_up,
 };
-use crate::{DeskOptions, Store, StoreError};
+use crate::{DeskOptions, Rise, Store, StoreError};
 
 /// Many commands of one submission are applied in their order, and each answer is at its command's place.
 pub async fn commands_are_answered_in_their_order(store: Arc<dyn Store>) {
@@ -124,7 +124,7 @@ pub async fn a_rise_is_told(store: Arc<dyn Store>) {
     let mut rises = desk.on_rise();
     let account = funded(&desk, Microcredits(5)).await;
     let told = tokio::time::timeout(Duration::from_secs(5), rises.recv()).await;
-    assert_eq!(told.expect("within 5 s"), Ok(account));
+    assert_eq!(told.expect("within 5 s"), Ok(Rise::Of(account)));
 }
 
 /// With room for nothing, every heartbeat reads first, and comes out the same.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use footlight_ledger::{AccountId, Command, Outcome, TabState, Touched};
+use footlight_ledger::{AccountId, Command, Outcome, Refusal, TabState, Touched};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::figures::Moved;
 use super::types::{Ground, Group, Known, Landing};
-use crate::{Commit, CommitOutcome, DueMove, Loaded, REMEMBERED_COMMITS, StoreError, Version, due_at, due_bucket};
+use crate::{
+    Commit, CommitOutcome, DueMove, Loaded, REMEMBERED_COMMITS, Rise, StoreError, Version, due_at, due_bucket,
+};
 
 /// Accounts read at once within a flight.
 const LOADS: usize = 64;
@@ -33,6 +36,7 @@ struct Attempt {
     outcomes: Vec<Outcome>,
     available_rose: bool,
     durable: bool,
+    moved: Moved,
 }
 
 /// What happens to a passage next.
@@ -88,19 +92,26 @@ impl Passage {
         let now = (ground.clock)();
         let mut outcomes = Vec::with_capacity(self.groups.len());
         let mut available_rose = false;
+        let mut moved = Moved::default();
         // The ledger asserts the sum rule. Books that break it must not be written, and must not stop other accounts.
         let applied = catch_unwind(AssertUnwindSafe(|| {
             for command in self.commands() {
+                let before = known.books.account.totals;
                 let applied = known.books.apply(&ground.terms, now, command);
+                moved.add(&before, &known.books.account.totals);
                 available_rose |= applied.available_rose;
                 outcomes.push(applied.outcome);
             }
             known.books.take_changes()
         }));
-        let changes = applied.map_err(|panic| StoreError::Corrupt {
-            place: self.account.to_string(),
-            detail: format!("the ledger refuses these books: {}", panic_text(panic.as_ref())),
+        let changes = applied.map_err(|panic| {
+            ground.counters.sum_rule_failures.fetch_add(1, Relaxed);
+            StoreError::Corrupt {
+                place: self.account.to_string(),
+                detail: format!("the ledger refuses these books: {}", panic_text(panic.as_ref())),
+            }
         })?;
+        moved.add_grants(&changes.entries);
         let due = changes
             .tabs
             .iter()
@@ -122,7 +133,7 @@ impl Passage {
             durable,
             available_rose,
         };
-        self.attempts.push(Attempt { commit: next.commit, outcomes, available_rose, durable });
+        self.attempts.push(Attempt { commit: next.commit, outcomes, available_rose, durable, moved });
         self.known = Some(known);
         Ok(commit)
     }
@@ -328,7 +339,10 @@ async fn conflicted(ground: &Ground, passage: &mut Passage, fresh: Loaded) -> Ne
 }
 
 fn arrive(ground: &Ground, mut passage: Passage, attempt: usize) -> Landing {
-    let Attempt { outcomes, available_rose, .. } = passage.attempts.swap_remove(attempt);
+    let Attempt { outcomes, available_rose, moved, .. } = passage.attempts.swap_remove(attempt);
+    ground.counters.moved(&moved);
+    let fenced = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Refused(Refusal::Fenced { .. })));
+    ground.counters.fenced.fetch_add(fenced.count() as u64, Relaxed);
     ground.counters.commits.fetch_add(1, Relaxed);
     ground.counters.commands.fetch_add(outcomes.len() as u64, Relaxed);
     passage.tidy();
@@ -339,7 +353,7 @@ fn arrive(ground: &Ground, mut passage: Passage, attempt: usize) -> Landing {
         let _ = group.reply.send(answers.collect());
     }
     if available_rose {
-        let _ = ground.rises.send(passage.account);
+        let _ = ground.rises.send(Rise::Of(passage.account));
     }
     Landing { account: passage.account, known: passage.known }
 }

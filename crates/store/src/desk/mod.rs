@@ -23,9 +23,9 @@ use tokio::sync::{broadcast, mpsc};
 use self::figures::Counters;
 use self::queue::Queue;
 use self::types::{Ground, Group};
-use crate::{Commit, CommitOutcome, Store, StoreError, Version};
+use crate::{Commit, CommitOutcome, Rise, Store, StoreError, Version};
 
-pub use figures::{COMMIT_SECONDS_BOUNDS, DeskFigures};
+pub use figures::{COMMIT_SECONDS_BOUNDS, DeskFigures, Moved};
 pub use types::{Clock, CommitIds, DeskOptions};
 
 /// Hints that wait for a slow subscriber before it loses the oldest.
@@ -147,7 +147,7 @@ impl LedgerDesk {
     /// Accounts whose available credits rose, here or (with a store that tells) in another process. A hint: whoever waits
     /// asks again, and a lagging receiver should take it that any account may have risen.
     #[must_use]
-    pub fn on_rise(&self) -> broadcast::Receiver<AccountId> {
+    pub fn on_rise(&self) -> broadcast::Receiver<Rise> {
         self.ground.rises.subscribe()
     }
 
@@ -181,14 +181,14 @@ impl LedgerDesk {
     }
 }
 
-async fn forward(mut remote: broadcast::Receiver<AccountId>, rises: broadcast::Sender<AccountId>) {
+async fn forward(mut remote: broadcast::Receiver<Rise>, rises: broadcast::Sender<Rise>) {
     loop {
         match remote.recv().await {
-            Ok(account) => {
+            Ok(rise) => {
                 // Nobody listens: nobody waits.
-                let _ = rises.send(account);
+                let _ = rises.send(rise);
             }
-            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => drop(rises.send(Rise::Any)),
             Err(broadcast::error::RecvError::Closed) => return,
         }
     }

@@ -7,7 +7,7 @@ use footlight_ledger::{AccountId, Books, Command, Outcome, Terms, Timestamp};
 use tokio::sync::{broadcast, mpsc};
 
 use super::figures::Counters;
-use crate::{Store, StoreError, Version};
+use crate::{Rise, Store, StoreError, Version};
 
 /// Says what time it is: this node's clock.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -57,7 +57,7 @@ pub(super) struct Ground {
     pub(super) clock: Clock,
     pub(super) commit_ids: CommitIds,
     pub(super) options: DeskOptions,
-    pub(super) rises: broadcast::Sender<AccountId>,
+    pub(super) rises: broadcast::Sender<Rise>,
     pub(super) counters: Counters,
 }
 
