@@ -151,3 +151,32 @@ impl Drop for UploadMemory {
 fn permits(bytes: u64) -> usize {
     usize::try_from(bytes.div_ceil(MEMORY_UNIT)).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn one_account_fills_its_share_of_the_upload_memory_and_leaves_the_rest() {
+        let (all, shares) = (Arc::new(Semaphore::new(permits(1 << 20))), Arc::default());
+        let upload = |account| UploadMemory {
+            all: Arc::clone(&all),
+            shares: Arc::clone(&shares),
+            share_max: 1 << 18,
+            account: AccountId(Uuid::from_u128(account)),
+            taken: None,
+            bytes: 0,
+        };
+        let (mut first, mut second, mut other) = (upload(1), upload(1), upload(2));
+        assert!(first.grow(1 << 17).is_ok() && second.grow(1 << 17).is_ok());
+        let refused = first.grow(1).expect_err("the share is full");
+        assert_eq!((refused.code, refused.retry_after_s), (Code::Capacity, Some(UPLOAD_RETRY_S)));
+        assert!(other.grow(1 << 18).is_ok(), "the others have theirs");
+        drop(second);
+        assert!(first.grow(1 << 17).is_ok(), "it was given back");
+        drop((first, other));
+        assert!(shares.lock().is_empty() && all.available_permits() == permits(1 << 20));
+    }
+}

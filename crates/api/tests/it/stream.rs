@@ -222,6 +222,11 @@ async fn a_session_takes_only_so_many_followers() {
     let refused = try_connect(&served, &customer, &id, "").await;
     assert!(matches!(&refused, Err(Error::Http(response)) if response.status() == 429));
     served.call(&customer, Method::GET, &format!("/v1/sessions/{id}/events")).await.problem(429, "too_many_streams");
+    // Who has nothing to do with the session does not learn from this that there is one.
+    let stranger = served.customer("10").await;
+    let refused = try_connect(&served, &stranger, &id, "").await;
+    assert!(matches!(&refused, Err(Error::Http(response)) if response.status() == 404));
+    served.call(&stranger, Method::GET, &format!("/v1/sessions/{id}/events")).await.problem(404, "unknown_session");
     drop(first);
     let deadline = Instant::now() + PATIENCE;
     while try_connect(&served, &customer, &id, "").await.is_err() {

@@ -45,7 +45,7 @@ async fn report(settings: &Settings, options: &Audit, account: Option<AccountId>
             "if a node runs on it, set FOOTLIGHT_ADMIN_TOKEN, and FOOTLIGHT_ADMIN_URL if need be, to ask that node";
         return Err(coded(Failure::Unreachable, format!("{refused}; {hint}")));
     };
-    eprintln!("footlight: {refused}; asking the node at {}", options.admin_url);
+    eprintln!("footlight: the store is taken; asking the node at {}", options.admin_url);
     let http = Http::operator(&Operator { admin_url: options.admin_url.clone(), admin_token })?;
     let accounts = match account {
         Some(account) => {
