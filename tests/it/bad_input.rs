@@ -182,7 +182,7 @@ async fn another_accounts_session_is_not_there() -> anyhow::Result<()> {
 async fn a_viewer_who_never_reads_costs_no_memory_and_stops_nobody() -> anyhow::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     // Real pictures, and readers in whose sockets hardly any of them fit: what nobody reads must wait at the node or go.
-    let mut bystander = Bystander::start_as(NodeSetup::embedded(), json!({ "width": 384, "height": 384 })).await?;
+    let mut bystander = Bystander::start_as(NodeSetup::embedded(), json!({ "width": 768, "height": 768 })).await?;
     let host = bystander.node.url.trim_start_matches("http://").to_owned();
     let mut sockets = Vec::new();
     for _ in 0..20 {
