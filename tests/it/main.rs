@@ -7,10 +7,12 @@ mod bad_input;
 mod charging;
 mod crash;
 mod demo;
+mod full_disk;
 mod interrupt;
 mod observability;
 mod outage;
 mod sharing;
+mod slow_reader;
 mod stores;
 
 /// Whether slow tests are wanted; says so when they are not.

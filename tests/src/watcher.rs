@@ -1,18 +1,24 @@
 //! A viewer: reads everything that a session's WebSocket sends, by the page `docs/websocket.md`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 const VIDEO: u8 = 1;
 const KEY: u8 = 1;
 const IDLE: u8 = 2;
+const DISCONTINUITY: u8 = 4;
+/// What the system keeps for a narrow viewer beyond what it reads, in bytes; the system may make it a little more.
+const NARROW: u32 = 4_096;
 
 /// One access unit or packet as it came.
 #[derive(Debug, Clone)]
@@ -21,6 +27,7 @@ pub struct Unit {
     pub video: bool,
     pub key: bool,
     pub idle: bool,
+    pub discontinuity: bool,
     pub generation: u32,
     pub sequence: u32,
     pub pts_us: u64,
@@ -37,6 +44,7 @@ impl Unit {
             video: message[0] == VIDEO,
             key: message[1] & KEY != 0,
             idle: message[1] & IDLE != 0,
+            discontinuity: message[1] & DISCONTINUITY != 0,
             generation: u32_at(4),
             sequence: u32_at(8),
             pts_us: u64::from_be_bytes(message[12..20].try_into().expect("eight bytes")),
@@ -76,6 +84,7 @@ impl Seen {
 #[derive(Debug)]
 pub struct Watcher {
     seen: Arc<Mutex<Seen>>,
+    reads: Arc<AtomicBool>,
     outgoing: mpsc::Sender<Message>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -90,12 +99,40 @@ impl Watcher {
         let mut request = address.into_client_request()?;
         request.headers_mut().insert("api-secret", secret.parse()?);
         let (socket, _) = tokio_tungstenite::connect_async(request).await.context("attaching a viewer")?;
+        Ok(Self::over(socket))
+    }
+
+    /// As [`attach`](Self::attach), through a connection that holds very little of what is not read.
+    ///
+    /// # Errors
+    /// When the node refuses.
+    pub async fn attach_narrowly(url: &str, secret: &str, session: &str) -> anyhow::Result<Self> {
+        let host = url.trim_start_matches("http://");
+        let mut request = format!("ws://{host}/v1/sessions/{session}/stream").into_client_request()?;
+        request.headers_mut().insert("api-secret", secret.parse()?);
+        let connection = tokio::net::TcpSocket::new_v4()?;
+        connection.set_recv_buffer_size(NARROW)?;
+        let connection = connection.connect(host.parse()?).await?;
+        let (socket, _) = tokio_tungstenite::client_async(request, connection).await.context("attaching a viewer")?;
+        Ok(Self::over(socket))
+    }
+
+    fn over<S>(socket: WebSocketStream<S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (mut sink, mut stream) = socket.split();
+        let reads = Arc::new(AtomicBool::new(true));
+        let may_read = Arc::clone(&reads);
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (outgoing, mut to_send) = mpsc::channel::<Message>(64);
         let shared = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             loop {
+                if !may_read.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    continue;
+                }
                 tokio::select! {
                     message = stream.next() => match message {
                         Some(Ok(Message::Binary(bytes))) => {
@@ -118,7 +155,12 @@ impl Watcher {
             }
             lock(&shared).closed = true;
         });
-        Ok(Self { seen, outgoing, task })
+        Self { seen, reads, outgoing, task }
+    }
+
+    /// Stops reading, or goes on.
+    pub fn reads(&self, reads: bool) {
+        self.reads.store(reads, Ordering::Relaxed);
     }
 
     /// What came so far.

@@ -112,7 +112,7 @@ impl Metrics {
             heartbeats: counters("footlight_heartbeats_total", "Heartbeats answered, by result.", &["result"])?,
             heartbeat_lag: histogram(
                 "footlight_heartbeat_lag_seconds",
-                "How long after they were due heartbeats were sent.",
+                "How long after they were due heartbeats were settled.",
                 exponential_buckets(0.001, 2.0, 14)?,
             )?,
             capacity: gauges(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult};
 use footlight_ledger::AccountId;
 use footlight_session::Moment;
-use footlight_session::meter::{Notice, TimingWheel};
+use footlight_session::meter::{Answer, Notice, TimingWheel};
 use footlight_store::LedgerDesk;
 use tokio::sync::oneshot;
 
@@ -336,6 +336,10 @@ impl Handler<Answered> for MeterActor {
         for (key, number, answer) in message.0 {
             self.count(&answer);
             let Some(line) = self.lines.get_mut(&key) else { continue };
+            if let (Answer::Settled(_), Some(lag)) = (&answer, line.clock.lag(now, number)) {
+                self.figures.lag.note(lag);
+                self.metrics.heartbeat_lag.observe(lag.as_secs_f64());
+            }
             let options = &self.options.clock;
             let notice = line.clock.answer(now, &line.gate, number, &answer, rand::random(), options);
             let others_wait = self.accounts.get(&line.account).is_some_and(|lines| lines.queue.others_wait(key));

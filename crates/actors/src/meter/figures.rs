@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How late heartbeats were sent, after the moment they were due.
+/// How long after the moment they were due heartbeats were settled.
 #[derive(Debug, Clone)]
 pub struct LagFigures {
     /// Counts by millisecond; the last one counts all that were later.

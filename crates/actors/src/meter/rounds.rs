@@ -51,16 +51,11 @@ impl MeterActor {
             line.is_touched = false;
             let grace_over = line.clock.check_grace(now, &line.gate, &self.options.clock);
             let others_wait = self.accounts.get(&line.account).is_some_and(|lines| lines.queue.others_wait(key));
-            let lag = line.clock.lag(now);
             if let Some(request) = line.clock.poll(now, &line.gate, others_wait, &self.options.clock) {
                 let batch = batches.entry(line.account).or_default();
                 batch.names.push((key, request.number));
                 batch.commands.push((line.account, request.command(line.session)));
                 self.figures.sent += 1;
-                if let Some(lag) = lag {
-                    self.figures.lag.note(lag);
-                    self.metrics.heartbeat_lag.observe(lag.as_secs_f64());
-                }
                 if let (RequestKind::End(_), Some(slot)) = (request.kind, line.slot) {
                     self.progress.record(slot, request.units, line.position_ms(request.units));
                 }

@@ -84,6 +84,8 @@ enum Stance {
 struct Flight {
     request: Request,
     first_sent: Moment,
+    /// When it should have been sent.
+    due: Moment,
     attempts: u32,
     /// When to send it again; `None` while it is in the air.
     retry_at: Option<Moment>,
@@ -164,10 +166,10 @@ impl SliceClock {
         matches!(self.flight, Some(Flight { retry_at: None, .. }))
     }
 
-    /// How late the regular report is at `now`, if it is due and nothing is in the air.
+    /// How long ago the request `number` was due, if it is the one in the air.
     #[must_use]
-    pub fn lag(&self, now: Moment) -> Option<Duration> {
-        (self.beat_at <= now && self.flight.is_none()).then(|| now.since(self.beat_at))
+    pub fn lag(&self, now: Moment, number: u64) -> Option<Duration> {
+        self.flight.filter(|flight| flight.request.number == number).map(|flight| now.since(flight.due))
     }
 
     /// The session has something to say and its gate is empty.
@@ -331,9 +333,11 @@ impl SliceClock {
         self.number += 1;
         self.ask_due = false;
         self.give_back = false;
+        // A wish is sent in the round after it was told of, a regular report when its time has come.
+        let due = self.beat_at.min(now);
         self.beat_at = now.plus(options.heartbeat);
         let request = Request { epoch: self.epoch, number: self.number, units, kind };
-        self.flight = Some(Flight { request, first_sent: now, attempts: 1, retry_at: None });
+        self.flight = Some(Flight { request, first_sent: now, due, attempts: 1, retry_at: None });
         request
     }
 

@@ -94,7 +94,10 @@ fn report(as_json: bool, settings: &Settings, store: &str, lived: &Lived, floode
         ("sessions begun a second", format!("{:.0}", lived.sessions as f64 / lived.seconds_to_begin)),
         ("heartbeats sent / settled", format!("{} / {}", lived.heartbeats_sent, lived.heartbeats_settled)),
         ("in batches", lived.batches.to_string()),
-        ("heartbeat lag p50 / p99 / longest", format!("{:.0} / {:.0} / {:.0} ms", lag.p50_ms, lag.p99_ms, lag.max_ms)),
+        (
+            "heartbeat lag, due to settled, p50 / p99 / longest",
+            format!("{:.0} / {:.0} / {:.0} ms", lag.p50_ms, lag.p99_ms, lag.max_ms),
+        ),
         ("settled heartbeats a second, through the desk", format!("{:.0}", flooded.settled_per_second)),
         ("the bare store: heartbeats a second", format!("{:.0}", flooded.bare_heartbeats_per_second)),
         ("the bare store: commits a second", format!("{:.0}", flooded.bare_commits_per_second)),
