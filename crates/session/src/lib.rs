@@ -1,6 +1,6 @@
 //! The life of one session, as pure machines: no clock, no IO, no async, no randomness.
 //!
-//! Suggested reading order: [`record`], [`utterance`], [`moment`], [`machine`], [`slice`], [`meter`], [`restart`].
+//! Suggested reading order: [`record`], [`utterance`], [`moment`], [`machine`], [`slice`](mod@slice), [`meter`], [`restart`].
 
 pub mod machine;
 pub mod meter;

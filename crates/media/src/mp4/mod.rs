@@ -38,7 +38,7 @@ pub struct VideoTrack {
 /// The sound of a file: Opus, 48 kHz mono.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioTrack {
-    /// What [`OpusEncoder::pre_skip`](crate::OpusEncoder::pre_skip) says.
+    /// What [`PRE_SKIP`](crate::audio::PRE_SKIP) says.
     pub pre_skip: u16,
 }
 

@@ -41,7 +41,7 @@ pub struct DeskFigures {
 /// Credits that commits moved, in microcredits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Moved {
-    /// Given, by [`GrantKind`] in its order: plan, promo, top-up.
+    /// Given, by [`GrantKind`](footlight_ledger::GrantKind) in its order: plan, promo, top-up.
     pub granted: [u64; 3],
     /// Set aside for slices and jobs; what is given back is not taken off.
     pub held: u64,

@@ -6,7 +6,7 @@
 //! store hands over the fresh state and the batch is applied again. If a reply gets lost, the desk reads back by commit id
 //! whether the write happened, so that it is charged once.
 //!
-//! [`queue`] decides what flies when, [`flight`] flies it.
+//! `queue` decides what flies when, `flight` flies it.
 
 mod cache;
 mod figures;

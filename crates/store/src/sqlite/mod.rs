@@ -1,6 +1,6 @@
 //! The embedded store: one SQLite file in the data directory, or a database in memory for tests.
 //!
-//! One thread writes ([`writer`]), in transactions shared by whoever waits; a few connections read. Every acknowledged
+//! One thread writes (`writer`), in transactions shared by whoever waits; a few connections read. Every acknowledged
 //! write is on the disk: WAL with `synchronous = FULL`.
 
 mod accounts;
