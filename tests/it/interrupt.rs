@@ -15,10 +15,12 @@ async fn nothing_of_an_old_generation_comes_after_an_interrupt() -> anyhow::Resu
     let id = customer.create(json!({})).await?;
     let watcher = customer.watch(&id).await?;
     let mut last_old_frames = Vec::new();
-    for _ in 0..tries {
+    for n in 0..tries {
         let before = watcher.seen().active_frames();
         customer.speak(&id, speech::buzz(30.0, 16_000)).await?;
         watcher.wait_until(Duration::from_secs(10), |seen| seen.active_frames() > before + 5).await?;
+        // At every moment between two frames, not only right after one.
+        tokio::time::sleep(Duration::from_millis(n * 7 % 40)).await;
         let generation = last_active_generation(&watcher);
         let asked = Instant::now();
         customer.expect(Method::POST, &format!("/v1/sessions/{id}/interrupt"), None).await?;
