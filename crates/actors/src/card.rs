@@ -117,10 +117,7 @@ impl SessionCard {
                     self.metrics.paused.with_label_values(&[word(reason)]).dec();
                 }
                 self.metrics.ended.with_label_values(&[word(reason)]).inc();
-                board.record.state = SessionState::Ended;
-                board.record.pause_reasons.clear();
-                board.record.end_reason = Some(*reason);
-                board.record.ended_at = Some(at);
+                board.record.end(at, *reason);
             }
             SessionEventKind::UtteranceStarted { .. }
             | SessionEventKind::UtteranceEnded { .. }

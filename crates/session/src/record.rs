@@ -66,3 +66,13 @@ pub struct SessionRecord {
     pub ended_at: Option<Timestamp>,
     pub metadata: BTreeMap<String, String>,
 }
+
+impl SessionRecord {
+    /// Says that the session is over, since `at`, and why.
+    pub fn end(&mut self, at: Timestamp, reason: EndReason) {
+        self.state = SessionState::Ended;
+        self.pause_reasons.clear();
+        self.ended_at = Some(at);
+        self.end_reason = Some(reason);
+    }
+}

@@ -120,10 +120,7 @@ async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) 
         let TabState::Ended { at, reason, .. } = tab.state else { continue };
         let record = node.parts.store.get_session(session).await?;
         if let Some(mut record) = record.filter(|record| record.state != SessionState::Ended) {
-            record.state = SessionState::Ended;
-            record.pause_reasons.clear();
-            record.ended_at = Some(at);
-            record.end_reason = Some(reason);
+            record.end(at, reason);
             record.units = tab.settled_units;
             record.credits_used = tab.charged;
             node.parts.store.put_session(record).await?;

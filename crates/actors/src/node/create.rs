@@ -273,9 +273,7 @@ impl Drop for Opening {
     fn drop(&mut self) {
         let Some(node) = self.node.take() else { return };
         if let Some(mut record) = self.record.take() {
-            record.state = SessionState::Ended;
-            record.end_reason = Some(EndReason::Cancelled);
-            record.ended_at = Some(node.now());
+            record.end(node.now(), EndReason::Cancelled);
             node.inner.directory.put(record, Finality::Last);
         }
         let (session, account) = (self.session, self.account);

@@ -10,7 +10,7 @@ use footlight_ledger::{
     AccountId, BootId, Command, EndReason, Microcredits, Outcome, Refusal, SessionId, Tab, TabState, Timestamp,
     Touched, Units,
 };
-use footlight_session::{SessionRecord, SessionState};
+use footlight_session::SessionRecord;
 use footlight_store::StoreError;
 use footlight_store::progress::ProgressWriter;
 use tokio::time::Instant;
@@ -198,10 +198,7 @@ async fn tab(parts: &NodeParts, account: AccountId, session: SessionId) -> Resul
 }
 
 fn ended(parts: &NodeParts, mut record: SessionRecord, settled: Option<&Settled>) -> SessionRecord {
-    record.state = SessionState::Ended;
-    record.pause_reasons.clear();
-    record.ended_at = Some((parts.clock)());
-    record.end_reason = Some(settled.map_or(EndReason::NodeLost, |settled| settled.reason));
+    record.end((parts.clock)(), settled.map_or(EndReason::NodeLost, |settled| settled.reason));
     if let Some(Settled { units, charged, .. }) = settled {
         record.units = *units;
         record.credits_used = *charged;

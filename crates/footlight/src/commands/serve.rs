@@ -115,7 +115,7 @@ impl Running {
         println!("Footlight node {} is ready", settings.node.name);
         println!("  sessions   http://{public}   (docs: http://{public}/docs)");
         println!("  operators  http://{admin}   (metrics: http://{admin}/metrics)");
-        println!("  store      {}", store_without_password(&settings.store));
+        println!("  store      {}", settings.store);
         println!("  encoder    assembly: {}", footlight_media::encoder_assembly());
         if self.admin_token.is_empty() {
             println!("  The admin API is closed: set FOOTLIGHT_ADMIN_TOKEN to open accounts.");
@@ -148,14 +148,6 @@ impl Running {
         for server in &self.servers {
             server.stop(true).await;
         }
-    }
-}
-
-/// A store's address as it may be shown.
-fn store_without_password(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
     }
 }
 

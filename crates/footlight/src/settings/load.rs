@@ -75,13 +75,13 @@ impl Provider for Variable {
 /// Whether a variable is somebody else's: the command line's clients', the tests', or one of those that Kubernetes makes
 /// for every service, here for one whose name begins with `footlight`.
 fn is_for_others(key: &str) -> bool {
-    matches!(key, "api_secret" | "url" | "admin_url" | "slow_tests" | "bless" | "port" | "service_host")
-        || key.starts_with("service_port")
-        || key.starts_with("port_")
-        || key.ends_with("_service_host")
-        || key.contains("_service_port")
-        || key.ends_with("_port")
-        || key.contains("_port_")
+    if matches!(key, "api_secret" | "url" | "admin_url" | "slow_tests" | "bless") {
+        return true;
+    }
+    // The service's own variables have nothing before these words, those of `footlight-admin` have its name there.
+    let key = format!("_{key}");
+    ["_service_host", "_port"].iter().any(|end| key.ends_with(end))
+        || ["_service_port", "_port_"].iter().any(|part| key.contains(part))
 }
 
 /// Text stays text; elsewhere numbers are numbers and lists are lists.
