@@ -9,7 +9,7 @@ use crate::tools::is_on_path;
 pub(crate) fn test(filter: &[String]) -> Result<(), String> {
     // One call, so that one set of features is built. Cargo builds the binary too, which the integration tests start
     // as a process of its own: `crates/footlight` has tests that need it.
-    let mut arguments = vec!["test", "--release", "--workspace"];
+    let mut arguments = vec!["test", "--release", "--workspace", "--no-fail-fast"];
     arguments.extend(filter.iter().map(String::as_str));
     cargo(&arguments)
 }
