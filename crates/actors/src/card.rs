@@ -4,24 +4,33 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::Addr;
-use footlight_ledger::{AccountId, EndReason, Microcredits, SecretId, SessionId, Timestamp};
+use footlight_ledger::{AccountId, EndReason, Microcredits, Pricing, SecretId, SessionId, Timestamp, Units};
 use footlight_session::{SessionRecord, SessionState, SliceGate};
 use footlight_stage::Performance;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
+use crate::engine::Engine;
 use crate::event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 use crate::metrics::{Metrics, word};
 use crate::session::SessionActor;
 
-/// One session as the node's readers see it. Its actor writes it.
+/// One session as the node's readers see it. Its actor writes it, or its engine's reports do.
 pub(crate) struct SessionCard {
     pub(crate) id: SessionId,
     pub(crate) account: AccountId,
     pub(crate) secret: Option<SecretId>,
-    pub(crate) gate: Arc<SliceGate>,
+    pub(crate) counter: Counter,
     board: Mutex<Board>,
     metrics: Arc<Metrics>,
+}
+
+/// Who counts a session's units.
+pub(crate) enum Counter {
+    /// This node's stage, at the session's gate.
+    Gate(Arc<SliceGate>),
+    /// An engine elsewhere, by its reports.
+    Reports(Mutex<Engine>),
 }
 
 struct Board {
@@ -37,13 +46,13 @@ struct Board {
 }
 
 impl SessionCard {
-    pub(crate) fn new(record: SessionRecord, gate: Arc<SliceGate>, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(record: SessionRecord, counter: Counter, metrics: Arc<Metrics>) -> Self {
         metrics.sessions.with_label_values(&[word(&record.state), word(&record.product)]).inc();
         Self {
             id: record.id,
             account: record.account,
             secret: record.secret,
-            gate,
+            counter,
             board: Mutex::new(Board {
                 record,
                 charged: None,
@@ -61,10 +70,39 @@ impl SessionCard {
     pub(crate) fn record(&self) -> SessionRecord {
         let board = self.board.lock();
         let mut record = board.record.clone();
-        record.units = self.gate.used();
-        record.credits_used = board.charged.unwrap_or_else(|| record.pricing.cost(record.units));
+        if let Counter::Gate(gate) = &self.counter {
+            record.units = gate.used();
+            record.credits_used = board.charged.unwrap_or_else(|| record.pricing.cost(record.units));
+        }
         record.stalls = board.stalls_before + board.performance.as_ref().map_or(0, |it| it.snapshot().stalls);
         record
+    }
+
+    /// What its engine elsewhere was heard to do; `None` for a session of this node's own.
+    pub(crate) const fn engine(&self) -> Option<&Mutex<Engine>> {
+        match &self.counter {
+            Counter::Gate(_) => None,
+            Counter::Reports(engine) => Some(engine),
+        }
+    }
+
+    /// Counts nothing more.
+    pub(crate) fn shut(&self) {
+        if let Counter::Gate(gate) = &self.counter {
+            gate.shut();
+        }
+    }
+
+    /// What an engine elsewhere has used, and what that cost.
+    pub(crate) fn set_reported(&self, units: Units, charged: Microcredits) {
+        let mut board = self.board.lock();
+        board.record.units = units;
+        board.record.credits_used = charged;
+    }
+
+    /// The price it was opened at.
+    pub(crate) fn pricing(&self) -> Pricing {
+        self.board.lock().record.pricing
     }
 
     pub(crate) fn end_reason(&self) -> Option<EndReason> {
@@ -167,8 +205,18 @@ impl Cards {
         self.0.write().insert(card.id, card);
     }
 
+    /// The card that is there, or else the one that `make` makes.
+    pub(crate) fn get_or_insert(&self, id: SessionId, make: impl FnOnce() -> SessionCard) -> Arc<SessionCard> {
+        Arc::clone(self.0.write().entry(id).or_insert_with(|| Arc::new(make())))
+    }
+
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<SessionCard>> {
         self.0.read().get(&id).cloned()
+    }
+
+    /// How many of them have their engine elsewhere.
+    pub(crate) fn engines(&self) -> usize {
+        self.0.read().values().filter(|card| card.engine().is_some()).count()
     }
 
     pub(crate) fn remove(&self, id: SessionId) {

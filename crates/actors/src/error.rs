@@ -13,6 +13,12 @@ pub enum NodeError {
         /// `session`, `account`, `grant`.
         what: &'static str,
     },
+    /// The session's engine is elsewhere: this node neither hears nor shows it.
+    #[error("the session's engine is elsewhere; it cannot be spoken to, interrupted or watched here")]
+    MadeElsewhere,
+    /// The session is made by a node: it reports nothing.
+    #[error("the session is made by a node, which meters it itself; heartbeats are for engines elsewhere")]
+    MadeHere,
     /// The session is over.
     #[error("the session is over: {}", word(reason))]
     Ended {

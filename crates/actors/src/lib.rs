@@ -7,11 +7,12 @@
 //! Actors know ports, never a particular store or renderer.
 //!
 //! Suggested reading order: [`caller`], [`event`], [`node`]; then, inside, `session` (one session), [`meter`] (the slices
-//! of all of them), `supervisor` (room), `card` (what readers see), `directory` (records on their way to the store).
+//! of all of them), `supervisor` (room), `engine` (sessions that are made elsewhere), `card` (what readers see), `directory` (records on their way to the store).
 
 pub mod caller;
 mod card;
 mod directory;
+mod engine;
 pub mod error;
 pub mod event;
 pub mod health;
@@ -31,6 +32,6 @@ pub use event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 pub use health::{Capacity, DrainMode, DrainReport, Readiness, Room, UnreadyReason};
 pub use meter::ProgressRecord;
 pub use metrics::Metrics;
-pub use node::{Granted, Node, NodeParts, SessionFilter, SessionList};
+pub use node::{EngineAnswer, EngineReport, Granted, Node, NodeParts, SessionFilter, SessionList};
 pub use options::{NodeOptions, SpeakingSlots};
 pub use time::NodeClock;

@@ -30,6 +30,7 @@ pub struct Metrics {
     pub meter_waiting: IntGauge,
     pub meter_in_grace: IntGauge,
     pub draining: IntGauge,
+    pub unmetered: IntGauge,
 }
 
 /// The products, as label values.
@@ -145,6 +146,7 @@ impl Metrics {
                 "Sessions on this node that go on past their slice because the store does not answer.",
             )?,
             draining: gauge("footlight_draining", "Whether this node takes no new sessions because it drains.")?,
+            unmetered: gauge("footlight_unmetered", "Whether nothing is charged here: for development alone.")?,
         };
         metrics.export_zeros();
         metrics.add_to(registry)?;
@@ -202,7 +204,8 @@ impl Metrics {
         registry.register(Box::new(self.records_waiting.clone()))?;
         registry.register(Box::new(self.meter_waiting.clone()))?;
         registry.register(Box::new(self.meter_in_grace.clone()))?;
-        registry.register(Box::new(self.draining.clone()))
+        registry.register(Box::new(self.draining.clone()))?;
+        registry.register(Box::new(self.unmetered.clone()))
     }
 
     /// Counts a failed call of the store.

@@ -19,6 +19,8 @@ pub struct NodeOptions {
     pub name: String,
     /// The most sessions at once, speaking or not. Raising it costs memory: about 2 kB each while idle.
     pub max_sessions: u32,
+    /// The most sessions at once whose engine is elsewhere. Raising it costs memory: about 1 kB each.
+    pub max_engines: u32,
     /// The most sessions that speak at once.
     pub speaking_slots: SpeakingSlots,
     /// Sessions admitted per speaking slot. 1: every session reserves its slot at create, so speech never waits for
@@ -64,6 +66,7 @@ impl Default for NodeOptions {
         Self {
             name: "node-1".to_owned(),
             max_sessions: 1000,
+            max_engines: 100_000,
             speaking_slots: SpeakingSlots::Measured,
             overcommit: 1.0,
             slot_wait: Duration::from_millis(200),

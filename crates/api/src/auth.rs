@@ -1,29 +1,43 @@
-//! Who is calling: API secrets on the public listener, the operator's token on the admin one.
+//! Who is calling: API secrets and what they were turned into on the public listener, the operator's token on the admin
+//! one.
+//!
+//! What a caller may do is decided by what a route takes: [`Authenticated`] is a whole account, by its secret alone;
+//! [`EngineCaller`] an engine elsewhere too; [`ViewerCaller`] somebody who follows one session too. A route that does not
+//! think of tokens is closed to them.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{self, ServiceRequest, ServiceResponse};
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _};
-use footlight_ledger::{AccountId, SecretId};
+use footlight_actors::Caller;
+use footlight_ledger::{AccountId, SecretId, SessionId, Surface};
 use footlight_store::{Store, StoreError};
 use futures_util::future::{Ready, ready};
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq as _;
+use uuid::Uuid;
 
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
 use crate::secret::{self, SecretHash};
 use crate::state::ApiState;
+use crate::token::{self, Claims, TokenFault, Usage};
 
 /// The header that carries an API secret.
 pub(crate) const API_SECRET: &str = "api-secret";
 
 /// Secrets remembered at most. Beyond it all are forgotten at once, which costs one look-up each.
 const CACHED_MAX: usize = 100_000;
+
+/// The query value and the WebSocket subprotocol by which browsers, which cannot set headers there, send a token.
+const TOKEN_QUERY: &str = "token";
+/// A browser offers `footlight` and `footlight.token.TOKEN` as subprotocols; the first is what is spoken.
+pub(crate) const SUBPROTOCOL: &str = "footlight";
+const TOKEN_SUBPROTOCOL: &str = "footlight.token.";
 
 /// An account, and the secret that it used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +57,8 @@ struct Known {
 /// Recognises API secrets, with a look into the store every few seconds at most.
 pub(crate) struct SecretBook {
     known: Mutex<HashMap<SecretHash, Known>>,
+    /// Secrets behind tokens: whether they were revoked, and when that was looked up.
+    revoked: Mutex<HashMap<SecretId, (bool, Instant)>>,
     fresh_for: Duration,
     grace: Duration,
 }
@@ -51,6 +67,7 @@ impl SecretBook {
     pub(crate) fn new(options: &ApiOptions) -> Self {
         Self {
             known: Mutex::new(HashMap::new()),
+            revoked: Mutex::new(HashMap::new()),
             fresh_for: Duration::from_secs(options.secret_cache_s),
             grace: Duration::from_secs(options.secret_grace_s),
         }
@@ -85,9 +102,38 @@ impl SecretBook {
         }
     }
 
+    /// Whether the secret that a token was made from was revoked since. Known for as long as a secret is.
+    ///
+    /// While the store cannot be reached, what it last said holds for the grace, as for secrets; of a secret never looked
+    /// up, nothing is known against it.
+    async fn is_revoked(&self, store: &dyn Store, account: AccountId, secret: SecretId) -> Result<bool, StoreError> {
+        let known = self.revoked.lock().get(&secret).copied();
+        if let Some((is_revoked, looked_up)) = known
+            && looked_up.elapsed() < self.fresh_for
+        {
+            return Ok(is_revoked);
+        }
+        match store.list_secrets(account).await {
+            Ok(secrets) => {
+                let found = secrets.iter().find(|record| record.id == secret);
+                let is_revoked = found.is_none_or(|record| record.revoked_at.is_some());
+                let mut revoked = self.revoked.lock();
+                if revoked.len() >= CACHED_MAX {
+                    revoked.clear();
+                }
+                revoked.insert(secret, (is_revoked, Instant::now()));
+                Ok(is_revoked)
+            }
+            // The token itself is proof that the secret was good a few minutes ago.
+            Err(error) if error.is_transport() => Ok(known.is_some_and(|(is_revoked, _)| is_revoked)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Forgets a secret, because it was changed here.
-    pub(crate) fn forget(&self, hash: &SecretHash) {
+    pub(crate) fn forget(&self, hash: &SecretHash, secret: SecretId) {
         self.known.lock().remove(hash);
+        self.revoked.lock().remove(&secret);
     }
 
     fn remember(&self, hash: SecretHash, found: Option<Authenticated>) {
@@ -99,14 +145,27 @@ impl SecretBook {
     }
 }
 
+/// What a caller showed, found good.
+#[derive(Debug, Clone)]
+enum Credential {
+    /// An API secret: the whole account.
+    Secret(Authenticated),
+    /// A token that was made from one.
+    Token {
+        claims: Claims,
+        /// Whether the secret behind it is no more.
+        is_revoked: bool,
+    },
+}
+
 /// Stands before every route that belongs to an account, so that none can forget to ask.
-pub(crate) async fn require_secret(
+pub(crate) async fn require_credential(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     match recognise_caller(request.request()).await {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
+        Ok(credential) => {
+            request.extensions_mut().insert(credential);
             Ok(next.call(request).await?.map_into_left_body())
         }
         Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
@@ -129,22 +188,200 @@ impl FromRequest for Authenticated {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
-        let caller = request.extensions().get::<Self>().copied();
-        ready(caller.ok_or_else(|| Problem::new(Code::ApiSecretMissing, "this path asks for an API secret")))
+        ready(match credential(request) {
+            Ok(Credential::Secret(caller)) => Ok(caller),
+            Ok(Credential::Token { .. }) => Err(not_enough("this call takes the account's API secret, not a token")),
+            Err(problem) => Err(problem),
+        })
     }
 }
 
-async fn recognise_caller(request: &HttpRequest) -> Result<Authenticated, Problem> {
-    let Some(sent) = request.headers().get(API_SECRET) else {
-        return Err(Problem::new(Code::ApiSecretMissing, "send your API secret in the header `api-secret`"));
-    };
+/// An account, or an engine elsewhere that acts for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EngineCaller {
+    pub account: AccountId,
+    pub secret: SecretId,
+    /// Where the engine runs, if it came with a token.
+    pub surface: Option<Surface>,
+    /// The one session that its token is for, if it is bound.
+    pub session: Option<SessionId>,
+    /// Whether the secret behind its token was revoked: it may report what it used, and nothing else.
+    pub is_revoked: bool,
+}
+
+impl EngineCaller {
+    /// Who that is for the node.
+    pub(crate) const fn caller(&self) -> Caller {
+        Caller::Account { account: self.account, secret: Some(self.secret) }
+    }
+
+    /// Passes if this caller may act for `session`.
+    ///
+    /// # Errors
+    /// As if there were no such session.
+    pub(crate) fn check_session(&self, session: SessionId) -> Result<(), Problem> {
+        match self.session {
+            Some(bound) if bound != session => Err(unknown_session()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes unless the secret behind the token was revoked.
+    ///
+    /// # Errors
+    /// As for the secret itself.
+    pub(crate) fn check_not_revoked(&self) -> Result<(), Problem> {
+        if self.is_revoked { Err(invalid_secret()) } else { Ok(()) }
+    }
+}
+
+impl FromRequest for EngineCaller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(match credential(request) {
+            Ok(Credential::Secret(Authenticated { account, secret })) => {
+                Ok(Self { account, secret, surface: None, session: None, is_revoked: false })
+            }
+            Ok(Credential::Token { claims, is_revoked }) => match claims.usage {
+                Usage::Engine { surface, session } => Ok(Self {
+                    account: claims.account,
+                    secret: claims.secret,
+                    surface: Some(surface),
+                    session,
+                    is_revoked,
+                }),
+                Usage::Viewer { .. } => Err(not_enough("a client token follows its session, and does nothing else")),
+            },
+            Err(problem) => Err(problem),
+        })
+    }
+}
+
+/// Whoever may follow one session: its account, its engine, or a browser with a client token.
+#[derive(Debug, Clone)]
+pub(crate) struct ViewerCaller {
+    who: Caller,
+    session: Option<SessionId>,
+    /// The origin that a browser's token is bound to.
+    pub origin: Option<String>,
+}
+
+impl ViewerCaller {
+    /// Who that is for the node, as far as `session` is concerned.
+    ///
+    /// # Errors
+    /// As if there were no such session, when the token is for another.
+    pub(crate) fn for_session(&self, session: SessionId) -> Result<Caller, Problem> {
+        match self.session {
+            Some(bound) if bound != session => Err(unknown_session()),
+            _ => Ok(self.who),
+        }
+    }
+}
+
+impl FromRequest for ViewerCaller {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        ready(match credential(request) {
+            Ok(Credential::Secret(caller)) => Ok(Self { who: caller.into(), session: None, origin: None }),
+            Ok(Credential::Token { is_revoked: true, .. }) => Err(invalid_secret()),
+            Ok(Credential::Token { claims, .. }) => {
+                let who = Caller::Account { account: claims.account, secret: Some(claims.secret) };
+                match claims.usage {
+                    Usage::Viewer { session, origin } => match check_origin(request, origin.as_deref()) {
+                        Ok(()) => Ok(Self { who, session: Some(session), origin }),
+                        Err(problem) => Err(problem),
+                    },
+                    Usage::Engine { session: Some(session), .. } => {
+                        Ok(Self { who, session: Some(session), origin: None })
+                    }
+                    Usage::Engine { session: None, .. } => {
+                        Err(not_enough("a runtime token follows a session once it is bound to it"))
+                    }
+                }
+            }
+            Err(problem) => Err(problem),
+        })
+    }
+}
+
+/// A browser says where its page came from; a token may be bound to that.
+fn check_origin(request: &HttpRequest, origin: Option<&str>) -> Result<(), Problem> {
+    let Some(origin) = origin else { return Ok(()) };
+    let sent = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
+    if sent == Some(origin) { Ok(()) } else { Err(not_enough("the token is for pages of another origin")) }
+}
+
+fn credential(request: &HttpRequest) -> Result<Credential, Problem> {
+    request.extensions().get::<Credential>().cloned().ok_or_else(no_secret)
+}
+
+fn no_secret() -> Problem {
+    Problem::new(Code::ApiSecretMissing, "send your API secret in the header `api-secret`")
+}
+
+fn invalid_secret() -> Problem {
+    Problem::new(Code::ApiSecretInvalid, "the API secret is unknown or was revoked; nothing was charged")
+}
+
+fn not_enough(why: &str) -> Problem {
+    Problem::new(Code::TokenNotEnough, why)
+}
+
+fn unknown_session() -> Problem {
+    Problem::new(Code::UnknownSession, "there is no such session")
+}
+
+async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> {
     let state = ApiState::of(request);
-    // What is not text is not a secret.
-    let text = sent.to_str().unwrap_or_default().trim();
-    let found = state.secrets.recognise(state.node.store().as_ref(), text).await?;
-    found.ok_or_else(|| {
-        Problem::new(Code::ApiSecretInvalid, "the API secret is unknown or was revoked; nothing was charged")
-    })
+    if let Some(account) = state.options.unmetered {
+        return Ok(Credential::Secret(Authenticated { account, secret: SecretId(Uuid::nil()) }));
+    }
+    let store = state.node.store().as_ref();
+    if let Some(sent) = request.headers().get(API_SECRET) {
+        // What is not text is not a secret.
+        let text = sent.to_str().unwrap_or_default().trim();
+        let found = state.secrets.recognise(store, text).await?;
+        return found.map(Credential::Secret).ok_or_else(invalid_secret);
+    }
+    let text = sent_token(request).ok_or_else(no_secret)?;
+    let claims = token::read(&state.options.token_key, &text, state.node.now()).map_err(|fault| match fault {
+        TokenFault::Invalid => Problem::new(Code::TokenInvalid, "the token is not one of this system's, or is damaged"),
+        TokenFault::Expired => Problem::new(Code::TokenExpired, "the token has expired; ask for a new one"),
+    })?;
+    let is_revoked = state.secrets.is_revoked(store, claims.account, claims.secret).await?;
+    Ok(Credential::Token { claims, is_revoked })
+}
+
+/// The token that a request carries: in its header, or where a browser can put one.
+fn sent_token(request: &HttpRequest) -> Option<String> {
+    bearer(request.headers())
+        .map(str::to_owned)
+        .or_else(|| {
+            let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+            let offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+            offered.map(str::trim).find_map(|offer| offer.strip_prefix(TOKEN_SUBPROTOCOL)).map(str::to_owned)
+        })
+        .or_else(|| {
+            // Tokens are letters, digits, dots, dashes and underscores: nothing of them is escaped.
+            let pairs = request.query_string().split('&').filter_map(|pair| pair.split_once('='));
+            pairs.filter(|(name, _)| *name == TOKEN_QUERY).map(|(_, value)| value.to_owned()).next()
+        })
+}
+
+/// Whether a client speaks our subprotocol: one that offered any closes unless one of them is chosen.
+pub(crate) fn offers_subprotocol(request: &HttpRequest) -> bool {
+    let offered = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered = offered.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    offered.any(|offer| offer.trim() == SUBPROTOCOL)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    strip_scheme(headers.get(header::AUTHORIZATION)?.to_str().ok()?, "bearer")
 }
 
 fn recognise_operator(request: &HttpRequest, options: &ApiOptions) -> Result<(), Problem> {
@@ -154,8 +391,7 @@ fn recognise_operator(request: &HttpRequest, options: &ApiOptions) -> Result<(),
             "this node has no admin token: set FOOTLIGHT_ADMIN_TOKEN and start it again",
         ));
     };
-    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some(sent) = strip_scheme(sent, "bearer") else {
+    let Some(sent) = bearer(request.headers()) else {
         return Err(Problem::new(Code::AdminTokenMissing, "send the operator's token as `authorization: Bearer ...`"));
     };
     // Hashes are compared, and in constant time, so that neither the length nor a common beginning can be measured.

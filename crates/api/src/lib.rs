@@ -31,6 +31,7 @@ mod secret;
 mod speech;
 mod state;
 mod stream;
+mod token;
 mod trace;
 
 use actix_web::web::{Data, ServiceConfig};
@@ -39,6 +40,7 @@ pub use connection::tune_connection;
 pub use options::{AdminToken, ApiOptions, PlanOffer};
 pub use problem::{Code, Problem};
 pub use state::ApiState;
+pub use token::TokenKey;
 
 /// Puts the public routes into an application.
 pub fn configure_public(config: &mut ServiceConfig, state: &Data<ApiState>) {

@@ -25,6 +25,8 @@ impl From<NodeError> for Problem {
                 "secret" => Self::new(Code::UnknownSecret, detail),
                 _ => Self::new(Code::UnknownThing, detail),
             },
+            NodeError::MadeElsewhere => Self::new(Code::EngineElsewhere, detail),
+            NodeError::MadeHere => Self::new(Code::EngineHere, detail),
             NodeError::Ended { reason } => Self::new(Code::SessionEnded, detail).with("end_reason", json!(reason)),
             NodeError::Capacity { what, used, total, retry_after_s } => Self::new(Code::Capacity, detail)
                 .retry_after(u64::from(retry_after_s))
@@ -80,8 +82,8 @@ impl From<Refusal> for Problem {
                 Self::field("/expires_at", format!("is {}, which is past: give a later one", Instant(expires_at)))
             }
             Refusal::OutOfRange { .. } => Self::new(Code::InvalidField, detail),
-            // Between nodes and the ledger alone: a client never sends request numbers or epochs.
-            Refusal::Stale { .. } | Refusal::Fenced { .. } => Self::internal(detail),
+            Refusal::Stale { last, .. } => Self::new(Code::StaleRequest, detail).with("last", last),
+            Refusal::Fenced { current, .. } => Self::new(Code::Fenced, detail).with("epoch", current),
         }
     }
 }

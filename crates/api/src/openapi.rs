@@ -34,11 +34,13 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         routes::sessions::create, routes::sessions::list, routes::sessions::get, routes::sessions::stop,
         routes::sessions::pause, routes::sessions::resume, routes::sessions::interrupt, routes::events::follow,
         routes::audio::speak, stream::open,
+        routes::engines::create_token, routes::engines::heartbeat, routes::engines::create_client_token,
         routes::credits::summary, routes::usage::list, routes::usage::journal, routes::credits::pricing, routes::me::me,
         routes::avatars::list,
     ),
     tags(
         (name = "sessions", description = "Create, follow and stop sessions"),
+        (name = "engines", description = "Engines elsewhere: self-hosted, on a device, or managed, metering themselves"),
         (name = "speech", description = "What a session says, and what it looks like"),
         (name = "credits", description = "What there is, what it costs, what was used"),
         (name = "avatars", description = "The faces there are"),

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use footlight_ledger::{Limits, Microcredits, PlanTerms};
+use footlight_ledger::{AccountId, Limits, Microcredits, PlanTerms};
 use serde::Deserialize;
+
+use crate::token::TokenKey;
 
 /// Limits of the API. Every key has a default.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +38,17 @@ pub struct ApiOptions {
     pub ping_interval_s: u64,
     /// How often an event stream sends a comment so that proxies keep it open, in seconds.
     pub keep_alive_s: u64,
+    /// How long a token of an engine elsewhere is good, in seconds. Every heartbeat brings a fresh one; it should outlast the
+    /// grace, so that an engine that was cut off can report when it is back.
+    pub runtime_token_s: u64,
+    /// How long a browser's token opens a session's stream and events, in seconds. What is open stays open.
+    pub client_token_s: u64,
+    /// What tokens are signed with: the same on all nodes of a store. By default one that is gone with the process.
+    #[serde(skip, default = "TokenKey::generate")]
+    pub token_key: TokenKey,
+    /// Takes every call without a secret, as this account. For development alone.
+    #[serde(skip)]
+    pub unmetered: Option<AccountId>,
     /// What opens `/admin/v1`. Without it that part of the admin listener answers 403.
     pub admin_token: Option<AdminToken>,
     /// The plans that accounts can be opened on. Part of the price list, not of this section of the settings.
@@ -96,6 +109,10 @@ impl Default for ApiOptions {
             max_message_bytes: 1 << 20,
             ping_interval_s: 15,
             keep_alive_s: 15,
+            runtime_token_s: 600,
+            client_token_s: 300,
+            token_key: TokenKey::generate(),
+            unmetered: None,
             admin_token: None,
             plans: PlanOffer::shipped(),
             account_limits: Limits::default(),

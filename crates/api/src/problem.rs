@@ -53,6 +53,12 @@ codes! {
     ApiSecretMissing = "api_secret_missing", UNAUTHORIZED, "No API secret was sent";
     /// The API secret is unknown or was revoked. Ask the operator for a new one.
     ApiSecretInvalid = "api_secret_invalid", UNAUTHORIZED, "The API secret is not valid";
+    /// The token is damaged, forged, of another node's key, or over. Ask for a new one.
+    TokenInvalid = "token_invalid", UNAUTHORIZED, "The token is not valid";
+    /// The token's time is over. Ask for a new one with your API secret.
+    TokenExpired = "token_expired", UNAUTHORIZED, "The token has expired";
+    /// The token is good, and this call is not what it was given for.
+    TokenNotEnough = "token_not_enough", FORBIDDEN, "The token does not open this";
     /// Send the operator's token as `authorization: Bearer ...`.
     AdminTokenMissing = "admin_token_missing", UNAUTHORIZED, "No admin token was sent";
     /// The token is not the one this node was started with.
@@ -80,6 +86,15 @@ codes! {
     WrongState = "wrong_state", CONFLICT, "Not in this state";
     /// The session is over; `end_reason` says why. Create a new one.
     SessionEnded = "session_ended", CONFLICT, "The session is over";
+
+    /// A newer heartbeat of this session came before; `last` is its number. Report under a higher one.
+    StaleRequest = "stale_request", CONFLICT, "An older request number";
+    /// The session has another owner since; `epoch` is its epoch. This engine must stop.
+    Fenced = "fenced", CONFLICT, "Another epoch";
+    /// The session's engine is not one of our nodes: it can be read, paused, resumed and stopped here, and nothing else.
+    EngineElsewhere = "engine_elsewhere", CONFLICT, "The session is made elsewhere";
+    /// A node makes this session and meters it itself: it takes no heartbeats.
+    EngineHere = "engine_here", CONFLICT, "The session is made by a node";
 
     /// The body is not the JSON that this call takes; `errors` points at the place.
     InvalidBody = "invalid_body", BAD_REQUEST, "The body cannot be read";

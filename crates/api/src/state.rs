@@ -9,7 +9,7 @@ use footlight_ledger::AccountId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::{Authenticated, SecretBook};
+use crate::auth::{Authenticated, EngineCaller, SecretBook};
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
 use crate::stream::Seats;
@@ -79,6 +79,12 @@ impl ApiState {
     /// Waits for one of the decoders. They are few, so that uploads cannot take all cores from live sessions.
     pub(crate) async fn decoder(&self) -> Result<OwnedSemaphorePermit, Problem> {
         Arc::clone(&self.decoders).acquire_owned().await.map_err(Problem::internal)
+    }
+}
+
+impl From<Authenticated> for EngineCaller {
+    fn from(caller: Authenticated) -> Self {
+        Self { account: caller.account, secret: caller.secret, surface: None, session: None, is_revoked: false }
     }
 }
 

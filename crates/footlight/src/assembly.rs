@@ -2,6 +2,7 @@
 
 mod store;
 mod terms;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,9 +11,10 @@ use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, PlanOffer};
-use footlight_ledger::Timestamp;
+use footlight_ledger::{AccountId, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
+use uuid::Uuid;
 
 use crate::avatars;
 use crate::settings::{PlanSettings, Renderer, Settings};
@@ -20,6 +22,9 @@ use crate::settings::{PlanSettings, Renderer, Settings};
 use store::lock_data_dir;
 pub(crate) use store::{OpenStore, open_store};
 pub(crate) use terms::{limits, plans, rate_card, terms};
+
+/// Who everything is for that goes unmetered.
+const DEVELOPMENT_ACCOUNT: AccountId = AccountId(Uuid::from_u128(0xdef));
 
 /// A node with its parts, ready to be served or driven.
 pub(crate) struct Assembly {
@@ -45,11 +50,15 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
     let avatars = avatars::of_folder(&settings.stage.avatars_dir)?;
     let stage = Arc::new(Stage::start_with(stage_options(settings), avatars).context("starting the stage")?);
+    if settings.unmetered {
+        tracing::warn!("UNMETERED: every call is taken without a secret and nothing is charged; for development alone");
+        desk.open_account(DEVELOPMENT_ACCOUNT, limits(settings)).await.context("opening the development account")?;
+    }
     let node = Node::start(NodeParts {
         store: Arc::clone(&store),
         desk,
         stage,
-        rate_card: rate_card(settings),
+        rate_card: if settings.unmetered { rate_card(settings).for_free() } else { rate_card(settings) },
         terms: terms(settings),
         options: node_options(settings),
         data_dir,
@@ -74,7 +83,10 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
 }
 
 /// The API over a node.
-pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> Data<ApiState> {
+///
+/// # Errors
+/// When the key of the tokens can neither be read nor made.
+pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Result<Data<ApiState>> {
     let plans = plans(settings);
     let offer =
         |(name, plan): (&String, &PlanSettings)| PlanOffer { terms: plans[name].clone(), price_usd: plan.price_usd };
@@ -82,18 +94,23 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> Data<ApiSta
     let options = ApiOptions {
         max_upload_bytes: settings.api.max_body as u64,
         max_utterance_s: u32::try_from(settings.api.max_utterance.as_secs()).unwrap_or(u32::MAX),
+        runtime_token_s: settings.tokens.runtime_lifetime.as_secs(),
+        client_token_s: settings.tokens.client_lifetime.as_secs(),
+        token_key: tokens::key(settings)?,
+        unmetered: settings.unmetered.then_some(DEVELOPMENT_ACCOUNT),
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),
         ..ApiOptions::default()
     };
-    Data::new(ApiState::new(assembly.node.clone(), options))
+    Ok(Data::new(ApiState::new(assembly.node.clone(), options)))
 }
 
 fn node_options(settings: &Settings) -> NodeOptions {
     NodeOptions {
         name: settings.node.name.clone(),
         max_sessions: settings.node.max_sessions,
+        max_engines: settings.node.max_engines,
         speaking_slots: match settings.node.speaking_slots {
             0 => SpeakingSlots::Measured,
             slots => SpeakingSlots::Fixed(slots),

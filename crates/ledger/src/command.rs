@@ -36,6 +36,9 @@ pub enum Command {
     Heartbeat { session: SessionId, epoch: u32, number: u64, units: Units, ask: Ask },
     /// The last heartbeat: settles, releases, and closes the tab. A repeat gets the same answer.
     EndSession { session: SessionId, epoch: u32, number: u64, units: Units, reason: EndReason },
+    /// Ends a session without its engine: at what is settled. What the engine used beyond, within what it was permitted, is
+    /// still charged when it reports it in time, and marked late.
+    CutSession { session: SessionId, reason: EndReason },
     /// Gives credits. `id` is the id the grant gets if `name` is new; the same name again with the same
     /// body answers the first grant, with another body it is refused.
     Grant { id: GrantId, name: GrantName, kind: GrantKind, amount: Microcredits, expires_at: Option<Timestamp> },
@@ -225,7 +228,8 @@ impl Command {
             Self::BeginSession { session, .. }
             | Self::TakeOver { session, .. }
             | Self::Heartbeat { session, .. }
-            | Self::EndSession { session, .. } => touched.sessions.push(*session),
+            | Self::EndSession { session, .. }
+            | Self::CutSession { session, .. } => touched.sessions.push(*session),
             Self::Sweep { sessions } => touched.sessions.extend(sessions.iter().map(|(session, _)| *session)),
             Self::Grant { name, .. } | Self::VoidGrant { name, .. } => touched.names.push(name.clone()),
             Self::HoldJob { job, .. } | Self::SettleJob { job } | Self::ReleaseJob { job } => touched.jobs.push(*job),

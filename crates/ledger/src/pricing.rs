@@ -55,13 +55,54 @@ impl Product {
         }
     }
 
-    /// Whether its engine is somebody else's and only reports to us.
+    /// Where its frames are made.
+    #[must_use]
+    pub const fn surface(self) -> Surface {
+        match self {
+            Self::EssenceCloud | Self::ExpressionCloud => Surface::Cloud,
+            Self::EssenceSelfHosted | Self::ExpressionSelfHosted => Surface::SelfHosted,
+            Self::ExpressionOnDevice => Surface::OnDevice,
+            Self::VoiceChat | Self::CameraChat | Self::AudioOnly => Surface::Managed,
+        }
+    }
+
+    /// Whether its engine is not one of our nodes and only reports to us.
     #[must_use]
     pub const fn is_remote(self) -> bool {
+        !matches!(self.surface(), Surface::Cloud)
+    }
+}
+
+/// Where a product's engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Surface {
+    /// On our nodes.
+    Cloud,
+    /// On its user's servers.
+    SelfHosted,
+    /// On its user's device.
+    OnDevice,
+    /// In a service around us, such as a managed agent, that reports what it used.
+    Managed,
+}
+
+impl Surface {
+    /// Its name in the API: `self_hosted`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
-            Self::EssenceSelfHosted | Self::ExpressionSelfHosted | Self::ExpressionOnDevice => true,
-            Self::EssenceCloud | Self::ExpressionCloud | Self::VoiceChat | Self::CameraChat | Self::AudioOnly => false,
+            Self::Cloud => "cloud",
+            Self::SelfHosted => "self_hosted",
+            Self::OnDevice => "on_device",
+            Self::Managed => "managed",
         }
+    }
+}
+
+impl fmt::Display for Surface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
     }
 }
 
@@ -128,6 +169,23 @@ pub struct Tariff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RateCard(pub BTreeMap<Product, Tariff>);
+
+impl RateCard {
+    /// Whether nothing on it costs anything.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.0.values().all(|tariff| tariff.rate.is_zero())
+    }
+
+    /// The same products, counted alike, for nothing.
+    #[must_use]
+    pub fn for_free(mut self) -> Self {
+        for tariff in self.0.values_mut() {
+            tariff.rate = Microcredits::ZERO;
+        }
+        self
+    }
+}
 
 /// The prices that ship: credits per active minute.
 impl Default for RateCard {

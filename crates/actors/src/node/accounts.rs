@@ -5,12 +5,10 @@ use footlight_ledger::{
     Account, AccountId, AccountStatus, Command, GrantId, GrantKind, GrantName, Limits, Microcredits, Outcome,
     PauseReason, PlanTerms, SecretId, Timestamp, Touched,
 };
-use footlight_session::Input;
 use uuid::Uuid;
 
 use super::Node;
 use crate::NodeError;
-use crate::session::Do;
 
 /// What a grant came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +114,8 @@ impl Node {
     /// are found within a heartbeat.
     pub async fn secret_revoked(&self, account: AccountId, secret: SecretId) {
         for card in self.inner.cards.all() {
-            if card.account == account
-                && card.secret == Some(secret)
-                && let Some(addr) = card.addr()
-            {
-                addr.do_send(Do(Input::Hold(PauseReason::KeyRevoked)));
+            if card.account == account && card.secret == Some(secret) {
+                self.inner.hold(&card, PauseReason::KeyRevoked);
             }
         }
     }

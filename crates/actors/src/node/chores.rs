@@ -8,12 +8,11 @@ use std::time::Duration;
 use footlight_ledger::{
     AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Touched, Units,
 };
-use footlight_session::{Input, SessionState};
+use footlight_session::SessionState;
 use footlight_store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Inner;
-use crate::session::Do;
 
 /// How often the store is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -28,6 +27,7 @@ const SWEEP_AT_ONCE: usize = 256;
 pub(super) fn start(node: &Arc<Inner>) {
     tokio::spawn(watch_store(Arc::downgrade(node)));
     tokio::spawn(look_for_revoked_secrets(Arc::downgrade(node)));
+    tokio::spawn(super::engines::watch(Arc::downgrade(node)));
     tokio::spawn(time_the_meter(Arc::downgrade(node)));
     for arbiter in node.arbiters.of_sessions() {
         arbiter.spawn(feel_pulse(Arc::downgrade(node)));
@@ -79,8 +79,8 @@ async fn sweep(node: &Inner) -> Result<(), StoreError> {
     let overdue = node.parts.store.list_overdue((node.parts.clock)(), SWEEP_AT_ONCE).await?;
     let mut by_account: BTreeMap<AccountId, Vec<(SessionId, Units)>> = BTreeMap::new();
     for (account, session) in overdue {
-        // What this node runs is not gone, only unheard: its own meter will be.
-        if node.cards.get(session).is_none() {
+        // What this node makes is not gone, only unheard: its own meter will be.
+        if node.cards.get(session).is_none_or(|card| card.engine().is_some()) {
             by_account.entry(account).or_default().push((session, 0));
         }
     }
@@ -118,6 +118,11 @@ async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) 
     let Some(books) = node.parts.desk.inspect(account, touched).await? else { return Ok(()) };
     for (session, tab) in books.tabs {
         let TabState::Ended { at, reason, .. } = tab.state else { continue };
+        if let Some(card) = node.cards.get(session) {
+            card.set_reported(tab.settled_units, tab.charged);
+            node.end_engine(&card, reason);
+            continue;
+        }
         let record = node.parts.store.get_session(session).await?;
         if let Some(mut record) = record.filter(|record| record.state != SessionState::Ended) {
             record.end(at, reason);
@@ -152,10 +157,8 @@ async fn look_for_revoked_secrets(node: Weak<Inner>) {
             }
         }
         for card in cards {
-            if card.secret.is_some_and(|secret| revoked.contains(&secret))
-                && let Some(addr) = card.addr()
-            {
-                addr.do_send(Do(Input::Hold(PauseReason::KeyRevoked)));
+            if card.secret.is_some_and(|secret| revoked.contains(&secret)) {
+                node.hold(&card, PauseReason::KeyRevoked);
             }
         }
     }

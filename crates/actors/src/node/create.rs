@@ -1,5 +1,7 @@
 //! Creating a session: check, admit, begin, prepare, write down, start.
 
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use footlight_stage::spec::FRAME_RATES;
 use uuid::Uuid;
 
 use super::Node;
-use crate::card::SessionCard;
+use crate::card::{Counter, SessionCard};
 use crate::directory::Finality;
 use crate::metrics::REFUSALS;
 use crate::session::{Do, HasStarted, SessionActor, SessionParts};
@@ -22,12 +24,15 @@ use crate::{Caller, CreateSession, NodeError};
 
 /// How long a renderer may take to get ready; what it needs was prepared before.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Frame rates that an engine elsewhere may count by.
+const ENGINE_FRAME_RATES: RangeInclusive<u32> = 1..=240;
+const AVATAR_BYTES_MAX: usize = 128;
 const METADATA_KEYS_MAX: usize = 16;
 const METADATA_KEY_BYTES_MAX: usize = 64;
 const METADATA_VALUE_BYTES_MAX: usize = 512;
 
 /// What was asked for, checked and completed.
-struct Order {
+pub(super) struct Order {
     spec: PerformanceSpec,
     product: Product,
     pricing: Pricing,
@@ -58,6 +63,9 @@ impl Node {
         };
         let id = SessionId(Uuid::now_v7());
         let order = self.check(id, create)?;
+        if order.product.is_remote() {
+            return self.create_engine_session(id, account, secret, &order).await;
+        }
         let inner = &self.inner;
         let avatars = inner.parts.stage.avatars();
         if !avatars.has(&order.spec.avatar) {
@@ -67,15 +75,7 @@ impl Node {
         let mut seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
         // Asked first, so that who cannot pay costs nothing; taken back when anything after it fails.
         let mut opening = Opening::new(self, id, account);
-        let epoch = match self.begin(id, account, secret, &order).await {
-            Ok(epoch) => epoch,
-            Err(error) => {
-                if !matches!(error, NodeError::StoreUnreachable(_) | NodeError::Store(_)) {
-                    opening.stays();
-                }
-                return Err(error);
-            }
-        };
+        let epoch = self.begin_or_forget(&mut opening, id, account, secret, &order).await?;
         self.prepare(&order.spec).await?;
 
         let record = self.first_record(id, account, secret, epoch, &order);
@@ -87,7 +87,8 @@ impl Node {
         opening.stays();
         seat.begin();
         let gate = Arc::new(SliceGate::new(0));
-        let card = Arc::new(SessionCard::new(record.clone(), Arc::clone(&gate), Arc::clone(&inner.metrics)));
+        let counter = Counter::Gate(Arc::clone(&gate));
+        let card = Arc::new(SessionCard::new(record.clone(), counter, Arc::clone(&inner.metrics)));
         inner.cards.insert(Arc::clone(&card));
         let options = &inner.parts.options;
         let rules = SessionRules {
@@ -100,6 +101,7 @@ impl Node {
         };
         let parts = SessionParts {
             card: Arc::clone(&card),
+            gate,
             rules,
             spec: order.spec,
             pricing: order.pricing,
@@ -128,13 +130,17 @@ impl Node {
     fn check(&self, id: SessionId, request: CreateSession) -> Result<Order, NodeError> {
         let options = &self.inner.parts.options;
         let product = request.product.unwrap_or(Product::EssenceCloud);
-        if product != Product::EssenceCloud {
+        if !product.is_remote() && product != Product::EssenceCloud {
             return Err(invalid("product", "is not made by this node; it makes `essence_cloud`"));
         }
         let tariff = self.inner.parts.rate_card.0.get(&product).copied();
         let tariff = tariff.ok_or_else(|| invalid("product", "has no price in the rate card"))?;
         let fps = request.fps.unwrap_or(25);
-        if !FRAME_RATES.contains(&fps) {
+        if product.is_remote() && !ENGINE_FRAME_RATES.contains(&fps) {
+            let (low, high) = (ENGINE_FRAME_RATES.start(), ENGINE_FRAME_RATES.end());
+            return Err(invalid("fps", format!("is {fps}; it must be between {low} and {high}")));
+        }
+        if !product.is_remote() && !FRAME_RATES.contains(&fps) {
             return Err(invalid("fps", format!("is {fps}; choose 20, 25, 30 or 50")));
         }
         let (width, height) = (request.width.unwrap_or(512), request.height.unwrap_or(512));
@@ -147,21 +153,26 @@ impl Node {
             background: request.background.as_deref().map(parse_colour).transpose()?,
             when_unwatched: request.when_unwatched.unwrap_or_default(),
         };
-        spec.check().map_err(|error| {
+        // The frame rates of engines elsewhere are their own affair, their avatars too.
+        let checked = if product.is_remote() { PerformanceSpec { fps: 25, ..spec.clone() } } else { spec.clone() };
+        checked.check().map_err(|error| {
             let side_fits = |side: u32| (64..=1920).contains(&side) && side.is_multiple_of(2);
             let field = if side_fits(width) { "height" } else { "width" };
             invalid(field, format!("cannot be used: {error}"))
         })?;
+        if spec.avatar.len() > AVATAR_BYTES_MAX {
+            let bytes = spec.avatar.len();
+            return Err(invalid("avatar", format!("has {bytes} bytes; at most {AVATAR_BYTES_MAX} fit")));
+        }
         let idle_timeout_s =
             seconds("idle_timeout_s", request.idle_timeout_s, options.idle_timeout, options.max_idle_timeout)?;
         let max_duration_s =
             seconds("max_duration_s", request.max_duration_s, options.max_duration, options.max_max_duration)?;
         check_metadata(&request)?;
-        let units_per_minute = match tariff.counting {
-            Counting::Frames => 60 * u64::from(fps),
-            Counting::Connected => return Err(invalid("product", "is priced by time, which this node does not meter")),
-        };
-        let pricing = Pricing { rate: tariff.rate, units_per_minute, rounding: tariff.rounding };
+        if !product.is_remote() && tariff.counting == Counting::Connected {
+            return Err(invalid("product", "is priced by time, which this node does not meter"));
+        }
+        let pricing = tariff.pricing(NonZeroU32::new(fps).unwrap_or(NonZeroU32::MIN));
         Ok(Order { spec, product, pricing, idle_timeout_s, max_duration_s, request })
     }
 
@@ -179,6 +190,24 @@ impl Node {
         .await;
         prepared.map_err(|error| NodeError::Internal { detail: format!("preparing the avatar failed: {error}") })??;
         Ok(())
+    }
+
+    /// Opens the tab. Asked before anything else is done, so that who cannot pay costs nothing.
+    pub(super) async fn begin_or_forget(
+        &self,
+        opening: &mut Opening,
+        session: SessionId,
+        account: AccountId,
+        secret: Option<SecretId>,
+        order: &Order,
+    ) -> Result<u32, NodeError> {
+        let begun = self.begin(session, account, secret, order).await;
+        if let Err(error) = &begun
+            && !matches!(error, NodeError::StoreUnreachable(_) | NodeError::Store(_))
+        {
+            opening.stays();
+        }
+        begun
     }
 
     async fn begin(
@@ -199,7 +228,7 @@ impl Node {
         }
     }
 
-    fn first_record(
+    pub(super) fn first_record(
         &self,
         id: SessionId,
         account: AccountId,
@@ -239,7 +268,7 @@ impl Node {
 
 /// A session's beginning that may yet come to nothing: the store's answer was lost, a later step failed, or whoever asked
 /// went away. Then its place in the account is given back.
-struct Opening {
+pub(super) struct Opening {
     node: Option<Node>,
     session: SessionId,
     account: AccountId,
@@ -254,17 +283,17 @@ const CANCEL_FIRST: Duration = Duration::from_millis(250);
 const CANCEL_LAST: Duration = Duration::from_secs(30);
 
 impl Opening {
-    fn new(node: &Node, session: SessionId, account: AccountId) -> Self {
+    pub(super) fn new(node: &Node, session: SessionId, account: AccountId) -> Self {
         Self { node: Some(node.clone()), session, account, record: None }
     }
 
     /// Its record may be in the store from now on.
-    fn written(&mut self, record: SessionRecord) {
+    pub(super) fn written(&mut self, record: SessionRecord) {
         self.record = Some(record);
     }
 
     /// It came to something, or the ledger said no: there is nothing to take back.
-    fn stays(&mut self) {
+    pub(super) fn stays(&mut self) {
         self.node = None;
     }
 }
@@ -359,6 +388,8 @@ fn refusal_word(error: &NodeError) -> &'static str {
         NodeError::StoreUnreachable(_) => "store_unreachable",
         NodeError::Draining => "draining",
         NodeError::NotFound { .. }
+        | NodeError::MadeElsewhere
+        | NodeError::MadeHere
         | NodeError::Ended { .. }
         | NodeError::AudioQueueFull { .. }
         | NodeError::WrongState { .. }

@@ -61,6 +61,8 @@ impl Node {
     }
 
     fn states(&self) -> Vec<SessionState> {
-        self.inner.cards.all().iter().map(|card| card.record().state).collect()
+        // Engines elsewhere go on without this node, and report to whoever answers.
+        let cards = self.inner.cards.all();
+        cards.iter().filter(|card| card.engine().is_none()).map(|card| card.record().state).collect()
     }
 }

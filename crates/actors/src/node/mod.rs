@@ -5,6 +5,7 @@ mod arbiters;
 mod chores;
 mod create;
 mod drain;
+mod engines;
 mod recovery;
 mod sessions;
 
@@ -36,6 +37,7 @@ use crate::time::NodeClock;
 use crate::{NodeError, NodeOptions, SpeakingSlots};
 
 pub use accounts::Granted;
+pub use engines::{EngineAnswer, EngineReport};
 pub use sessions::{SessionFilter, SessionList};
 
 /// What a node is made of.
@@ -100,7 +102,7 @@ impl Node {
         parts.registry.register(Box::new(scrape)).map_err(|error| internal(error.to_string()))?;
 
         let boot = BootId(Uuid::now_v7());
-        recovery::recover(&parts, boot, &metrics).await?;
+        let engines = recovery::recover(&parts, boot, &metrics).await?;
 
         let limits = RoomLimits {
             sessions: u64::from(parts.options.max_sessions),
@@ -136,6 +138,7 @@ impl Node {
         };
         let meter = MeterHandle::start(meter_parts, &arbiters.meter.handle());
         metrics.store_up.set(1);
+        metrics.unmetered.set(i64::from(parts.rate_card.is_free()));
         let inner = Arc::new(Inner {
             parts,
             boot,
@@ -149,6 +152,9 @@ impl Node {
             store_up: AtomicBool::new(true),
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
         });
+        for record in engines {
+            inner.adopt_engine(record);
+        }
         chores::start(&inner);
         Ok(Self { inner })
     }

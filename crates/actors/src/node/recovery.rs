@@ -48,11 +48,18 @@ struct Recovered {
     count: u64,
     /// Sessions that could not be settled, and why. What is known of them is kept for the next start.
     skipped: HashMap<SessionId, String>,
+    /// Sessions that go on: their engines are elsewhere.
+    engines: Vec<SessionRecord>,
 }
 
-/// Settles and ends what former runs of this node left. A store that is away stops the start; an account that is missing
+/// Settles and ends what former runs of this node left, and answers the sessions whose engines are elsewhere: those did
+/// not crash with it. A store that is away stops the start; an account that is missing
 /// or unreadable stops nothing but its own sessions.
-pub(super) async fn recover(parts: &NodeParts, boot: BootId, metrics: &Metrics) -> Result<(), NodeError> {
+pub(super) async fn recover(
+    parts: &NodeParts,
+    boot: BootId,
+    metrics: &Metrics,
+) -> Result<Vec<SessionRecord>, NodeError> {
     let until = Instant::now() + parts.options.recovery_patience;
     loop {
         match try_recover(parts, boot).await {
@@ -64,7 +71,7 @@ pub(super) async fn recover(parts: &NodeParts, boot: BootId, metrics: &Metrics) 
                     metrics.recovered.inc_by(recovered.count);
                     tracing::info!(sessions = recovered.count, "sessions of a former run were settled and ended");
                 }
-                return Ok(());
+                return Ok(recovered.engines);
             }
             Err(error) if error.is_transport() && Instant::now() < until => {
                 tracing::warn!(%error, "recovery waits for the store");
@@ -85,6 +92,7 @@ async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<Recovered, Store
         }
         orphans => orphans?,
     };
+    let (engines, orphans): (Vec<_>, Vec<_>) = orphans.into_iter().partition(|record| record.product.is_remote());
     let of_record = |account| Left { account, proved: 0, epoch: 0 };
     let mut left: HashMap<SessionId, Left> =
         orphans.iter().map(|record| (record.id, of_record(record.account))).collect();
@@ -95,6 +103,7 @@ async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<Recovered, Store
         }
     }
     let mut recovered = settle(parts, boot, &left).await?;
+    recovered.engines = engines;
     for record in orphans {
         let session = record.id;
         if recovered.skipped.contains_key(&session) {

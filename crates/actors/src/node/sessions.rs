@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use actix::{Message, dev::ToEnvelope};
-use footlight_ledger::{AccountId, PauseReason, SessionId};
+use footlight_ledger::{AccountId, EndReason, PauseReason, SessionId};
 use footlight_session::{Input, SessionRecord, SessionState, UtteranceId};
 use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, StageError};
 use uuid::Uuid;
 
-use super::Node;
+use super::{Inner, Node};
 use crate::card::SessionCard;
 use crate::event::{EventStream, SessionEvent, SessionEventKind};
 use crate::session::{Do, InterruptSpeech, OpenLive, SessionActor, Speak, StopSession};
@@ -40,6 +40,17 @@ const STOP_WAITS: Duration = Duration::from_secs(1);
 const LIST_BLOCK: usize = 200;
 /// Blocks read at most for one list: beyond it the caller goes on from the last one that was looked at.
 const LIST_BLOCKS_MAX: usize = 50;
+
+impl Inner {
+    /// Holds a session back, whoever makes it.
+    pub(super) fn hold(&self, card: &SessionCard, reason: PauseReason) {
+        if let Some(engine) = card.engine() {
+            self.hold_engine(card, engine, reason);
+        } else if let Some(addr) = card.addr() {
+            addr.do_send(Do(Input::Hold(reason)));
+        }
+    }
+}
 
 impl Node {
     /// One session.
@@ -102,6 +113,9 @@ impl Node {
         let Some(card) = self.visible(who, id) else {
             return self.session(who, id).await;
         };
+        if card.engine().is_some() && card.end_reason().is_none() {
+            self.cut_engine(&card, EndReason::Stopped).await?;
+        }
         let Some(addr) = card.addr() else { return Ok(card.record()) };
         if let Ok(settled) = addr.send(StopSession).await {
             // Settled or not, it is over: the settlement is kept until the store has it.
@@ -116,7 +130,10 @@ impl Node {
     /// [`NodeError::NotFound`], [`NodeError::Ended`].
     pub async fn pause(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
         let card = self.live_card(who, id).await?;
-        self.tell(&card, Do(Input::Hold(PauseReason::ByRequest))).await?;
+        match card.engine() {
+            Some(engine) => self.inner.hold_engine(&card, engine, PauseReason::ByRequest),
+            None => self.tell(&card, Do(Input::Hold(PauseReason::ByRequest))).await?,
+        }
         Ok(card.record())
     }
 
@@ -126,7 +143,10 @@ impl Node {
     /// [`NodeError::NotFound`], [`NodeError::Ended`].
     pub async fn resume(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
         let card = self.live_card(who, id).await?;
-        self.tell(&card, Do(Input::Lift(PauseReason::ByRequest))).await?;
+        match card.engine() {
+            Some(engine) => self.inner.lift_engine(&card, engine, PauseReason::ByRequest),
+            None => self.tell(&card, Do(Input::Lift(PauseReason::ByRequest))).await?,
+        }
         Ok(card.record())
     }
 
@@ -135,7 +155,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
     pub async fn interrupt(&self, who: Caller, id: SessionId) -> Result<Interrupted, NodeError> {
-        let card = self.live_card(who, id).await?;
+        let card = self.staged_card(who, id).await?;
         let interrupted = self.tell(&card, InterruptSpeech).await??;
         Ok(interrupted.await.map_err(|_| StageError::Closed)?)
     }
@@ -152,7 +172,7 @@ impl Node {
         speech: Speech,
         mode: SpeakMode,
     ) -> Result<UtteranceId, NodeError> {
-        let card = self.live_card(who, id).await?;
+        let card = self.staged_card(who, id).await?;
         if speech.audio.is_empty() {
             return Err(NodeError::InvalidField {
                 field: "audio",
@@ -169,7 +189,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
     pub async fn live(&self, who: Caller, id: SessionId) -> Result<LiveFeed, NodeError> {
-        let card = self.live_card(who, id).await?;
+        let card = self.staged_card(who, id).await?;
         self.tell(&card, OpenLive(UtteranceId(Uuid::now_v7()))).await?
     }
 
@@ -179,7 +199,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`].
     pub async fn attach(&self, who: Caller, id: SessionId, options: OutletOptions) -> Result<Outlet, NodeError> {
-        let card = self.live_card(who, id).await?;
+        let card = self.staged_card(who, id).await?;
         let performance = card.performance();
         let starting = NodeError::WrongState { state: "starting", what: "be attached to yet; try again" };
         Ok(performance.ok_or(starting)?.attach(options)?)
@@ -204,6 +224,12 @@ impl Node {
 
     fn visible(&self, who: Caller, id: SessionId) -> Option<Arc<SessionCard>> {
         self.inner.cards.get(id).filter(|card| who.sees(card.account))
+    }
+
+    /// The card of a session that is not over and that this node makes.
+    async fn staged_card(&self, who: Caller, id: SessionId) -> Result<Arc<SessionCard>, NodeError> {
+        let card = self.live_card(who, id).await?;
+        if card.engine().is_some() { Err(NodeError::MadeElsewhere) } else { Ok(card) }
     }
 
     /// The card of a session that is not over.
@@ -238,6 +264,6 @@ impl Node {
     }
 }
 
-fn no_session() -> NodeError {
+pub(super) fn no_session() -> NodeError {
     NodeError::NotFound { what: "session" }
 }

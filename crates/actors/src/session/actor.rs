@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
 use footlight_ledger::{EndReason, Pricing};
 use footlight_session::meter::Notice;
-use footlight_session::{Input, Moment, SessionMachine, SessionRules, UtteranceId};
+use footlight_session::{Input, Moment, SessionMachine, SessionRules, SliceGate, UtteranceId};
 use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
@@ -26,6 +26,7 @@ use crate::time::NodeClock;
 /// What a session actor is made of.
 pub(crate) struct SessionParts {
     pub(crate) card: Arc<SessionCard>,
+    pub(crate) gate: Arc<SliceGate>,
     pub(crate) rules: SessionRules,
     pub(crate) spec: PerformanceSpec,
     pub(crate) pricing: Pricing,
@@ -142,7 +143,7 @@ impl Actor for SessionActor {
             account: self.parts.card.account,
             pricing: self.parts.pricing,
             epoch: self.parts.epoch,
-            gate: Arc::clone(&self.parts.card.gate),
+            gate: Arc::clone(&self.parts.gate),
             listener: Some(ctx.address().recipient()),
         };
         self.line = Some(self.parts.meter.register(registration));

@@ -91,7 +91,7 @@ impl SessionActor {
             }
         };
         // What it needs was prepared before the session was admitted, so this does not block.
-        let gate = Arc::clone(&self.parts.card.gate);
+        let gate = Arc::clone(&self.parts.gate);
         let (stage, spec, sink) = (&self.parts.stage, self.parts.spec.clone(), Arc::new(sink));
         // The one that broke, if there was one: viewers see one session, whose clock and generations go on.
         let opened = match self.parts.card.performance() {
@@ -116,7 +116,7 @@ impl SessionActor {
             MeterOrder::Release => line.release(),
             MeterOrder::End(reason) => {
                 // Here and not only in the meter: from this moment on no frame is counted, whatever waits in mailboxes.
-                self.parts.card.gate.shut();
+                self.parts.gate.shut();
                 line.end(reason);
             }
         }

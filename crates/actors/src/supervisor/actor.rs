@@ -255,7 +255,7 @@ impl Handler<Bury> for Supervisor {
     fn handle(&mut self, message: Bury, _: &mut Self::Context) {
         let _abort = AbortOnPanic("supervisor");
         let card = message.card;
-        card.gate.shut();
+        card.shut();
         if let Some(performance) = card.performance() {
             performance.close();
         }

@@ -143,7 +143,7 @@ pub(crate) async fn revoke(
         state.node.store().put_secret(record.clone()).await?;
     }
     // Also on a repeat: the first attempt may have failed between the store and here.
-    state.secrets.forget(&record.hash);
+    state.secrets.forget(&record.hash, id);
     state.node.secret_revoked(account.0, id).await;
     Ok(web::Json(SecretJson::of(record)))
 }

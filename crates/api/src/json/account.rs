@@ -97,13 +97,17 @@ pub struct MeJson {
     pub open_sessions: u32,
     /// When the account was opened.
     pub opened_at: Instant,
+    /// Whether this node meters nothing and takes every call: for development alone.
+    #[schema(example = false)]
+    pub unmetered: bool,
 }
 
 impl MeJson {
     /// The account as its owner sees it.
     #[must_use]
-    pub fn of(account: &Account, secret: SecretId) -> Self {
+    pub fn of(account: &Account, secret: SecretId, unmetered: bool) -> Self {
         Self {
+            unmetered,
             id: account.id,
             secret,
             status: account.status,

@@ -2,6 +2,7 @@
 
 mod account;
 mod credits;
+mod engine;
 mod event;
 mod instant;
 mod journal;
@@ -16,6 +17,10 @@ pub use account::{
     SecretCreatedJson, SecretJson, TotalsJson,
 };
 pub use credits::{Credits, InvalidCredits};
+pub use engine::{
+    CreateClientTokenJson, CreateRuntimeTokenJson, CreatedSessionJson, EngineJson, HeartbeatAnswerJson, HeartbeatJson,
+    RuntimeTokenJson, TokenJson,
+};
 pub use event::{EventJson, EventKindJson};
 pub use instant::{Instant, InvalidInstant};
 pub use journal::{EntryJson, EntryKindJson, PartJson};

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use super::{Credits, Instant, product};
 
 /// One session.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 #[schema(as = Session)]
 pub struct SessionJson {
     /// Its name, `ses_...`.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use footlight_actors::EventStream;
 use futures_util::stream;
 
-use crate::auth::Authenticated;
+use crate::auth::ViewerCaller;
 use crate::body::SessionPath;
 use crate::json::EventJson;
 use crate::problem::{Problem, ProblemSchema};
@@ -28,11 +28,11 @@ use crate::stream::Seat;
 )]
 pub(crate) async fn follow(
     state: web::Data<ApiState>,
-    caller: Authenticated,
+    caller: ViewerCaller,
     session: SessionPath,
 ) -> Result<HttpResponse, Problem> {
     // In this order: a stranger must not learn from a lack of seats that there is such a session.
-    let events = state.node.events(caller.into(), session.0).await?;
+    let events = state.node.events(caller.for_session(session.0)?, session.0).await?;
     let seat = state.seats.take(session.0, state.options.max_streams_per_session)?;
     let keep_alive = state.options.keep_alive();
     let lines = stream::unfold((events, seat), move |(mut events, seat): (EventStream, Seat)| async move {
@@ -43,7 +43,12 @@ pub(crate) async fn follow(
         };
         Some((Ok::<_, Problem>(line), (events, seat)))
     });
-    Ok(HttpResponse::Ok()
+    let mut response = HttpResponse::Ok();
+    if let Some(origin) = caller.origin {
+        // The page that the token is bound to may read what it asked for.
+        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin)).insert_header((header::VARY, "origin"));
+    }
+    Ok(response
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // Proxies that gather answers would gather this one for ever.

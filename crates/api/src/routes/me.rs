@@ -14,5 +14,5 @@ use crate::state::ApiState;
 )]
 pub(crate) async fn me(state: web::Data<ApiState>, caller: Authenticated) -> Result<web::Json<MeJson>, Problem> {
     let account = state.node.account(caller.account).await?;
-    Ok(web::Json(MeJson::of(&account, caller.secret)))
+    Ok(web::Json(MeJson::of(&account, caller.secret, state.options.unmetered.is_some())))
 }

@@ -3,6 +3,7 @@
 pub(crate) mod audio;
 pub(crate) mod avatars;
 pub(crate) mod credits;
+pub(crate) mod engines;
 pub(crate) mod events;
 pub(crate) mod me;
 pub(crate) mod sessions;
@@ -21,10 +22,16 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .wrap(from_fn(trace::trace))
             .configure(docs::configure_public)
             .service(
-                web::scope("/v1").wrap(from_fn(auth::require_secret)).configure(v1).default_service(web::to(not_found)),
+                web::scope("/v1")
+                    .wrap(from_fn(auth::require_credential))
+                    .configure(v1)
+                    .default_service(web::to(not_found)),
             )
             .service(
-                web::scope("/v2").wrap(from_fn(auth::require_secret)).configure(v2).default_service(web::to(not_found)),
+                web::scope("/v2")
+                    .wrap(from_fn(auth::require_credential))
+                    .configure(v2)
+                    .default_service(web::to(not_found)),
             )
             .default_service(web::to(not_found)),
     );
@@ -48,6 +55,9 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/interrupt", "POST").route(web::post().to(sessions::interrupt)))
         .service(resource("/sessions/{id}/stream", "GET").route(web::get().to(stream::open)))
         .service(resource("/sessions/{id}/events", "GET").route(web::get().to(events::follow)))
+        .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))
+        .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
+        .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
         .service(resource("/usage", "GET").route(web::get().to(usage::list)))
         .service(resource("/journal", "GET").route(web::get().to(usage::journal)))
         .service(resource("/pricing", "GET").route(web::get().to(credits::pricing)))

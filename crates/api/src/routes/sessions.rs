@@ -3,15 +3,17 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use footlight_actors::node::SessionFilter;
+use footlight_ledger::Product;
 use footlight_session::{SessionId, SessionState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::Authenticated;
+use crate::auth::{Authenticated, EngineCaller};
 use crate::body::{JsonBody, QueryOf, SessionPath};
 use crate::idempotency::{self, Answer};
-use crate::json::{CreateSessionJson, Page, SessionJson, page};
-use crate::problem::{Problem, ProblemSchema};
+use crate::json::{CreateSessionJson, CreatedSessionJson, EngineJson, Page, SessionJson, page};
+use crate::problem::{Code, Problem, ProblemSchema};
+use crate::routes::engines::runtime_token;
 use crate::state::ApiState;
 
 /// Which sessions.
@@ -58,7 +60,7 @@ pub(crate) struct InterruptedJson {
     request_body = CreateSessionJson,
     params(("idempotency-key" = Option<String>, Header, description = "The same key creates once, for 24 hours")),
     responses(
-        (status = 201, description = "The session", body = SessionJson),
+        (status = 201, description = "The session", body = CreatedSessionJson),
         (status = 402, description = "`credits_exhausted`, `debt`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_field`, `unknown_avatar`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 429, description = "`too_many_sessions`: the plan's cap", body = ProblemSchema, content_type = "application/problem+json"),
@@ -68,15 +70,44 @@ pub(crate) struct InterruptedJson {
 pub(crate) async fn create(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    caller: Authenticated,
+    caller: EngineCaller,
     body: JsonBody<CreateSessionJson>,
 ) -> Result<HttpResponse, Problem> {
-    let node = state.node.clone();
+    caller.check_not_revoked()?;
+    check_may_begin(&caller, body.value.product.unwrap_or(Product::EssenceCloud))?;
+    let shared = state.clone();
     idempotency::once(&state, &request, &caller.account.to_string(), body.digest, async move {
-        let record = node.create_session(caller.into(), body.value.into()).await?;
-        Answer::json(StatusCode::CREATED, &SessionJson::of(record))
+        let record = shared.node.create_session(caller.caller(), body.value.into()).await?;
+        let token = record
+            .product
+            .is_remote()
+            .then(|| runtime_token(&shared, &caller, record.product.surface(), Some(record.id)));
+        let mut engine = EngineJson::of(&record, shared.node.rate_card(), shared.node.terms(), token);
+        let session = SessionJson::of(record);
+        let answer = Answer::json(
+            StatusCode::CREATED,
+            &CreatedSessionJson { session: session.clone(), engine: engine.clone() },
+        )?;
+        let Some(engine) = &mut engine else { return Ok(answer) };
+        // No token is kept, not even for a repeat.
+        engine.token = None;
+        answer.remember(&CreatedSessionJson { session, engine: Some(engine.clone()) })
     })
     .await
+}
+
+/// An engine begins sessions of its own surface alone, and none with a token that is bound to one.
+fn check_may_begin(caller: &EngineCaller, product: Product) -> Result<(), Problem> {
+    let not_enough = |why: String| Err(Problem::new(Code::TokenNotEnough, why));
+    match caller {
+        EngineCaller { session: Some(_), .. } => {
+            not_enough("the token is bound to a session; a new one needs a token that is not".to_owned())
+        }
+        EngineCaller { surface: Some(surface), .. } if *surface != product.surface() => {
+            not_enough(format!("the token begins sessions of `{surface}` products, and `{product}` is none"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// List sessions
@@ -108,10 +139,12 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn get(
     state: web::Data<ApiState>,
-    caller: Authenticated,
+    caller: EngineCaller,
     session: SessionPath,
 ) -> Result<web::Json<SessionJson>, Problem> {
-    let record = state.node.session(caller.into(), session.0).await?;
+    caller.check_session(session.0)?;
+    caller.check_not_revoked()?;
+    let record = state.node.session(caller.caller(), session.0).await?;
     Ok(web::Json(SessionJson::of(record)))
 }
 
@@ -129,10 +162,11 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn stop(
     state: web::Data<ApiState>,
-    caller: Authenticated,
+    caller: EngineCaller,
     session: SessionPath,
 ) -> Result<web::Json<SessionJson>, Problem> {
-    let record = state.node.stop(caller.into(), session.0).await?;
+    caller.check_session(session.0)?;
+    let record = state.node.stop(caller.caller(), session.0).await?;
     Ok(web::Json(SessionJson::of(record)))
 }
 

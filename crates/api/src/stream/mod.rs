@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::Authenticated;
+use crate::auth::{self, ViewerCaller};
 use crate::body::{QueryOf, SessionPath};
 use crate::problem::{Code, Problem, ProblemSchema};
 use crate::speech;
@@ -76,11 +76,13 @@ pub(crate) struct StreamQuery {
     /// Channels of the audio that this client sends.
     #[param(example = 1)]
     pub channels: u16,
+    /// A client token, from browsers, which cannot send headers here.
+    pub token: Option<String>,
 }
 
 impl Default for StreamQuery {
     fn default() -> Self {
-        Self { media: Media::All, events: true, recording: false, rate: 16_000, channels: 1 }
+        Self { media: Media::All, events: true, recording: false, rate: 16_000, channels: 1, token: None }
     }
 }
 
@@ -109,12 +111,12 @@ impl StreamQuery {
 pub(crate) async fn open(
     state: web::Data<ApiState>,
     request: HttpRequest,
-    caller: Authenticated,
+    caller: ViewerCaller,
     session: SessionPath,
     query: QueryOf<StreamQuery>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (who, session, query) = (caller.into(), session.0, query.0);
+    let (who, session, query) = (caller.for_session(session.0)?, session.0, query.0);
     let ear = speech::ear(query.rate, query.channels)?;
     // The session first: for a client without a session an upgrade is the smaller trouble, and a stranger must not
     // learn from a lack of seats that there is one.
@@ -136,9 +138,13 @@ pub(crate) async fn open(
             Some(attach_when_started(&state.node, who, session, outlet_options).await?)
         }
     };
-    let (response, socket, messages) = actix_ws::handle(&request, payload)
+    let (mut response, socket, messages) = actix_ws::handle(&request, payload)
         .map_err(|error| Problem::new(Code::WebsocketExpected, format!("the upgrade is not valid: {error}")))?;
 
+    if auth::offers_subprotocol(&request) {
+        let spoken = header::HeaderValue::from_static(auth::SUBPROTOCOL);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, spoken);
+    }
     let max_message = state.options.max_message_bytes;
     let messages = messages.max_frame_size(max_message).aggregate_continuations().max_continuation_size(max_message);
     let (replies, waiting_replies) = mpsc::channel(REPLIES_MAX);

@@ -95,7 +95,7 @@ impl Running {
     /// When the node cannot be assembled or an address is taken.
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let assembly = assemble(settings).await?;
-        let state = api_state(settings, &assembly);
+        let state = api_state(settings, &assembly)?;
         let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
         let (admin_server, admin) =
             listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;

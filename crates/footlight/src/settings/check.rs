@@ -43,6 +43,11 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("sessions.max_duration", settings.sessions.max_duration, SECOND, settings.sessions.max_max_duration)?;
     between("sessions.paused_timeout", settings.sessions.paused_timeout, SECOND, 7 * DAY)?;
     between("node.drain_deadline", settings.node.drain_deadline, Duration::ZERO, HOUR)?;
+    between("tokens.runtime_lifetime", settings.tokens.runtime_lifetime, 10 * SECOND, DAY)?;
+    between("tokens.client_lifetime", settings.tokens.client_lifetime, 10 * SECOND, DAY)?;
+    let key = &settings.tokens.key.0;
+    let is_hex = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+    ensure!(key.is_empty() || is_hex, "`tokens.key` must be 64 hexadecimal digits, or empty");
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
@@ -56,6 +61,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
             "`admin_token` has {} characters; in production it must have at least 16",
             token.len()
         );
+        ensure!(!settings.unmetered, "`unmetered` is set; in production nothing goes unmetered");
     }
     Ok(())
 }

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     #[serde(deserialize_with = "text::read")]
     pub(crate) admin_listen: String,
     pub(crate) admin_token: Secret,
+    #[serde(deserialize_with = "text::read_switch")]
+    pub(crate) unmetered: bool,
     #[serde(deserialize_with = "text::read_path")]
     pub(crate) data_dir: PathBuf,
     pub(crate) store: StoreUrl,
@@ -36,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) node: NodeSettings,
     pub(crate) sessions: Sessions,
     pub(crate) metering: Metering,
+    pub(crate) tokens: TokenSettings,
     pub(crate) stage: StageSettings,
     pub(crate) api: ApiSettings,
     pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
@@ -77,6 +80,7 @@ pub(crate) struct NodeSettings {
     #[serde(deserialize_with = "text::read")]
     pub(crate) name: String,
     pub(crate) max_sessions: u32,
+    pub(crate) max_engines: u32,
     pub(crate) speaking_slots: u32,
     pub(crate) overcommit: f32,
     #[serde(with = "humantime_serde")]
@@ -115,6 +119,16 @@ pub(crate) struct Metering {
     #[serde(with = "humantime_serde")]
     pub(crate) hold_after_speech: Duration,
     pub(crate) debt_limit: Amount,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TokenSettings {
+    pub(crate) key: Secret,
+    #[serde(with = "humantime_serde")]
+    pub(crate) runtime_lifetime: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) client_lifetime: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -10,8 +10,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Keys whose values are taken from the environment and the command line as they are written: read as numbers they
 /// would lose their leading zeros.
-pub(super) const KEYS: [&str; 8] =
-    ["listen", "admin_listen", "admin_token", "data_dir", "store", "log.filter", "node.name", "stage.avatars_dir"];
+pub(super) const KEYS: [&str; 9] = [
+    "listen",
+    "admin_listen",
+    "admin_token",
+    "data_dir",
+    "store",
+    "log.filter",
+    "node.name",
+    "stage.avatars_dir",
+    "tokens.key",
+];
 
 /// Text. A number or a truth value in a file is its own text.
 pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -21,6 +30,15 @@ pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
 /// As [`read`], for the name of a file or a folder.
 pub(super) fn read_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     read(deserializer).map(PathBuf::from)
+}
+
+/// A switch. In the environment people write 1 and 0 as well.
+pub(super) fn read_switch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    match read(deserializer)?.as_str() {
+        "true" | "1" => Ok(true),
+        "false" | "0" | "" => Ok(false),
+        other => Err(de::Error::custom(format!("`{other}` is no switch; write true or false"))),
+    }
 }
 
 struct TextVisitor;

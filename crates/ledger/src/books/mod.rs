@@ -156,6 +156,7 @@ impl Books {
                 let report = Report { session: *session, epoch: *epoch, number: *number, units: *units };
                 self.end_session(terms, report, *reason)
             }
+            Command::CutSession { session, reason } => self.cut_session(terms, *session, *reason),
             Command::Grant { id, name, kind, amount, expires_at } => self.grant(*id, name, *kind, *amount, *expires_at),
             Command::VoidGrant { name, grant, amount } => self.void_grant(name, *grant, *amount),
             Command::SetPlan { plan, grant } => self.set_plan(plan.as_ref(), *grant),

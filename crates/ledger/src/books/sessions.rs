@@ -132,6 +132,22 @@ impl Books {
         dirty.note_tab(tab);
         Ok(Outcome::Ended(answer))
     }
+
+    pub(super) fn cut_session(
+        &mut self,
+        terms: &Terms,
+        session: SessionId,
+        reason: EndReason,
+    ) -> Result<Outcome, Refusal> {
+        let Self { account, tabs, dirty, .. } = self;
+        let tab = tabs.get_mut(&session).ok_or(Refusal::UnknownSession)?;
+        if let TabState::Ended { reason, .. } = tab.state {
+            return Err(Refusal::SessionEnded { reason });
+        }
+        account.end(terms, tab, reason);
+        dirty.note_tab(tab);
+        Ok(Outcome::Ended(account.closed_answer(tab)))
+    }
 }
 
 impl Account {
