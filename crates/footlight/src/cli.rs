@@ -103,6 +103,23 @@ pub(crate) struct Render {
     pub(crate) avatar: String,
     #[command(flatten)]
     pub(crate) picture: Picture,
+    #[command(flatten)]
+    pub(crate) metering: Metering,
+}
+
+/// How an engine of one's own is metered.
+#[derive(Debug, Args)]
+pub(crate) struct Metering {
+    /// Charges the frames to an account at this node, as the self-hosted product. The video ends at the frame where the
+    /// credits do, with exit code 3. FOOTLIGHT_UNMETERED=1 renders without asking anybody, for development.
+    #[arg(long, value_name = "URL")]
+    pub(crate) metered: Option<String>,
+    /// The account's API secret.
+    #[arg(long, env = "FOOTLIGHT_API_SECRET", hide_env_values = true, requires = "metered")]
+    pub(crate) api_secret: Option<String>,
+    /// Where usage is kept until it is settled; `engine` in the data directory unless named.
+    #[arg(long, value_name = "DIR", requires = "metered")]
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -105,7 +105,7 @@ def speak(
 def credit_summary() -> Call[models.CreditSummary]:
     """Read the balance."""
 
-    def read(answer: Any) -> models.CreditSummary:  # noqa: ANN401
+    def read(answer: Any) -> models.CreditSummary:
         if not isinstance(answer, Mapping):
             raise UnexpectedAnswer("the balance should be an object")
         return _json.read(models.CreditSummary, answer.get("data"))
@@ -152,7 +152,7 @@ def session_path(session_id: str, *rest: str) -> str:
 
 
 def _page(path: str, entry: type[T], **query: str | int | None) -> Call[Page[T]]:
-    def read(answer: Any) -> Page[T]:  # noqa: ANN401
+    def read(answer: Any) -> Page[T]:
         if not isinstance(answer, Mapping) or not isinstance(answer.get("data"), list):
             raise UnexpectedAnswer(f"{path} should answer a page, and answered {answer!r:.100}")
         return Page(tuple(_json.read(entry, item) for item in answer["data"]), answer.get("next_cursor"))
@@ -170,7 +170,9 @@ def _once(idempotency_key: str | None) -> dict[str, str]:
 
 
 def _instant(at: datetime | None) -> str | None:
-    return at and at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if at is None:
+        return None
+    return at.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _bytes_of(audio: Audio) -> bytes:

@@ -10,17 +10,17 @@ import dataclasses
 import functools
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from .errors import UnexpectedAnswer
 
 T = TypeVar("T")
 
 
-def parse(text: str | bytes) -> Any:  # noqa: ANN401
+def parse(text: str | bytes) -> Any:
     """Read JSON; numbers with decimals become `Decimal`, since a float turns a tenth into something else."""
     try:
         return json.loads(text, parse_float=Decimal)
@@ -32,7 +32,7 @@ def read(cls: type[T], data: object) -> T:
     """Make a `cls`, which is a dataclass, of a JSON object."""
     if not isinstance(data, Mapping):
         raise UnexpectedAnswer(f"a {cls.__name__} should be an object, and is {data!r:.100}")
-    hints = _hints(cls)
+    hints = _hints(cast(Hashable, cls))
     values: dict[str, Any] = {}
     for field in dataclasses.fields(cls):  # type: ignore[arg-type]
         if field.name == "raw":
@@ -46,11 +46,11 @@ def read(cls: type[T], data: object) -> T:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Hashable) -> dict[str, Any]:
     return get_type_hints(cls)
 
 
-def _value(hint: Any, data: Any, where: str) -> Any:  # noqa: ANN401
+def _value(hint: Any, data: Any, where: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return data

@@ -22,6 +22,7 @@ class Transport:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float) -> None:
         headers = {"user-agent": _http.USER_AGENT, **headers}
+        self._lines_timeout = httpx.Timeout(timeout, read=_LINES_READ_TIMEOUT_S)
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
 
     def send(self, call: Call[T], retries: int, timeout: float | None = None) -> T:
@@ -38,9 +39,8 @@ class Transport:
 
     def lines(self, call: Call[Any]) -> Iterator[str]:
         """Read an answer that has no end, line by line."""
-        timeout = httpx.Timeout(self._http.timeout, read=_LINES_READ_TIMEOUT_S)
         try:
-            with self._http.stream(call.method, call.path, timeout=timeout) as response:
+            with self._http.stream(call.method, call.path, timeout=self._lines_timeout) as response:
                 if not response.is_success:
                     response.read()
                     _http.answer_of(call, response)
@@ -65,6 +65,7 @@ class AsyncTransport:
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout: float) -> None:
         headers = {"user-agent": _http.USER_AGENT, **headers}
+        self._lines_timeout = httpx.Timeout(timeout, read=_LINES_READ_TIMEOUT_S)
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout)
 
     async def send(self, call: Call[T], retries: int, timeout: float | None = None) -> T:
@@ -81,9 +82,8 @@ class AsyncTransport:
 
     async def lines(self, call: Call[Any]) -> AsyncIterator[str]:
         """Read an answer that has no end, line by line."""
-        timeout = httpx.Timeout(self._http.timeout, read=_LINES_READ_TIMEOUT_S)
         try:
-            async with self._http.stream(call.method, call.path, timeout=timeout) as response:
+            async with self._http.stream(call.method, call.path, timeout=self._lines_timeout) as response:
                 if not response.is_success:
                     await response.aread()
                     _http.answer_of(call, response)

@@ -23,7 +23,7 @@ from .models import (
     Speech,
     Usage,
 )
-from .stream import Media, SessionStream, open_stream
+from .stream import Media, SessionStream
 
 
 class Client:
@@ -139,7 +139,7 @@ class Client:
     ) -> SessionStream:
         """Open a session's WebSocket: samples and commands in, events and media out."""
         query = {"media": media, "events": events, "recording": recording, "rate": rate, "channels": channels}
-        return open_stream(self._url, self._secret, session_id, query)
+        return SessionStream(self._url, self._secret, session_id, query)
 
     def credits(self) -> CreditSummary:
         """Read the balance."""

@@ -72,7 +72,8 @@ class AsyncSessionStream:
             try:
                 message = _read(await self._open().recv())
             except ConnectionClosed as error:
-                return _closed(error)
+                _closed(error)
+                return
             if message is not None:
                 yield message
 
@@ -84,23 +85,23 @@ class AsyncSessionStream:
         """Send 16-bit little-endian samples, cut anywhere, up to 1 MiB at once."""
         await self._send(samples)
 
-    async def end_audio(self, id: str | None = None) -> None:  # noqa: A002
+    async def end_audio(self, id: str | None = None) -> None:
         """Say that the utterance is complete."""
         await self._send(_command("audio_end", id=id))
 
-    async def interrupt(self, id: str | None = None) -> None:  # noqa: A002
+    async def interrupt(self, id: str | None = None) -> None:
         """Stop what is being said, and forget what waits."""
         await self._send(_command("interrupt", id=id))
 
-    async def pause(self, id: str | None = None) -> None:  # noqa: A002
+    async def pause(self, id: str | None = None) -> None:
         """Pause the session."""
         await self._send(_command("pause", id=id))
 
-    async def resume(self, id: str | None = None) -> None:  # noqa: A002
+    async def resume(self, id: str | None = None) -> None:
         """Take back a pause."""
         await self._send(_command("resume", id=id))
 
-    async def stop(self, id: str | None = None) -> None:  # noqa: A002
+    async def stop(self, id: str | None = None) -> None:
         """End the session."""
         await self._send(_command("stop", id=id))
 
@@ -127,10 +128,15 @@ class SessionStream:
     It ends when the session has ended; leaving it does not end the session. One thread may send while another reads.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self._socket = socket
+    def __init__(self, url: str, secret: str, session_id: str, query: Mapping[str, Any]) -> None:
+        self._arguments = _arguments(url, secret, session_id, query)
+        self._socket: ClientConnection | None = None
 
     def __enter__(self) -> SessionStream:
+        try:
+            self._socket = connect(**self._arguments).__enter__()
+        except (InvalidHandshake, OSError, TimeoutError) as error:
+            _refused(error)
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
@@ -139,9 +145,10 @@ class SessionStream:
     def __iter__(self) -> Iterator[Message]:
         while True:
             try:
-                message = _read(self._socket.recv())
+                message = _read(self._open().recv())
             except ConnectionClosed as error:
-                return _closed(error)
+                _closed(error)
+                return
             if message is not None:
                 yield message
 
@@ -153,43 +160,41 @@ class SessionStream:
         """Send 16-bit little-endian samples, cut anywhere, up to 1 MiB at once."""
         self._send(samples)
 
-    def end_audio(self, id: str | None = None) -> None:  # noqa: A002
+    def end_audio(self, id: str | None = None) -> None:
         """Say that the utterance is complete."""
         self._send(_command("audio_end", id=id))
 
-    def interrupt(self, id: str | None = None) -> None:  # noqa: A002
+    def interrupt(self, id: str | None = None) -> None:
         """Stop what is being said, and forget what waits."""
         self._send(_command("interrupt", id=id))
 
-    def pause(self, id: str | None = None) -> None:  # noqa: A002
+    def pause(self, id: str | None = None) -> None:
         """Pause the session."""
         self._send(_command("pause", id=id))
 
-    def resume(self, id: str | None = None) -> None:  # noqa: A002
+    def resume(self, id: str | None = None) -> None:
         """Take back a pause."""
         self._send(_command("resume", id=id))
 
-    def stop(self, id: str | None = None) -> None:  # noqa: A002
+    def stop(self, id: str | None = None) -> None:
         """End the session."""
         self._send(_command("stop", id=id))
 
     def close(self) -> None:
         """Leave; the session goes on."""
-        self._socket.close()
+        if self._socket:
+            self._socket.close()
+
+    def _open(self) -> ClientConnection:
+        if self._socket is None:
+            raise RuntimeError("a stream is opened by `with`")
+        return self._socket
 
     def _send(self, message: str | bytes) -> None:
         try:
-            self._socket.send(message)
+            self._open().send(message)
         except ConnectionClosed as error:
             raise ConnectionFailed(f"the stream is closed: {error}") from error
-
-
-def open_stream(url: str, secret: str, session_id: str, query: Mapping[str, Any]) -> SessionStream:
-    """Open a stream for ordinary code."""
-    try:
-        return SessionStream(connect(**_arguments(url, secret, session_id, query)))
-    except (InvalidHandshake, OSError, TimeoutError) as error:
-        _refused(error)
 
 
 def _arguments(url: str, secret: str, session_id: str, query: Mapping[str, Any]) -> dict[str, Any]:

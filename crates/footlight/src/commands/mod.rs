@@ -7,6 +7,7 @@ pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod demo;
 mod http;
+mod meter;
 mod print;
 mod recording;
 pub(crate) mod render;

@@ -10,7 +10,7 @@ from typing import Any
 from .._transport import Transport
 from ..errors import FootlightError
 from .clock import Taken
-from .meter import TIMEOUT_S, Carry, Steps, T, now
+from .meter import TIMEOUT_S, Carry, Meter, Steps, T, now
 from .view import LOOK_AGAIN_S, NOTE_EVERY_S, EngineView
 
 log = logging.getLogger("footlight")
@@ -44,7 +44,11 @@ class MeteredEngine(EngineView):
         self._reporter = threading.Thread(target=self._run, name="footlight-meter", daemon=True)
         if self._meter:
             self._transport = Transport(self._url, {}, TIMEOUT_S)
-            self._carry(self._meter.start())
+            try:
+                self._carry(self._meter.start())
+            except BaseException:
+                self._transport.close()
+                raise
             self._reporter.start()
 
     def take(self) -> bool:
@@ -102,8 +106,16 @@ class MeteredEngine(EngineView):
         self._changed.wait(at_most)
 
     def _run(self) -> None:
-        meter = self._meter
-        while meter and not meter.clock.is_closed and not self._is_left:
+        if meter := self._meter:
+            try:
+                self._report(meter)
+            finally:
+                with self._changed:
+                    meter.abandon()
+                self._transport.close()
+
+    def _report(self, meter: Meter) -> None:
+        while not meter.clock.is_closed and not self._is_left:
             is_noted = True
             try:
                 self._carry(meter.report())
@@ -115,10 +127,6 @@ class MeteredEngine(EngineView):
                 pause = meter.pause() if is_noted else NOTE_EVERY_S
                 if pause > 0.0 and not meter.clock.is_closed and not self._is_left:
                     self._changed.wait(min(pause, NOTE_EVERY_S) if meter.clock.terms.connected else pause)
-        if meter:
-            with self._changed:
-                meter.abandon()
-            self._transport.close()
 
     def _carry(self, steps: Steps[T]) -> T:
         """Carry out steps. What they decide, they decide under the lock; what takes time is done without it."""

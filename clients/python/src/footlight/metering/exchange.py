@@ -101,7 +101,7 @@ def heartbeat(token: Token, session_id: str, report: Report) -> Call[Heartbeat]:
     return _post(_calls.session_path(session_id, "heartbeats"), _bearer(token), body, partial(_json.read, Heartbeat))
 
 
-def _begun(answer: Any) -> Begun:  # noqa: ANN401
+def _begun(answer: Any) -> Begun:
     session = _json.read(Session, answer)
     engine = _json.read(_Engine, answer.get("engine"))
     if engine.heartbeat_ms <= 0:
@@ -115,7 +115,7 @@ def _begun(answer: Any) -> Begun:  # noqa: ANN401
     return Begun(session, terms, engine.token)
 
 
-def _post(path: str, headers: Mapping[str, str], body: Mapping[str, Any], read: Any) -> Call[Any]:  # noqa: ANN401
+def _post(path: str, headers: Mapping[str, str], body: Mapping[str, Any], read: Any) -> Call[Any]:
     headers = {"content-type": "application/json", **headers}
     return Call("POST", path, read, headers=headers, content=json.dumps(body).encode())
 

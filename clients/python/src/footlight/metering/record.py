@@ -1,8 +1,8 @@
 """An engine's usage on disk, so that a killed engine's next start can still report it.
 
-One file a session. Its first line says what session it is; behind that stand the number of the last report and the units
-counted, in one short write each time: a process that is killed leaves the old pair or the new one. Whoever meters a session
-keeps its file locked, so that a file without a lock belongs to an engine that is gone.
+One file a session. Its first line says what session it is; behind that stand the number of the last report and the
+units counted, in one short write each time: a process that is killed leaves the old pair or the new one. Whoever meters
+a session keeps its file locked, so that a file without a lock belongs to an engine that is gone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _COUNTERS: Final = "{:020d} {:020d}\n"
 _COUNTERS_BYTES: Final = len(_COUNTERS.format(0, 0))
 
 KEPT_S: Final = 25 * 3600
-"""A session that nobody takes a report for any more is forgotten after this. The server takes late reports for a day."""
+"""A session of which nobody takes a report any more is forgotten after this. The server takes late ones for a day."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class EngineView:
     @property
     def session(self) -> Session | None:
         """The session as it began; none while nothing is metered."""
-        return self._meter and self._meter.session
+        return self._meter.session if self._meter else None
 
     @property
     def units(self) -> int:

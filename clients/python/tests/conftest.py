@@ -1,0 +1,136 @@
+"""A real node for the tests, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent
+REPOSITORY = PACKAGE.parent.parent
+SPEECH = REPOSITORY / "tests" / "speech"
+
+# CI machines are slow: what is waited for comes within this, or never.
+PATIENCE_S = 60.0
+
+
+@dataclass
+class Account:
+    id: str
+    api_secret: str
+
+
+class Node:
+    """`footlight serve` on free ports, in a directory of its own."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self._directory = directory
+        self._settings = settings
+        self._admin_token = uuid.uuid4().hex
+        listen, admin = _free_port(), _free_port()
+        self.url = f"http://127.0.0.1:{listen}"
+        self.admin_url = f"http://127.0.0.1:{admin}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._admin = httpx.Client(
+            base_url=self.admin_url, headers={"authorization": f"Bearer {self._admin_token}"}, timeout=30
+        )
+
+    def start(self) -> None:
+        binary = os.environ.get("FOOTLIGHT_BIN") or str(REPOSITORY / "target" / "release" / "footlight")
+        if not Path(binary).exists():
+            pytest.exit(f"there is no node at {binary}: build it, or name it in FOOTLIGHT_BIN", returncode=2)
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("FOOTLIGHT_")}
+        environment = {
+            **inherited,
+            "FOOTLIGHT_LISTEN": self.url.removeprefix("http://"),
+            "FOOTLIGHT_ADMIN_LISTEN": self.admin_url.removeprefix("http://"),
+            "FOOTLIGHT_ADMIN_TOKEN": self._admin_token,
+            "FOOTLIGHT_DATA_DIR": str(self._directory),
+            **self._settings,
+        }
+        log = (self._directory.parent / f"{self._directory.name}.log").open("ab")
+        self._process = subprocess.Popen([binary, "serve"], env=environment, stdout=log, stderr=log)
+        log.close()
+        deadline = time.monotonic() + PATIENCE_S
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, "the node ended; its log is beside its directory"
+            try:
+                if self._admin.get("/readyz").is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the node did not become ready")
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+        self._admin.close()
+
+    def account(self, *, credits: str | None = None, plan: str | None = "creator") -> Account:
+        """Open an account on a plan; with `credits`, one without a plan that has just these."""
+        told = self.admin("POST", "/admin/v1/accounts", {} if credits else {"plan": plan})
+        account = Account(told["id"], told["api_secret"])
+        if credits:
+            self.grant(account, credits)
+        return account
+
+    def grant(self, account: Account, credits: str) -> None:
+        content = f'{{"kind": "top_up", "credits": {credits}}}'
+        headers = {"content-type": "application/json", "idempotency-key": str(uuid.uuid4())}
+        response = self._admin.post(f"/admin/v1/accounts/{account.id}/grants", content=content, headers=headers)
+        assert response.is_success, response.text
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        response = self._admin.request(method, path, json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(how)
+            try:
+                self._process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node that all tests share; each opens an account of its own."""
+    node = Node(tmp_path_factory.mktemp("node"))
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def account(node: Node) -> Account:
+    return node.account()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in list(os.environ):
+        if key.startswith("FOOTLIGHT_") and key not in ("FOOTLIGHT_BIN", "FOOTLIGHT_SLOW_TESTS"):
+            monkeypatch.delenv(key)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
