@@ -71,11 +71,13 @@ class FaultProxy:
         if fault == "delay":
             time.sleep(self.delay_s)
         headers = {key: value for key, value in handler.headers.items() if key.lower() not in ("host", "connection")}
-        for _ in range(2 if fault == "duplicate" else 1):
-            try:
-                answer = self._node.request(handler.command, self.url + handler.path, headers=headers, content=body)
-            except httpx.TransportError:
-                return
+        request = self._node.build_request(handler.command, self.url + handler.path, headers=headers, content=body)
+        try:
+            answer = self._node.send(request)
+            if fault == "duplicate":
+                answer = self._node.send(request)
+        except httpx.TransportError:
+            return
         if fault == "lose":
             return
         handler.send_response(answer.status_code)

@@ -39,7 +39,7 @@ class Terms:
     @property
     def patience_s(self) -> float:
         """An answer that takes longer than this counts as none for the time being."""
-        return self.heartbeat_s / 20
+        return max(0.5, self.heartbeat_s / 20)
 
     @property
     def retry_first_s(self) -> float:
@@ -209,7 +209,8 @@ class MeteredClock:
         if self._told:
             return self._told
         lacks_room = self._stance in (_Stance.WAITING, _Stance.HOLDING) and not self.has_room(now)
-        return (STORE_UNREACHABLE,) if lacks_room and self._is_away(now) else ()
+        has_failed = self._flight is not None and self._flight.failed
+        return (STORE_UNREACHABLE,) if lacks_room and has_failed else ()
 
     def poll(self, now: float) -> Report | None:
         """Give the report that is due. The caller sends it, and brings what became of it."""
@@ -324,10 +325,9 @@ class MeteredClock:
         return self._slice_end
 
     def _is_away(self, now: float) -> bool:
-        """Whether the server does not answer."""
-        if self._flight is None:
-            return now >= self._last_good + self.terms.grace_s
-        return self._flight.failed or now >= self._flight.sent + self.terms.patience_s
+        """Whether the server does not answer, or takes too long."""
+        flight = self._flight
+        return flight is not None and (flight.failed or now >= flight.sent + self.terms.patience_s)
 
     def _silence(self) -> float:
         return self.terms.silence_while_others_wait_s if self._others_wait else self.terms.silence_s

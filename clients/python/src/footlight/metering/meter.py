@@ -164,9 +164,7 @@ class Meter:
     def abandon(self) -> None:
         """Leave what could not be reported to the next start."""
         if self._record:
-            log.warning(
-                "session %s could not be settled; the next start in %s does it", self.session.id, self._state_dir
-            )
+            log.warning("session %s is not settled; the next start in %s does it", self.session.id, self._state_dir)
             self._close_record(settled=False)
 
     def _send(self, report: Report) -> Steps[None]:
