@@ -20,8 +20,16 @@ PACKAGE = Path(__file__).resolve().parent.parent
 REPOSITORY = PACKAGE.parent.parent
 SPEECH = REPOSITORY / "tests" / "speech"
 
+BINARY = Path(os.environ.get("FOOTLIGHT_BIN") or REPOSITORY / "target" / "release" / "footlight").resolve()
+SLOW = os.environ.get("FOOTLIGHT_SLOW_TESTS") == "1"
+
 # CI machines are slow: what is waited for comes within this, or never.
 PATIENCE_S = 60.0
+
+
+# Neither a developer's settings nor those of a machine reach the tests.
+for _key in [key for key in os.environ if key.startswith("FOOTLIGHT_")]:
+    del os.environ[_key]
 
 
 @dataclass
@@ -36,30 +44,28 @@ class Node:
     def __init__(self, directory: Path, **settings: str) -> None:
         self._directory = directory
         self._settings = settings
-        self._admin_token = uuid.uuid4().hex
+        self.admin_token = uuid.uuid4().hex
         listen, admin = _free_port(), _free_port()
         self.url = f"http://127.0.0.1:{listen}"
         self.admin_url = f"http://127.0.0.1:{admin}"
         self._process: subprocess.Popen[bytes] | None = None
         self._admin = httpx.Client(
-            base_url=self.admin_url, headers={"authorization": f"Bearer {self._admin_token}"}, timeout=30
+            base_url=self.admin_url, headers={"authorization": f"Bearer {self.admin_token}"}, timeout=30
         )
 
     def start(self) -> None:
-        binary = os.environ.get("FOOTLIGHT_BIN") or str(REPOSITORY / "target" / "release" / "footlight")
-        if not Path(binary).exists():
-            pytest.exit(f"there is no node at {binary}: build it, or name it in FOOTLIGHT_BIN", returncode=2)
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("FOOTLIGHT_")}
+        if not BINARY.exists():
+            pytest.exit(f"there is no node at {BINARY}: build it, or name it in FOOTLIGHT_BIN", returncode=2)
         environment = {
-            **inherited,
+            **os.environ,
             "FOOTLIGHT_LISTEN": self.url.removeprefix("http://"),
             "FOOTLIGHT_ADMIN_LISTEN": self.admin_url.removeprefix("http://"),
-            "FOOTLIGHT_ADMIN_TOKEN": self._admin_token,
+            "FOOTLIGHT_ADMIN_TOKEN": self.admin_token,
             "FOOTLIGHT_DATA_DIR": str(self._directory),
             **self._settings,
         }
         log = (self._directory.parent / f"{self._directory.name}.log").open("ab")
-        self._process = subprocess.Popen([binary, "serve"], env=environment, stdout=log, stderr=log)
+        self._process = subprocess.Popen([str(BINARY), "serve"], env=environment, stdout=log, stderr=log)
         log.close()
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
@@ -120,13 +126,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 @pytest.fixture
 def account(node: Node) -> Account:
     return node.account()
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in list(os.environ):
-        if key.startswith("FOOTLIGHT_") and key not in ("FOOTLIGHT_BIN", "FOOTLIGHT_SLOW_TESTS"):
-            monkeypatch.delenv(key)
 
 
 def _free_port() -> int:

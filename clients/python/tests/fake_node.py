@@ -119,7 +119,7 @@ class FakeNode:
                 "epoch": 1,
                 "heartbeat_ms": self.heartbeat_ms,
                 "grace_ms": self.grace_ms,
-                "units_per_minute": self.units_per_minute,
+                "counting": "connected" if self.units_per_minute == 60_000 else "frames",
                 "token": self._token(),
             },
         }

@@ -17,6 +17,7 @@ from footlight import (
     Conflict,
     ConnectionFailed,
     CreditsExhausted,
+    Forbidden,
     InvalidRequest,
     NotFound,
     SessionEnded,
@@ -178,6 +179,8 @@ def test_asyncio_does_the_same(node: Node, account: Account) -> None:
             await client.stop_session(session.id)
             assert [event.type async for event in events][-1] == "ended"
             assert [listed.state async for listed in client.list_sessions()] == ["ended"]
+            with pytest.raises(SessionEnded):
+                await client.client_token(session.id)
             assert (await client.get_session(session.id)).end_reason == "stopped"
             assert (await client.credits()).balance == 1800
             assert (await client.me()).id == account.id
@@ -189,6 +192,14 @@ def test_asyncio_does_the_same(node: Node, account: Account) -> None:
                 await client.get_session("ses_nobody")
 
     asyncio.run(use())
+
+
+def test_a_browser_gets_a_token_of_its_own(node: Node, client: Client) -> None:
+    session = client.create_session()
+    token = client.client_token(session.id, origin="https://example.org")
+    assert token.expires_at > datetime.now(timezone.utc)
+    with Client(node.url, token.token) as browser, pytest.raises((Unauthorized, Forbidden)):
+        browser.credits()
 
 
 def test_usage_is_asked_for_by_time(client: Client) -> None:

@@ -279,6 +279,13 @@ def test_unmetered_makes_no_request_and_says_so(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sound_alone_needs_no_account(tmp_path: Path) -> None:
+    with FaultProxy("http://127.0.0.1:9") as proxy:
+        with MeteredEngine(proxy.address, product="audio_only", state_dir=tmp_path) as engine:
+            assert engine.take()
+        assert proxy.requests == []
+
+
 def test_records_of_others_and_damaged_ones_stay(
     node: FakeNode, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

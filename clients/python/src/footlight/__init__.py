@@ -43,6 +43,7 @@ from .models import (
     ProductPrice,
     Session,
     Speech,
+    Token,
     Usage,
 )
 from .stream import Answer, AsyncSessionStream, Message, SessionStream
@@ -85,6 +86,7 @@ __all__ = [
     "SessionEnded",
     "SessionStream",
     "Speech",
+    "Token",
     "TooMany",
     "Unauthorized",
     "Unavailable",

@@ -102,6 +102,17 @@ def speak(
     )
 
 
+def client_token(session_id: str, origin: str | None) -> Call[models.Token]:
+    """Make a token for a browser."""
+    return Call(
+        "POST",
+        session_path(session_id, "client-tokens"),
+        partial(_json.read, models.Token),
+        headers={"content-type": "application/json"},
+        content=json.dumps(_given({"origin": origin})).encode(),
+    )
+
+
 def credit_summary() -> Call[models.CreditSummary]:
     """Read the balance."""
 

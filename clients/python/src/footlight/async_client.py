@@ -21,6 +21,7 @@ from .models import (
     Pricing,
     Session,
     Speech,
+    Token,
     Usage,
 )
 from .stream import AsyncSessionStream, Media
@@ -135,6 +136,10 @@ class AsyncClient:
         """Open a session's WebSocket: samples and commands in, events and media out."""
         query = {"media": media, "events": events, "recording": recording, "rate": rate, "channels": channels}
         return AsyncSessionStream(self._url, self._secret, session_id, query)
+
+    async def client_token(self, session_id: str, *, origin: str | None = None) -> Token:
+        """Make a token with which a browser follows one session, from pages of one origin if you name it."""
+        return await self._call(_calls.client_token(session_id, origin))
 
     async def credits(self) -> CreditSummary:
         """Read the balance."""

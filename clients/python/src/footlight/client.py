@@ -21,6 +21,7 @@ from .models import (
     Pricing,
     Session,
     Speech,
+    Token,
     Usage,
 )
 from .stream import Media, SessionStream
@@ -140,6 +141,10 @@ class Client:
         """Open a session's WebSocket: samples and commands in, events and media out."""
         query = {"media": media, "events": events, "recording": recording, "rate": rate, "channels": channels}
         return SessionStream(self._url, self._secret, session_id, query)
+
+    def client_token(self, session_id: str, *, origin: str | None = None) -> Token:
+        """Make a token with which a browser follows one session, from pages of one origin if you name it."""
+        return self._call(_calls.client_token(session_id, origin))
 
     def credits(self) -> CreditSummary:
         """Read the balance."""

@@ -54,6 +54,14 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Token:
+    """Stands for an API secret where the secret itself must not go, for a few minutes."""
+
+    token: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
 class Speech:
     """Speech that was taken."""
 
@@ -194,5 +202,7 @@ class Me:
     plan: str | None = None
     plan_renews_at: datetime | None = None
     opened_at: datetime | None = None
+    unmetered: bool = False
+    """Whether the node meters nothing: for development alone."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """The whole answer."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,16 +12,8 @@ from typing import Any
 from .. import _calls, _json
 from .._calls import Call
 from ..errors import UnexpectedAnswer
-from ..models import Session
+from ..models import Session, Token
 from .clock import Report, Terms, Verdict
-
-
-@dataclass(frozen=True)
-class Token:
-    """Stands for an API secret for a few minutes, so that the secret itself need not be sent all the time."""
-
-    token: str
-    expires_at: datetime
 
 
 @dataclass(frozen=True)
@@ -31,7 +22,8 @@ class Begun:
 
     session: Session
     terms: Terms
-    token: Token
+    token: Token | None
+    """Bound to the session; none if this answer is a repeat, which shows no secret."""
 
 
 @dataclass(frozen=True)
@@ -71,21 +63,19 @@ class _Engine:
     epoch: int
     heartbeat_ms: int
     grace_ms: int
-    units_per_minute: int
-    token: Token
-
-
-_MILLISECONDS_PER_MINUTE = 60_000
+    counting: str
+    token: Token | None = None
 
 
 def surface_of(product: str) -> str:
     """Where the frames of a product are made."""
-    return "on_device" if product.endswith("_on_device") else "self_hosted"
+    return next((surface for surface in ("self_hosted", "on_device") if product.endswith(f"_{surface}")), "managed")
 
 
-def runtime_token(api_secret: str, surface: str) -> Call[Token]:
-    """Turn an API secret into a token."""
-    return _post("/v1/runtime-tokens", {"api-secret": api_secret}, {"surface": surface}, partial(_json.read, Token))
+def runtime_token(api_secret: str, surface: str, session_id: str | None = None) -> Call[Token]:
+    """Turn an API secret into a token, which begins sessions, or reports for the one that it is bound to."""
+    body = {"surface": surface} if session_id is None else {"surface": surface, "session": session_id}
+    return _post("/v1/runtime-tokens", {"api-secret": api_secret}, body, partial(_json.read, Token))
 
 
 def begin(token: Token, order: Mapping[str, Any]) -> Call[Begun]:
@@ -110,7 +100,7 @@ def _begun(answer: Any) -> Begun:
         epoch=engine.epoch,
         heartbeat_s=engine.heartbeat_ms / 1000,
         grace_s=engine.grace_ms / 1000,
-        connected=engine.units_per_minute == _MILLISECONDS_PER_MINUTE,
+        connected=engine.counting == "connected",
     )
     return Begun(session, terms, engine.token)
 

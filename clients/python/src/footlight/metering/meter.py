@@ -17,9 +17,9 @@ from typing import Any, Final, TypeVar, cast
 
 from .._calls import Call
 from ..errors import ConnectionFailed, FootlightError, Problem, TooMany, Unauthorized, UnexpectedAnswer
-from ..models import Session
+from ..models import Session, Token
 from .clock import MeteredClock, Report, Taken
-from .exchange import Heartbeat, Token, begin, heartbeat, runtime_token, surface_of
+from .exchange import Heartbeat, begin, heartbeat, runtime_token, surface_of
 from .record import RecordHead, UsageRecord
 
 log = logging.getLogger("footlight")
@@ -72,7 +72,7 @@ class FormerSession:
 
 def is_unmetered() -> bool:
     """Whether the environment says that nothing is to be metered."""
-    return os.environ.get(UNMETERED, "").strip().lower() in ("1", "true", "yes")
+    return os.environ.get(UNMETERED) in ("1", "true")
 
 
 def warn_unmetered() -> None:
@@ -118,12 +118,13 @@ class Meter:
     def start(self) -> Steps[None]:
         """Prove the secret, report what former engines left, and begin a session."""
         token = yield from self._exchange(self._surface)
-        yield from self._settle_former(token)
+        yield from self._settle_former()
         begun = yield from _carry(begin(token, self._order), _START_RETRIES)
         head = RecordHead(self._url, begun.session.id, self._surface, begun.terms.epoch)
         self._record = UsageRecord.create(self._state_dir, head)
-        self._session, self._token = begun.session, begun.token
+        self._session = begun.session
         self._clock = MeteredClock(begun.terms, now(), random.random())
+        self._token = begun.token or (yield from self._exchange(self._surface, begun.session.id))
 
     def take(self) -> Taken:
         """Count one frame, if it may be made."""
@@ -187,7 +188,7 @@ class Meter:
             return (yield from self._attempt(report, timeout))
         except Unauthorized:
             # Tokens last minutes, and an outage may last longer. The secret says whether this is more than that.
-            self._token = yield from self._exchange(self._surface, retries=0, timeout=timeout)
+            self._token = yield from self._exchange(self._surface, self.session.id, 0, timeout)
             return (yield from self._attempt(report, timeout))
 
     def _attempt(self, report: Report, timeout: float) -> Steps[Heartbeat]:
@@ -208,10 +209,10 @@ class Meter:
             clock.denied(report.number, error.code)
             self._close_record(settled=error.code in _SETTLED_CODES)
 
-    def _settle_former(self, token: Token) -> Steps[None]:
+    def _settle_former(self) -> Steps[None]:
         for record in UsageRecord.abandoned(self._state_dir):
             if record.head.url == self._url:
-                former = yield from self._report_former(record, token)
+                former = yield from self._report_former(record)
                 self.former += (former,)
                 is_done = former.outcome == "settled" or former.outcome in _SETTLED_CODES
                 log.warning("session %s had no end: %d units, %s", former.session_id, former.units, former.outcome)
@@ -222,14 +223,13 @@ class Meter:
             else:
                 record.close()
 
-    def _report_former(self, record: UsageRecord, token: Token) -> Steps[FormerSession]:
+    def _report_former(self, record: UsageRecord) -> Steps[FormerSession]:
         head, units = record.head, record.units
         report = Report(head.epoch, record.number + 1, units, "release", end=True)
         record.renumber(report.number)
         yield Sync(record)
         try:
-            if head.surface != self._surface:
-                token = yield from self._exchange(head.surface)
+            token = yield from self._exchange(head.surface, head.session_id)
             answer = yield from _carry(heartbeat(token, head.session_id, report), _START_RETRIES)
         except Problem as error:
             is_passing = error.status >= 500 or isinstance(error, (TooMany, Unauthorized))
@@ -238,8 +238,14 @@ class Meter:
             return FormerSession(head.session_id, units, "kept")
         return FormerSession(head.session_id, units, "settled", answer.credits_used, answer.late)
 
-    def _exchange(self, surface: str, retries: int = _START_RETRIES, timeout: float | None = None) -> Steps[Token]:
-        return (yield from _carry(runtime_token(self._secret, surface), retries, timeout))
+    def _exchange(
+        self,
+        surface: str,
+        session_id: str | None = None,
+        retries: int = _START_RETRIES,
+        timeout: float | None = None,
+    ) -> Steps[Token]:
+        return (yield from _carry(runtime_token(self._secret, surface, session_id), retries, timeout))
 
     def _note(self) -> None:
         if self._record:

@@ -15,6 +15,8 @@ from .meter import FormerSession, Meter, is_unmetered, warn_unmetered
 LOOK_AGAIN_S: Final = 0.05
 # How often connected time is noted on disk, and how long a failing disk is left alone.
 NOTE_EVERY_S: Final = 0.25
+# Sound alone is free, and needs no account.
+FREE_PRODUCT: Final = "audio_only"
 
 
 class EngineView:
@@ -38,7 +40,7 @@ class EngineView:
         self._meter: Meter | None = None
         if is_unmetered():
             warn_unmetered()
-        else:
+        elif product != FREE_PRODUCT:
             order = {"product": product, "fps": fps, "avatar": avatar, "metadata": metadata}
             self._meter = Meter(self._url, _http.secret_of(api_secret), order, Path(state_dir))
 
