@@ -7,6 +7,7 @@ mod bad_input;
 mod charging;
 mod crash;
 mod demo;
+mod engines;
 mod full_disk;
 mod interrupt;
 mod observability;

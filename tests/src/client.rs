@@ -207,6 +207,21 @@ impl Operator {
         Ok(audit)
     }
 
+    /// Revokes every secret of an account.
+    ///
+    /// # Errors
+    /// With the problem that the node answered.
+    pub async fn revoke_secrets(&self, account: &str) -> anyhow::Result<()> {
+        let path = format!("/admin/v1/accounts/{account}/secrets");
+        let (_, secrets) = self.call(Method::GET, &path, None, None).await?;
+        for secret in secrets["data"].as_array().context("a list of secrets")? {
+            let id = secret["id"].as_str().context("a secret has an id")?;
+            let (status, answer) = self.call(Method::DELETE, &format!("{path}/{id}"), None, None).await?;
+            ensure!(status.is_success(), "revoking was answered {status}: {answer}");
+        }
+        Ok(())
+    }
+
     /// Status of a health route.
     ///
     /// # Errors

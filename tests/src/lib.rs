@@ -1,12 +1,14 @@
 //! The harness of the integration tests: real processes, real sockets, real servers.
 //!
-//! Nothing here links Footlight: a node is the release binary in a process of its own, and what it sends is read by
-//! the documents in `docs/`, so that a mistake cannot hide on both sides at once.
+//! Nothing here links a node: that is the release binary in a process of its own, and what it sends is read by the
+//! documents in `docs/`, so that a mistake cannot hide on both sides at once. The one crate of ours that is used is the
+//! client, where engines elsewhere are tested: it stands outside as well.
 //!
 //! Suggested reading order: [`node`], [`redis_server`], [`client`], [`watcher`], [`speech`].
 
 pub mod client;
 pub mod crash;
+pub mod fault_proxy;
 pub mod lips;
 pub mod node;
 pub mod redis_server;
@@ -15,6 +17,7 @@ pub mod tools;
 pub mod watcher;
 
 pub use client::{Client, Operator};
+pub use fault_proxy::{FaultProxy, Faults};
 pub use node::{Node, NodeSetup};
 pub use redis_server::RedisServer;
 pub use watcher::Watcher;

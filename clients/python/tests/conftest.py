@@ -62,6 +62,8 @@ class Node:
             "FOOTLIGHT_ADMIN_LISTEN": self.admin_url.removeprefix("http://"),
             "FOOTLIGHT_ADMIN_TOKEN": self.admin_token,
             "FOOTLIGHT_DATA_DIR": str(self._directory),
+            # Not measured: a machine that is busy with other tests would find room for next to none.
+            "FOOTLIGHT_NODE__SPEAKING_SLOTS": "100",
             **self._settings,
         }
         log = (self._directory.parent / f"{self._directory.name}.log").open("ab")

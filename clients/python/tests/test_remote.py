@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from conftest import PATIENCE_S, SLOW, Account, Node
 from proxy import Fault, FaultProxy
 
-from footlight import Client, MeteredEngine, Session, Unauthorized
+from footlight import AsyncMeteredEngine, Client, MeteredEngine, Session, Unauthorized
 
 PRODUCT = "essence_self_hosted"
 # One credit a minute, at 25 frames a second.
@@ -163,6 +164,24 @@ def test_connected_time_is_charged_by_the_millisecond(quick: Node, tmp_path: Pat
         assert sum(row.units for row in client.usage(session=session.id)) == engine.units
 
 
+def test_asyncio_is_charged_the_same(quick: Node, tmp_path: Path) -> None:
+    account = quick.account(credits="0.05")
+
+    async def use() -> AsyncMeteredEngine:
+        engine = AsyncMeteredEngine(quick.url, account.api_secret, product=PRODUCT, fps=25, state_dir=tmp_path)
+        async with engine:
+            made = 0
+            while await engine.take():
+                made += 1
+            assert (made, engine.pause_reasons) == (75, ("credits_exhausted",))
+            quick.grant(account, "0.01")
+            assert await engine.wait(PATIENCE_S)
+            assert await engine.take()
+        return engine
+
+    _check_bill(quick, account, asyncio.run(use()))
+
+
 def test_killed_servers_and_engines_lose_nothing(tmp_path: Path) -> None:
     node = Node(tmp_path / "node", FOOTLIGHT_METERING__HEARTBEAT="1s", FOOTLIGHT_METERING__GRACE="20s")
     (tmp_path / "node").mkdir()
@@ -248,12 +267,12 @@ def _speak_until(engine: MeteredEngine, condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def _session(client: Client, engine: MeteredEngine) -> Session:
+def _session(client: Client, engine: MeteredEngine | AsyncMeteredEngine) -> Session:
     assert engine.session is not None
     return client.get_session(engine.session.id)
 
 
-def _check_bill(node: Node, account: Account, engine: MeteredEngine, fps: int = 25) -> None:
+def _check_bill(node: Node, account: Account, engine: MeteredEngine | AsyncMeteredEngine, fps: int = 25) -> None:
     with Client(node.url, account.api_secret) as client:
         session = _session(client, engine)
         assert session.frames == engine.units

@@ -126,6 +126,7 @@ fn node_options(settings: &Settings) -> NodeOptions {
         restart_budget: settings.node.restart_budget,
         restart_window: settings.node.restart_window,
         drain_deadline: settings.node.drain_deadline,
+        sweep_every: settings.metering.heartbeat / 2,
         ..NodeOptions::default()
     }
 }

@@ -59,6 +59,9 @@ enum Step {
         number: i64,
         report: Reported,
     },
+    Cut {
+        session: u128,
+    },
     TakeOver {
         session: u128,
         owner: u128,
@@ -129,6 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
         20 => (0..SESSIONS, number.clone(), epoch, reported(), ask)
             .prop_map(|(session, number, epoch, report, ask)| Step::Beat { session, number, epoch, report, ask }),
         2 => (0..SESSIONS, number, reported()).prop_map(|(session, number, report)| Step::End { session, number, report }),
+        1 => (0..SESSIONS).prop_map(|session| Step::Cut { session }),
         2 => (0..SESSIONS, 1..4_u128, reported())
             .prop_map(|(session, owner, report)| Step::TakeOver { session, owner, report }),
         2 => reported().prop_map(|report| Step::Sweep { report }),
@@ -231,6 +235,9 @@ impl World {
             (Command::Grant { .. }, Outcome::Granted { grant, amount, .. }, _) => {
                 let replayed = Outcome::Granted { grant: *grant, amount: *amount, replayed: true };
                 assert_eq!(again.outcome, replayed);
+            }
+            (Command::CutSession { .. }, Outcome::Ended(_), over) => {
+                assert!(matches!(over, Outcome::Refused(Refusal::SessionEnded { .. })), "{over:?}");
             }
             // What was swept once is not there to be swept again.
             (Command::Sweep { .. } | Command::SweepJobs { .. }, ..) => {}
@@ -416,6 +423,9 @@ impl World {
                     units: self.units(session, report),
                     reason: EndReason::Stopped,
                 }
+            }
+            Step::Cut { session } => {
+                Command::CutSession { session: session_id(session), reason: EndReason::MaxDuration }
             }
             Step::TakeOver { session, owner, report } => Command::TakeOver {
                 session: session_id(session),

@@ -12,7 +12,7 @@ mod usage_file;
 use std::sync::Arc;
 use std::time::Duration;
 
-use footlight_ledger::{Counting, Product};
+use footlight_ledger::{Counting, Product, Units};
 use footlight_session::{SliceGate, slice};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -118,6 +118,12 @@ impl MeteredEngine {
     #[must_use]
     pub fn status(&self) -> EngineStatus {
         self.line.as_ref().map_or_else(EngineStatus::default, |line| line.status.borrow().clone())
+    }
+
+    /// Units counted so far.
+    #[must_use]
+    pub fn counted(&self) -> Units {
+        self.line.as_ref().map_or(0, |line| line.gate.used())
     }
 
     /// Counts one unit, or says why there is none. Waits while the node has not said yet; a pause it tells at once, and then

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from types import TracebackType
 from typing import Any
 
@@ -13,8 +12,6 @@ from ..errors import FootlightError
 from .clock import Taken
 from .meter import TIMEOUT_S, Carry, Meter, Steps, T, now
 from .view import LOOK_AGAIN_S, NOTE_EVERY_S, EngineView
-
-log = logging.getLogger("footlight")
 
 
 class AsyncMeteredEngine(EngineView):
@@ -88,13 +85,9 @@ class AsyncMeteredEngine(EngineView):
     async def _run(self, meter: Meter) -> None:
         try:
             while not meter.clock.is_closed and not self._is_left:
-                pause = NOTE_EVERY_S
                 self._due.clear()
-                try:
-                    await self._carry(meter.report())
-                    pause = meter.pause()
-                except OSError:
-                    log.exception("usage cannot be noted on disk")
+                await self._carry(meter.report())
+                pause = meter.pause()
                 reported, self._reported = self._reported, asyncio.Event()
                 reported.set()
                 if pause > 0.0 and not meter.clock.is_closed:
@@ -105,7 +98,7 @@ class AsyncMeteredEngine(EngineView):
 
     async def _carry(self, steps: Steps[T]) -> T:
         outcome: Any = None
-        failure: FootlightError | None = None
+        failure: FootlightError | OSError | None = None
         while True:
             try:
                 step = steps.throw(failure) if failure else steps.send(outcome)
@@ -118,7 +111,7 @@ class AsyncMeteredEngine(EngineView):
                     outcome = await self._transport.send(step.call, step.retries, step.timeout)
                 else:
                     await asyncio.to_thread(step.record.sync)
-            except FootlightError as error:
+            except (FootlightError, OSError) as error:
                 failure = error
 
 

@@ -34,7 +34,8 @@ class Terms:
     connected: bool = False
     """Whether the time counts, rather than frames."""
 
-    # All other times hang on the heartbeat, so that one setting of the server scales everything.
+    # All other times hang on the heartbeat, so that one setting of the server scales everything. Frames and networks do
+    # not scale with it: hence the lower bounds.
 
     @property
     def patience_s(self) -> float:
@@ -54,12 +55,12 @@ class Terms:
     @property
     def silence_s(self) -> float:
         """How long an engine that takes nothing keeps its slice."""
-        return self.heartbeat_s / 6
+        return max(1.0, self.heartbeat_s / 6)
 
     @property
     def silence_while_others_wait_s(self) -> float:
         """The same while other sessions of the account wait for credit."""
-        return self.heartbeat_s / 60
+        return max(0.5, self.heartbeat_s / 60)
 
 
 @dataclass(frozen=True)

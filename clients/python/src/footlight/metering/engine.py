@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from types import TracebackType
 from typing import Any
@@ -12,8 +11,6 @@ from ..errors import FootlightError
 from .clock import Taken
 from .meter import TIMEOUT_S, Carry, Meter, Steps, T, now
 from .view import LOOK_AGAIN_S, NOTE_EVERY_S, EngineView
-
-log = logging.getLogger("footlight")
 
 
 class MeteredEngine(EngineView):
@@ -116,22 +113,17 @@ class MeteredEngine(EngineView):
 
     def _report(self, meter: Meter) -> None:
         while not meter.clock.is_closed and not self._is_left:
-            is_noted = True
-            try:
-                self._carry(meter.report())
-            except OSError:
-                log.exception("usage cannot be noted on disk")
-                is_noted = False
+            self._carry(meter.report())
             with self._changed:
                 self._changed.notify_all()
-                pause = meter.pause() if is_noted else NOTE_EVERY_S
+                pause = meter.pause()
                 if pause > 0.0 and not meter.clock.is_closed and not self._is_left:
                     self._changed.wait(min(pause, NOTE_EVERY_S) if meter.clock.terms.connected else pause)
 
     def _carry(self, steps: Steps[T]) -> T:
         """Carry out steps. What they decide, they decide under the lock; what takes time is done without it."""
         outcome: Any = None
-        failure: FootlightError | None = None
+        failure: FootlightError | OSError | None = None
         while True:
             try:
                 with self._changed:
@@ -145,5 +137,5 @@ class MeteredEngine(EngineView):
                     outcome = self._transport.send(step.call, step.retries, step.timeout)
                 else:
                     step.record.sync()
-            except FootlightError as error:
+            except (FootlightError, OSError) as error:
                 failure = error

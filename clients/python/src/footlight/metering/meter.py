@@ -117,14 +117,14 @@ class Meter:
 
     def start(self) -> Steps[None]:
         """Prove the secret, report what former engines left, and begin a session."""
+        self._state_dir.mkdir(parents=True, exist_ok=True)
         token = yield from self._exchange(self._surface)
         yield from self._settle_former()
         begun = yield from _carry(begin(token, self._order), _START_RETRIES)
         head = RecordHead(self._url, begun.session.id, self._surface, begun.terms.epoch)
         self._record = UsageRecord.create(self._state_dir, head)
-        self._session = begun.session
+        self._session, self._token = begun.session, begun.token
         self._clock = MeteredClock(begun.terms, now(), random.random())
-        self._token = begun.token or (yield from self._exchange(self._surface, begun.session.id))
 
     def take(self) -> Taken:
         """Count one frame, if it may be made."""
@@ -146,12 +146,10 @@ class Meter:
         """Send the report that is due, if one is, and take its answer."""
         clock, reasons = self.clock, self.pause_reasons
         report = clock.poll(now())
-        self._note()
+        yield from self._keep(is_durable=report is not None)
         if report:
-            if self._record:
-                yield Sync(self._record)
             yield from self._send(report)
-            self._note()
+            yield from self._keep(is_durable=False)
         if self.pause_reasons != reasons:
             log.info("session %s: %s", self.session.id, " and ".join(self.pause_reasons) or "goes on")
         if clock.is_closed:
@@ -160,7 +158,6 @@ class Meter:
     def end(self) -> None:
         """Count nothing any more. What is used is reported by `report`."""
         self.clock.end(now())
-        self._note()
 
     def abandon(self) -> None:
         """Leave what could not be reported to the next start."""
@@ -185,14 +182,15 @@ class Meter:
 
     def _ask(self, report: Report, timeout: float) -> Steps[Heartbeat]:
         try:
-            return (yield from self._attempt(report, timeout))
+            if self._token:
+                return (yield from self._attempt(self._token, report, timeout))
         except Unauthorized:
             # Tokens last minutes, and an outage may last longer. The secret says whether this is more than that.
-            self._token = yield from self._exchange(self._surface, self.session.id, 0, timeout)
-            return (yield from self._attempt(report, timeout))
+            self._token = None
+        self._token = yield from self._exchange(self._surface, self.session.id, 0, timeout)
+        return (yield from self._attempt(self._token, report, timeout))
 
-    def _attempt(self, report: Report, timeout: float) -> Steps[Heartbeat]:
-        token = cast(Token, self._token)
+    def _attempt(self, token: Token, report: Report, timeout: float) -> Steps[Heartbeat]:
         return (yield from _carry(heartbeat(token, self.session.id, report), 0, timeout))
 
     def _refused(self, report: Report, error: Problem) -> None:
@@ -246,6 +244,15 @@ class Meter:
         timeout: float | None = None,
     ) -> Steps[Token]:
         return (yield from _carry(runtime_token(self._secret, surface, session_id), retries, timeout))
+
+    def _keep(self, *, is_durable: bool) -> Steps[None]:
+        # What cannot be noted is reported all the same: it would only be lost if the engine were killed just now.
+        try:
+            self._note()
+            if is_durable and self._record:
+                yield Sync(self._record)
+        except OSError:
+            log.exception("session %s: usage cannot be noted on disk", self.session.id)
 
     def _note(self) -> None:
         if self._record:

@@ -59,7 +59,6 @@ class UsageRecord:
     @classmethod
     def create(cls, directory: Path, head: RecordHead) -> UsageRecord:
         """Begin the record of a session."""
-        directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"{quote(head.session_id, safe='')}{_SUFFIX}"
         line = json.dumps(asdict(head)).encode()
         if len(line) >= _HEAD_BYTES:

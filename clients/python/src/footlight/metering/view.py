@@ -13,7 +13,7 @@ from .meter import FormerSession, Meter, is_unmetered, warn_unmetered
 
 # How often somebody who waits looks again though nobody called: grace may have begun, or ended.
 LOOK_AGAIN_S: Final = 0.05
-# How often connected time is noted on disk, and how long a failing disk is left alone.
+# How often connected time is noted on disk.
 NOTE_EVERY_S: Final = 0.25
 # Sound alone is free, and needs no account.
 FREE_PRODUCT: Final = "audio_only"

@@ -103,6 +103,26 @@ fn a_report_after_a_day_is_too_late_and_after_a_week_the_session_is_forgotten() 
 }
 
 #[test]
+fn a_session_that_is_cut_ends_at_what_is_settled_and_its_owner_may_still_report() {
+    let mut scene = speaking();
+    scene.run(&beat(1, 1, 2, 300, Ask::Slice));
+    let cut = Command::CutSession { session: session_id(1), reason: EndReason::MaxDuration };
+    let Outcome::Ended(answer) = scene.run(&cut) else { panic!() };
+    assert_eq!((answer.verdict, answer.settled_units, answer.charged), (Verdict::Closed, 300, credits("0.4")));
+    scene.check("98.6", "0", "0.4");
+    assert_eq!(scene.books.account.open_sessions, 0);
+    let over = Refusal::SessionEnded { reason: EndReason::MaxDuration };
+    assert_eq!(refusal(scene.run(&cut)), over);
+    // What its owner sent meanwhile is not lost, whichever number it has.
+    let Outcome::Heartbeat(late) = scene.run(&beat(1, 1, 3, 450, Ask::Slice)) else { panic!() };
+    assert_eq!((late.verdict, late.settled_units), (Verdict::Closed, 450));
+    let Outcome::Ended(last) = scene.run(&end(1, 1, 4, 600)) else { panic!() };
+    assert_eq!(last.charged, credits("0.8"));
+    assert_eq!(refusal(scene.run(&end(1, 1, 5, 700))), over);
+    scene.check("98.2", "0", "0.8");
+}
+
+#[test]
 fn a_final_report_of_the_owner_is_the_last_word() {
     let mut scene = speaking();
     scene.run(&end(1, 1, 2, 300));
