@@ -13,6 +13,13 @@
 //! | `fl:{acc_…}:b` | string: written to learn that all before is durable | 1 s | a money write |
 //! | `fl:{acc_…}:secrets` | hash: secret's id -> record | - | the API |
 //! | `fl:{acc_…}:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
+//! | `fl:{owner}:r:<collection>` | hash: record's id -> version, queue, instant, body | - | `write_records.lua` |
+//! | `fl:{owner}:r:<collection>:i` | sorted set, score 0: record ids | - | `write_records.lua` |
+//! | `fl:{owner}:r:<collection>:d:<queue>` | sorted set: record by when it is due | - | `write_records.lua` |
+//! | `fl:{owner}:blobs` | hash: blob's id -> length | - | the API, workers |
+//! | `fl:{owner}:blob:<id>` | hash `len` and numbered pieces of 1 MiB | - | the API, workers |
+//! | `fl:{owner}:unfinished:<uuid>` | the same, on its way to its name | 10 min | the API, workers |
+//! | `fl:due:<collection>` | sorted set: owner and queue by when to look there | - | `hint_due.lua`, `settle_hint.lua` |
 //! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |
 //! | `fl:secret:<hash>` | string: record | - | the API |
 //! | `fl:session:<ses_…>` | string: record | 30 days from its end | the owning node |
@@ -23,10 +30,12 @@
 //! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua` |
 //!
 //! Ids in fields, members and messages are the 16 bytes of their UUIDs. All that one commit touches has the account's hash
-//! tag `{acc_…}` and so lies in one slot of a cluster. The sets outside of it are hints: what they name may be gone.
+//! tag `{acc_…}` and so lies in one slot of a cluster. An owner is an account or `service`. The sets outside of it are hints: what they name may be gone.
 
 use footlight_ledger::{AccountId, BootId, SessionId};
+use footlight_store::Owner;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 /// All accounts.
 pub(crate) const ACCOUNTS: &str = "fl:accounts";
@@ -91,6 +100,61 @@ impl AccountKeys {
     fn key(&self, last: &str) -> String {
         format!("{}{last}", self.tag)
     }
+}
+
+/// The keys of one owner's collection of records.
+pub(crate) struct RecordKeys {
+    values: String,
+}
+
+impl RecordKeys {
+    pub(crate) fn of(owner: Owner, collection: &str) -> Self {
+        Self { values: format!("{}{collection}", Self::all_of(owner)) }
+    }
+
+    /// What the keys of all collections of an owner begin with.
+    pub(crate) fn all_of(owner: Owner) -> String {
+        format!("fl:{{{owner}}}:r:")
+    }
+
+    pub(crate) fn values(&self) -> String {
+        self.values.clone()
+    }
+
+    pub(crate) fn ids(&self) -> String {
+        format!("{}:i", self.values)
+    }
+
+    pub(crate) fn due(&self, queue: &str) -> String {
+        format!("{}:d:{queue}", self.values)
+    }
+}
+
+/// The keys of one owner's blobs.
+pub(crate) struct BlobKeys {
+    tag: String,
+}
+
+impl BlobKeys {
+    pub(crate) fn of(owner: Owner) -> Self {
+        Self { tag: format!("fl:{{{owner}}}:") }
+    }
+
+    pub(crate) fn index(&self) -> String {
+        format!("{}blobs", self.tag)
+    }
+
+    pub(crate) fn blob(&self, id: &str) -> String {
+        format!("{}blob:{id}", self.tag)
+    }
+
+    pub(crate) fn unfinished(&self, number: Uuid) -> String {
+        format!("{}unfinished:{}", self.tag, number.simple())
+    }
+}
+
+pub(crate) fn due_lines(collection: &str) -> String {
+    format!("fl:due:{collection}")
 }
 
 pub(crate) fn secret(hash: &[u8; 32]) -> String {

@@ -8,12 +8,14 @@
 
 mod accounts;
 pub mod address;
+mod blobs;
 mod directory;
 mod durability;
 mod failure;
 pub mod keys;
 mod link;
 mod lists;
+mod records;
 mod reply;
 mod rises;
 mod script;

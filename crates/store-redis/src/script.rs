@@ -26,6 +26,9 @@ script!(LOAD, "load.lua");
 script!(TRIM, "trim.lua");
 script!(BEGIN_REQUEST, "begin_request.lua");
 script!(FINISH_REQUEST, "finish_request.lua");
+script!(WRITE_RECORDS, "write_records.lua");
+script!(HINT_DUE, "hint_due.lua");
+script!(SETTLE_HINT, "settle_hint.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

@@ -53,9 +53,11 @@ impl Default for RedisOptions {
 
 /// Footlight's store on Redis 7 or Valkey.
 ///
-/// Three connections: one for all usage, one for money (waiting for durability blocks a connection), one that listens.
+/// Four connections: one for all usage, one for money (waiting for durability blocks a connection), one for blobs, and one
+/// that listens.
 pub struct RedisStore {
-    usage: Arc<Link>,
+    pub(crate) usage: Arc<Link>,
+    pub(crate) blobs: Link,
     money: Link,
     durability: Durability,
     options: RedisOptions,
@@ -73,10 +75,11 @@ impl RedisStore {
         let limits = Limits { connect: options.connect_timeout, response: options.response_timeout };
         let usage = Arc::new(Link::new(&address, limits)?);
         let money = Link::new(&address, limits)?;
+        let blobs = Link::new(&address, limits)?;
         let durability = durability::check(&usage, &options).await?;
         let rises = broadcast::Sender::new(4_096);
         tokio::spawn(rises::listen(Arc::downgrade(&usage), rises.clone()));
-        Ok(Self { usage, money, durability, options, rises })
+        Ok(Self { usage, blobs, money, durability, options, rises })
     }
 
     /// Sends commits over one connection. One result each.

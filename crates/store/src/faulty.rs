@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::{
-    AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
+    AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
+    Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
+    SessionDirectory, Store, StoreError, WholeAccount,
 };
 
 /// How long a write that was reported as timed out may still be on its way.
@@ -264,6 +265,101 @@ impl ProgressStore for FaultyStore {
 
     async fn delete_progress(&self, boot: BootId) -> Result<(), StoreError> {
         self.inner.delete_progress(boot).await
+    }
+}
+
+#[async_trait]
+impl RecordStore for FaultyStore {
+    async fn write_records(&self, batches: Vec<RecordBatch>) -> Vec<Result<RecordOutcome, StoreError>> {
+        if let Err(away) = self.reach() {
+            return batches.iter().map(|_| Err(away.clone())).collect();
+        }
+        let mut results = Vec::with_capacity(batches.len());
+        for batch in batches {
+            results.push(match self.draw() {
+                Fault::None => self.inner.write_records(vec![batch]).await.pop().expect("one result per batch"),
+                Fault::After => {
+                    let _ = self.inner.write_records(vec![batch]).await;
+                    Err(StoreError::unknown("a reply lost on purpose"))
+                }
+                Fault::Late => {
+                    let inner = Arc::clone(&self.inner);
+                    tokio::spawn(async move {
+                        tokio::time::sleep(LATE).await;
+                        inner.write_records(vec![batch]).await
+                    });
+                    Err(StoreError::unknown("a request late on purpose"))
+                }
+                Fault::Instead => Err(StoreError::unknown("a request lost on purpose")),
+                Fault::Before => Err(StoreError::unreachable("a fault on purpose")),
+            });
+        }
+        results
+    }
+
+    async fn get_records(
+        &self,
+        owner: Owner,
+        collection: &'static str,
+        ids: &[String],
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        self.reach()?;
+        self.inner.get_records(owner, collection, ids).await
+    }
+
+    async fn list_records(
+        &self,
+        owner: Owner,
+        collection: &'static str,
+        range: RecordRange,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.reach()?;
+        self.inner.list_records(owner, collection, range).await
+    }
+
+    async fn due_queues(
+        &self,
+        collection: &'static str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueQueue>, StoreError> {
+        self.reach()?;
+        self.inner.due_queues(collection, now, limit).await
+    }
+
+    async fn list_due(
+        &self,
+        owner: Owner,
+        collection: &'static str,
+        queue: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.reach()?;
+        self.inner.list_due(owner, collection, queue, now, limit).await
+    }
+}
+
+#[async_trait]
+impl BlobStore for FaultyStore {
+    async fn put_blob(&self, owner: Owner, id: &str, bytes: Vec<u8>) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.put_blob(owner, id, bytes).await
+    }
+
+    async fn get_blob(&self, owner: Owner, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.reach()?;
+        self.inner.get_blob(owner, id).await
+    }
+
+    async fn delete_blob(&self, owner: Owner, id: &str) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.delete_blob(owner, id).await
+    }
+
+    async fn list_blobs(&self, owner: Owner) -> Result<Vec<BlobInfo>, StoreError> {
+        self.reach()?;
+        self.inner.list_blobs(owner).await
     }
 }
 

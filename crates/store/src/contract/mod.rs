@@ -6,6 +6,7 @@ pub mod desk;
 pub mod directory;
 pub mod faults;
 mod given;
+pub mod records;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -41,6 +42,15 @@ macro_rules! store_contract {
             directory::an_idempotency_key_is_answered_once
             directory::a_request_that_failed_may_be_made_again
             directory::progress_blocks_are_replaced_and_deleted
+            records::a_record_is_read_back_as_it_was_written
+            records::a_batch_is_written_whole_if_all_is_as_expected
+            records::ensuring_makes_a_record_or_touches_it
+            records::records_are_listed_in_the_order_of_their_ids
+            records::what_is_due_is_found_in_its_line
+            records::a_due_record_is_claimed_by_one
+            records::names_and_sizes_are_bounded
+            records::blobs_are_read_back_replaced_and_deleted
+            records::a_lost_reply_is_found_out
             desk::commands_are_answered_in_their_order
             desk::an_unknown_account_is_named
             desk::opening_twice_opens_once

@@ -202,7 +202,7 @@ pub(super) fn from_sql(count: i64) -> u64 {
 }
 
 /// A commit whose account cannot be read fails alone; a failing database fails them all.
-pub(super) fn alone(outcome: Result<CommitOutcome, Failure>) -> Result<Result<CommitOutcome, StoreError>, Failure> {
+pub(super) fn alone<T>(outcome: Result<T, Failure>) -> Result<Result<T, StoreError>, Failure> {
     match outcome {
         Ok(outcome) => Ok(Ok(outcome)),
         Err(Failure::Store(error)) => Ok(Err(error)),

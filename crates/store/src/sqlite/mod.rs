@@ -4,11 +4,13 @@
 //! write is on the disk: WAL with `synchronous = FULL`.
 
 mod accounts;
+mod blobs;
 mod directory;
 mod failure;
 mod lists;
 mod lock;
 mod readers;
+mod records;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,7 @@ use footlight_session::SessionRecord;
 use rusqlite::Connection;
 
 use self::accounts::Sealed;
+use self::blobs::Blobs;
 use self::failure::{Failure, Place};
 use self::readers::Readers;
 use self::writer::Writer;
@@ -36,6 +39,9 @@ pub use lock::DataDirLock;
 /// The database's name in the data directory.
 const FILE: &str = "footlight.db";
 
+/// The directory of blobs in the data directory.
+const BLOBS: &str = "blobs";
+
 /// Connections that read. They wait for the disk, not for a core, so a few do.
 const READERS: usize = 3;
 
@@ -45,6 +51,7 @@ pub struct SqliteStore {
     /// `None` in memory: there the writer reads too, because a database in memory belongs to one connection.
     readers: Option<Readers>,
     place: Place,
+    blobs: Blobs,
 }
 
 impl SqliteStore {
@@ -79,7 +86,8 @@ impl SqliteStore {
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
         let writer = Writer::start(writing, place.clone(), lock)?;
-        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place })
+        let blobs = Blobs::in_directory(directory.join(BLOBS));
+        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place, blobs })
     }
 
     /// A store that is gone when it is dropped.
@@ -90,7 +98,8 @@ impl SqliteStore {
         let place = Place::Memory;
         let mut connection = Connection::open_in_memory().map_err(|error| place.failure(&error))?;
         prepare(&mut connection, &place)?;
-        Ok(Self { writer: Writer::start(connection, place.clone(), ())?, readers: None, place })
+        let writer = Writer::start(connection, place.clone(), ())?;
+        Ok(Self { writer, readers: None, place, blobs: Blobs::in_memory() })
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>

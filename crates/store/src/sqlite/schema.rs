@@ -61,6 +61,20 @@ const MIGRATIONS: &[&str] = &[
     CREATE INDEX requests_expiry ON requests (expires_at);
     CREATE TABLE progress (boot BLOB NOT NULL, block INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (boot, block)) WITHOUT ROWID;
     ",
+    // 2. Records of all collections. The owner's 16 bytes are zero for the service's own.
+    "
+    CREATE TABLE records (
+        collection TEXT NOT NULL,
+        owner BLOB NOT NULL,
+        id TEXT NOT NULL,
+        version BLOB NOT NULL,
+        queue TEXT,                    -- } the line it waits in, and from when on it is due
+        due_at INTEGER,                -- }
+        doc BLOB NOT NULL,
+        PRIMARY KEY (collection, owner, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX records_due ON records (collection, queue, owner, due_at);
+    ",
 ];
 
 /// Brings a database to the present schema.
