@@ -114,17 +114,16 @@ def test_an_outage_within_the_grace_is_not_noticed_and_a_longer_one_pauses(node:
         assert node.ledger.charged == engine.units
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_bad_wire_charges_every_frame_once(node: FakeNode, tmp_path: Path, seed: int) -> None:
+def test_a_bad_wire_charges_every_frame_once(node: FakeNode, tmp_path: Path) -> None:
     node.heartbeat_ms = 240
     node.ledger.slice_units = 12
-    chance = random.Random(seed)
+    chance = random.Random(1)
     faults: list[Fault] = ["none", "drop", "lose", "delay", "duplicate"]
 
     def fault(_method: str, path: str) -> Fault:
         return chance.choices(faults, weights=[60, 10, 10, 5, 15])[0] if "heartbeats" in path else "none"
 
-    with FaultProxy(node.url, fault) as proxy:
+    with FaultProxy(node.url, fault, delay_s=0.05) as proxy:
         with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path, close_timeout=60) as engine:
             made = 0
             while node.ledger.applied < 100:
