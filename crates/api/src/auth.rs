@@ -18,18 +18,23 @@ use footlight_ledger::{AccountId, SecretId, SessionId, Surface};
 use footlight_store::{Store, StoreError};
 use futures_util::future::{Ready, ready};
 use parking_lot::Mutex;
-use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-use crate::options::ApiOptions;
+use crate::admin::log::{self, ActionJson};
+use crate::limits::{self, Left};
+use crate::operator::{Operator, Role};
+use crate::options::{AdminToken, ApiOptions};
 use crate::problem::{Code, Problem};
 use crate::secret::{self, SecretHash};
 use crate::state::ApiState;
 use crate::token::{self, Claims, TokenFault, Usage};
+use crate::trace::RequestId;
 
 /// The header that carries an API secret.
 pub(crate) const API_SECRET: &str = "api-secret";
 
+/// The longest path that the log of operators' actions keeps.
+const LOGGED_PATH_MAX: usize = 500;
 /// Secrets remembered at most. Beyond it all are forgotten at once, which costs one look-up each.
 const CACHED_MAX: usize = 100_000;
 
@@ -71,6 +76,12 @@ impl SecretBook {
             fresh_for: Duration::from_secs(options.secret_cache_s),
             grace: Duration::from_secs(options.secret_grace_s),
         }
+    }
+
+    /// Whose secret this is, if that was looked up a moment ago.
+    fn recall(&self, text: &str) -> Option<Authenticated> {
+        let known = self.known.lock().get(&secret::hash(text)).copied()?;
+        if known.looked_up.elapsed() < self.fresh_for { known.found } else { None }
     }
 
     /// Finds out whose secret this is; `None` if nobody's, or revoked.
@@ -163,13 +174,61 @@ pub(crate) async fn require_credential(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match recognise_caller(request.request()).await {
-        Ok(credential) => {
+    let admitted = match recognise_caller(request.request()).await {
+        Ok(credential) => charge_manners(request.request(), &credential).map(|left| (credential, left)),
+        Err(problem) => Err(problem),
+    };
+    match admitted {
+        Ok((credential, left)) => {
             request.extensions_mut().insert(credential);
-            Ok(next.call(request).await?.map_into_left_body())
+            let mut response = next.call(request).await?;
+            if let Some(left) = left {
+                left.tell(response.headers_mut());
+            }
+            Ok(response.map_into_left_body())
         }
         Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
     }
+}
+
+/// Takes what the call costs from the account's limit; answers what is left, where there is a limit.
+fn charge_manners(request: &HttpRequest, credential: &Credential) -> Result<Option<Left>, Problem> {
+    let account = match credential {
+        Credential::Secret(caller) => caller.account,
+        Credential::Token { claims, .. } => claims.account,
+    };
+    let cost = limits::cost_of(request.method(), request.path());
+    match ApiState::of(request).limits.take(account, cost) {
+        None => Ok(None),
+        Some(Ok(left)) => Ok(Some(left)),
+        Some(Err(too_much)) => {
+            let wait = seconds(too_much.retry_after);
+            let detail = format!("the account asks more than this node takes in a minute; ask again in {wait} s");
+            Err(Problem::new(Code::RateLimited, detail).retry_after(wait).limited(too_much.left))
+        }
+    }
+}
+
+/// Whole seconds, the begun one counted.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// Refuses further guesses from an address that has guessed too often.
+fn check_guesses(request: &HttpRequest) -> Result<(), Problem> {
+    let address = request.peer_addr().map(|address| address.ip());
+    let Some(wait) = ApiState::of(request).limits.guesses_again_after(address) else { return Ok(()) };
+    let detail = "too many secrets and tokens that open nothing came from this address; check yours, and wait";
+    Err(Problem::new(Code::TooManyFailures, detail).retry_after(seconds(wait)))
+}
+
+/// Notes a guess that failed.
+fn note_failure(request: &HttpRequest, problem: Problem) -> Problem {
+    let is_guess = matches!(problem.code, Code::ApiSecretInvalid | Code::TokenInvalid | Code::AdminTokenInvalid);
+    if is_guess {
+        ApiState::of(request).limits.failed(request.peer_addr().map(|address| address.ip()));
+    }
+    problem
 }
 
 /// Stands before every route of the operator.
@@ -177,10 +236,30 @@ pub(crate) async fn require_operator(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    match recognise_operator(request.request(), &ApiState::of(request.request()).options) {
-        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
-        Err(problem) => Ok(request.into_response(problem.error_response()).map_into_right_body()),
+    let state = ApiState::of(request.request()).clone();
+    let operator = match recognise_operator(request.request()) {
+        Ok(operator) => operator,
+        Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
+    };
+    if !log::is_logged(request.method()) {
+        return Ok(next.call(request).await?.map_into_left_body());
     }
+    let action = ActionJson {
+        id: Uuid::now_v7().to_string(),
+        at: state.node.now(),
+        operator: operator.name,
+        address: request.peer_addr().map(|address| address.ip().to_string()),
+        method: request.method().to_string(),
+        path: request.path().chars().take(LOGGED_PATH_MAX).collect(),
+        status: None,
+        request_id: request.extensions().get::<RequestId>().map(|id| id.0.clone()),
+    };
+    if let Err(problem) = log::begin(&state, &action).await {
+        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+    }
+    let response = next.call(request).await?;
+    log::end(&state, action, response.status()).await;
+    Ok(response.map_into_left_body())
 }
 
 impl FromRequest for Authenticated {
@@ -345,12 +424,24 @@ async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> 
     if let Some(sent) = request.headers().get(API_SECRET) {
         // What is not text is not a secret.
         let text = sent.to_str().unwrap_or_default().trim();
+        // Whoever is known may pass though others behind the same address guess.
+        if let Some(known) = state.secrets.recall(text) {
+            return Ok(Credential::Secret(known));
+        }
+        check_guesses(request)?;
         let found = state.secrets.recognise(store, text).await?;
-        return found.map(Credential::Secret).ok_or_else(invalid_secret);
+        return found.map(Credential::Secret).ok_or_else(|| note_failure(request, invalid_secret()));
     }
     let text = sent_token(request).ok_or_else(no_secret)?;
-    let claims = token::read(&state.options.token_key, &text, state.node.now()).map_err(|fault| match fault {
-        TokenFault::Invalid => Problem::new(Code::TokenInvalid, "the token is not one of this system's, or is damaged"),
+    let read = token::read(&state.options.token_key, &text, state.node.now());
+    if read == Err(TokenFault::Invalid) {
+        check_guesses(request)?;
+    }
+    let claims = read.map_err(|fault| match fault {
+        TokenFault::Invalid => {
+            let detail = "the token is not one of this system's, or is damaged";
+            note_failure(request, Problem::new(Code::TokenInvalid, detail))
+        }
         TokenFault::Expired => Problem::new(Code::TokenExpired, "the token has expired; ask for a new one"),
     })?;
     let is_revoked = state.secrets.is_revoked(store, claims.account, claims.secret).await?;
@@ -384,23 +475,30 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     strip_scheme(headers.get(header::AUTHORIZATION)?.to_str().ok()?, "bearer")
 }
 
-fn recognise_operator(request: &HttpRequest, options: &ApiOptions) -> Result<(), Problem> {
-    let Some(expected) = options.admin_token.as_ref().filter(|token| token.is_set()) else {
+/// Finds out which operator this is, and whether that one may do this.
+fn recognise_operator(request: &HttpRequest) -> Result<Operator, Problem> {
+    let options = &ApiState::of(request).options;
+    let is_set = options.admin_token.iter().chain(options.operators.iter().map(|it| &it.token)).any(AdminToken::is_set);
+    if !is_set {
         return Err(Problem::new(
             Code::AdminDisabled,
             "this node has no admin token: set FOOTLIGHT_ADMIN_TOKEN and start it again",
         ));
-    };
+    }
     let Some(sent) = bearer(request.headers()) else {
         return Err(Problem::new(Code::AdminTokenMissing, "send the operator's token as `authorization: Bearer ...`"));
     };
-    // Hashes are compared, and in constant time, so that neither the length nor a common beginning can be measured.
-    let same = secret::hash(sent).ct_eq(&secret::hash(expected.text()));
-    if bool::from(same) {
-        Ok(())
-    } else {
-        Err(Problem::new(Code::AdminTokenInvalid, "the token is not the one this node was started with"))
+    let Some(operator) = Operator::of_token(options, sent) else {
+        check_guesses(request)?;
+        let detail = "the token is not one that this node was started with";
+        return Err(note_failure(request, Problem::new(Code::AdminTokenInvalid, detail)));
+    };
+    let role = Role::needed_for(request.method(), request.path());
+    if operator.may(role) {
+        return Ok(operator);
     }
+    let detail = format!("this asks for the role `{}`, which the token of {} has not", role.as_str(), operator.name);
+    Err(Problem::new(Code::RoleMissing, detail).with("role", role.as_str()))
 }
 
 fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {

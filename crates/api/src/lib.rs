@@ -22,8 +22,10 @@ mod docs;
 mod fallback;
 mod idempotency;
 pub mod json;
+mod limits;
 mod mapping;
 pub mod openapi;
+mod operator;
 pub mod options;
 pub mod problem;
 mod routes;
@@ -37,6 +39,7 @@ mod trace;
 use actix_web::web::{Data, ServiceConfig};
 
 pub use connection::tune_connection;
+pub use operator::{OperatorToken, Role};
 pub use options::{AdminToken, ApiOptions, PlanOffer};
 pub use problem::{Code, Problem};
 pub use state::ApiState;

@@ -65,7 +65,7 @@ struct Public;
         admin::grants::give, admin::accounts::journal, admin::accounts::plans, admin::audit::audit,
         admin::secrets::create, admin::secrets::list, admin::secrets::revoke,
         admin::sessions::list, admin::sessions::get, admin::sessions::stop,
-        admin::node::list, admin::node::drain, admin::node::undrain,
+        admin::log::list, admin::node::list, admin::node::drain, admin::node::undrain,
         admin::health::metrics, admin::health::healthz, admin::health::readyz,
     ),
     tags(

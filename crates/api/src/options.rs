@@ -6,6 +6,7 @@ use std::time::Duration;
 use footlight_ledger::{AccountId, Limits, Microcredits, PlanTerms};
 use serde::Deserialize;
 
+use crate::operator::OperatorToken;
 use crate::token::TokenKey;
 
 /// Limits of the API. Every key has a default.
@@ -51,6 +52,13 @@ pub struct ApiOptions {
     pub unmetered: Option<AccountId>,
     /// What opens `/admin/v1`. Without it that part of the admin listener answers 403.
     pub admin_token: Option<AdminToken>,
+    /// Further operators' tokens, each with its roles. `admin_token` has all roles.
+    #[serde(skip)]
+    pub operators: Vec<OperatorToken>,
+    /// What an account may ask of this node in a minute, in units; 0 is without limit. Most calls cost 1, those that make work 5, and heartbeats nothing.
+    pub account_units_per_minute: u32,
+    /// Failed guesses at secrets and tokens that one address has in a minute; 0 is without limit.
+    pub failures_per_minute: u32,
     /// The plans that accounts can be opened on. Part of the price list, not of this section of the settings.
     #[serde(skip)]
     pub plans: Vec<PlanOffer>,
@@ -114,6 +122,9 @@ impl Default for ApiOptions {
             token_key: TokenKey::generate(),
             unmetered: None,
             admin_token: None,
+            operators: Vec::new(),
+            account_units_per_minute: 12_000,
+            failures_per_minute: 60,
             plans: PlanOffer::shipped(),
             account_limits: Limits::default(),
         }

@@ -9,6 +9,8 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::limits::Left;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $name:ident = $text:literal, $status:ident, $title:literal;)*) => {
         /// The stable names of everything that can go wrong. Programs match on these and never on the prose.
@@ -63,6 +65,13 @@ codes! {
     AdminTokenMissing = "admin_token_missing", UNAUTHORIZED, "No admin token was sent";
     /// The token is not the one this node was started with.
     AdminTokenInvalid = "admin_token_invalid", UNAUTHORIZED, "The admin token is not valid";
+    /// The operator's token does not have the role that this call asks for; `role` names it.
+    RoleMissing = "role_missing", FORBIDDEN, "The token does not have the role";
+    /// Too many secrets or tokens that open nothing came from this address. Try again after `retry-after` seconds.
+    TooManyFailures = "too_many_failures", TOO_MANY_REQUESTS, "Too many failed guesses";
+    /// The account asks more than this node takes in a minute. The `ratelimit` header tells what is left, `retry-after` when
+    /// to ask again. Heartbeats are never limited.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// This node was started without an admin token. Set FOOTLIGHT_ADMIN_TOKEN and start it again.
     AdminDisabled = "admin_disabled", FORBIDDEN, "The admin API is switched off";
     /// The account is suspended: it can read, and neither start nor speak.
@@ -174,6 +183,8 @@ pub struct Problem {
     pub errors: Vec<Fault>,
     /// When to try again, in seconds; also sent as `Retry-After`.
     pub retry_after_s: Option<u64>,
+    /// What is left of the account's limit, if that is what it is about.
+    pub(crate) limit: Option<Left>,
     /// Further members, named in the code's meaning.
     pub members: Vec<(&'static str, Value)>,
 }
@@ -182,7 +193,7 @@ impl Problem {
     /// A problem of this kind, described.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, members: Vec::new() }
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, limit: None, members: Vec::new() }
     }
 
     /// A fault of ours. What happened goes to the log, not to the client.
@@ -213,6 +224,13 @@ impl Problem {
     #[must_use]
     pub const fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Tells what is left of the account's limit.
+    #[must_use]
+    pub(crate) const fn limited(mut self, left: Left) -> Self {
+        self.limit = Some(left);
         self
     }
 
@@ -264,6 +282,13 @@ impl ResponseError for Problem {
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
+        }
+        if let Some(left) = &self.limit {
+            let mut told = header::HeaderMap::new();
+            left.tell(&mut told);
+            for field in told {
+                response.insert_header(field);
+            }
         }
         if self.code.status() == StatusCode::UNAUTHORIZED {
             // A 401 must name a scheme (RFC 9110, 11.6.1); ours is the header itself, which no registry lists.

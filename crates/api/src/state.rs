@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticated, EngineCaller, SecretBook};
+use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
 use crate::stream::Seats;
@@ -27,6 +28,7 @@ pub struct ApiState {
     pub(crate) node: Node,
     pub(crate) options: ApiOptions,
     pub(crate) secrets: SecretBook,
+    pub(crate) limits: Limits,
     pub(crate) seats: Seats,
     upload_memory: Arc<Semaphore>,
     /// What each account's uploads fill of it, and how much they may, in bytes.
@@ -46,6 +48,7 @@ impl ApiState {
         let share_max = (memory / ACCOUNT_SHARE).max(options.max_upload_bytes);
         Self {
             secrets: SecretBook::new(&options),
+            limits: Limits::new(options.account_units_per_minute, options.failures_per_minute),
             seats: Seats::default(),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),

@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _};
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -15,6 +15,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id taken from a client.
 const ID_LEN_MAX: usize = 64;
 
+/// A request's id, for those who write it down.
+pub(crate) struct RequestId(pub(crate) String);
+
 /// Answers with the request's id (the client's own, if it sent a usable one) and logs how the request went.
 pub(crate) async fn trace(
     request: ServiceRequest,
@@ -22,6 +25,7 @@ pub(crate) async fn trace(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let started = Instant::now();
     let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.to_str().unwrap_or_default().to_owned()));
     let (method, path) = (request.method().clone(), request.path().to_owned());
     // An error's line is found by the id in its answer. At the level of errors, so that no filter takes it away from them.
     let span = tracing::error_span!("request", request_id = ?id);

@@ -10,14 +10,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
-use footlight_api::{AdminToken, ApiOptions, ApiState, PlanOffer};
+use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PlanOffer};
 use footlight_ledger::{AccountId, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
 use uuid::Uuid;
 
 use crate::avatars;
-use crate::settings::{PlanSettings, Renderer, Settings};
+use crate::settings::{OperatorSettings, PlanSettings, Renderer, Settings};
 
 use store::lock_data_dir;
 pub(crate) use store::{OpenStore, open_store};
@@ -90,6 +90,11 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
     let plans = plans(settings);
     let offer =
         |(name, plan): (&String, &PlanSettings)| PlanOffer { terms: plans[name].clone(), price_usd: plan.price_usd };
+    let operator = |(name, operator): (&String, &OperatorSettings)| OperatorToken {
+        name: name.clone(),
+        token: AdminToken::new(operator.token.0.clone()),
+        roles: operator.roles.clone(),
+    };
     let token = &settings.admin_token.0;
     let options = ApiOptions {
         max_upload_bytes: settings.api.max_body as u64,
@@ -98,6 +103,9 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         client_token_s: settings.tokens.client_lifetime.as_secs(),
         token_key: tokens::key(settings)?,
         unmetered: settings.unmetered.then_some(DEVELOPMENT_ACCOUNT),
+        operators: settings.admin_tokens.iter().map(operator).collect(),
+        account_units_per_minute: settings.limits.account_units_per_minute,
+        failures_per_minute: settings.limits.failures_per_minute,
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),

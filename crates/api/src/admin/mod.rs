@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod grants;
 pub(crate) mod health;
+pub(crate) mod log;
 pub(crate) mod node;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
@@ -64,5 +65,6 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/nodes", "GET").route(web::get().to(node::list)))
         .service(resource("/drain", "POST").route(web::post().to(node::drain)))
         .service(resource("/undrain", "POST").route(web::post().to(node::undrain)))
+        .service(resource("/log", "GET").route(web::get().to(log::list)))
         .service(resource("/audit", "GET").route(web::get().to(audit::audit)));
 }

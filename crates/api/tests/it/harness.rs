@@ -61,7 +61,9 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
     })
     .await
     .expect("a node");
-    let mut options = ApiOptions { admin_token: Some(AdminToken::new(TOKEN)), ..ApiOptions::default() };
+    // All tests guess from one address.
+    let admin_token = Some(AdminToken::new(TOKEN));
+    let mut options = ApiOptions { admin_token, failures_per_minute: 0, ..ApiOptions::default() };
     change(&mut options);
     let state = Data::new(ApiState::new(node.clone(), options));
     let public = listen(&state, configure_public);

@@ -6,5 +6,7 @@ mod bad_input;
 mod harness;
 mod idempotency;
 mod isolation;
+mod manners;
 mod shapes;
 mod stream;
+mod tokens;

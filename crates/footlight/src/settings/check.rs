@@ -51,6 +51,10 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
+    for (name, operator) in &settings.admin_tokens {
+        ensure!(!operator.token.0.is_empty(), "`admin_tokens.{name}.token` is empty");
+        ensure!(!operator.roles.is_empty(), "`admin_tokens.{name}.roles` is empty; name `read`, `operate` or `money`");
+    }
     for (name, plan) in &settings.plans {
         ensure!(matches!(plan.months, 1 | 12), "`plans.{name}.months` is {}; it must be 1 or 12", plan.months);
     }
@@ -61,6 +65,13 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
             "`admin_token` has {} characters; in production it must have at least 16",
             token.len()
         );
+        for (name, operator) in &settings.admin_tokens {
+            let length = operator.token.0.len();
+            ensure!(
+                length >= 16,
+                "`admin_tokens.{name}.token` has {length} characters; in production it must have at least 16"
+            );
+        }
         ensure!(!settings.unmetered, "`unmetered` is set; in production nothing goes unmetered");
     }
     Ok(())

@@ -7,10 +7,11 @@ mod check;
 mod load;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use footlight_api::Role;
 use footlight_ledger::{Counting, Product, Rounding};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) node: NodeSettings,
     pub(crate) sessions: Sessions,
     pub(crate) metering: Metering,
+    pub(crate) limits: LimitSettings,
+    pub(crate) admin_tokens: BTreeMap<String, OperatorSettings>,
     pub(crate) tokens: TokenSettings,
     pub(crate) stage: StageSettings,
     pub(crate) api: ApiSettings,
@@ -119,6 +122,20 @@ pub(crate) struct Metering {
     #[serde(with = "humantime_serde")]
     pub(crate) hold_after_speech: Duration,
     pub(crate) debt_limit: Amount,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitSettings {
+    pub(crate) account_units_per_minute: u32,
+    pub(crate) failures_per_minute: u32,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OperatorSettings {
+    pub(crate) token: Secret,
+    pub(crate) roles: BTreeSet<Role>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
