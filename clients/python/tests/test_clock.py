@@ -353,6 +353,53 @@ def test_ten_thousand_reports_over_a_bad_wire_charge_every_frame_once(seed: int)
     assert world.made > 120_000
 
 
+def test_grace_counts_from_the_first_attempt_at_what_was_answered() -> None:
+    clock = MeteredClock(TERMS, 0.0, 0.5)
+    clock.take(0.0)
+    first = clock.poll(0.0)
+    assert first is not None
+    # It may have been done at the first attempt already, and the server counts from there.
+    clock.unanswered(10.0, first.number, 0.5)
+    assert clock.poll(100.0) == first
+    clock.answered(100.1, first.number, Verdict("granted", 10_000, 0, grace_units=10_000))
+    assert clock.take(299.9) is Taken.YES
+    assert clock.take(300.0) is not Taken.YES
+
+
+def test_a_last_slice_has_no_grace_whatever_the_server_says() -> None:
+    clock = MeteredClock(TERMS, 0.0, 0.5)
+    clock.take(0.0)
+    first = clock.poll(0.0)
+    assert first is not None
+    clock.answered(0.1, first.number, Verdict("final", 2, 0, grace_units=100))
+    assert [clock.take(1.0) for _ in range(3)] == [Taken.YES, Taken.YES, Taken.WAIT]
+    second = clock.poll(1.0)
+    assert second is not None
+    clock.unanswered(2.0, second.number, 0.5)
+    assert clock.take(3.0) is Taken.PAUSED
+
+
+def test_connected_time_after_the_grace_is_never_made_up_for() -> None:
+    clock = MeteredClock(Terms(epoch=1, heartbeat_s=60.0, grace_s=300.0, connected=True), 0.0, 0.5)
+    clock.take(0.0)
+    first = clock.poll(0.0)
+    assert first is not None
+    clock.answered(0.0, first.number, Verdict("granted", 10**6, 0))
+    second = clock.poll(60.0)
+    assert second is not None
+    for now in range(61, 400):
+        clock.elapse(float(now))
+    assert clock.used == 300_000
+    clock.answered(400.0, second.number, Verdict("granted", 10**6, 60_000))
+    clock.elapse(401.0)
+    assert clock.used == 300_000, "the answer belongs to a report of long ago: the grace is still over"
+    third = clock.poll(401.0)
+    assert third is not None
+    clock.answered(401.0, third.number, Verdict("granted", 10**6, 300_000))
+    clock.elapse(411.0)
+    assert clock.used == 310_000
+
+
 def test_connected_time_counts_while_it_may_and_only_then() -> None:
     terms = Terms(epoch=1, heartbeat_s=60.0, grace_s=300.0, connected=True)
     world = World(Ledger(balance=90_000, slice_units=60_000, grace_units=300_000), terms)

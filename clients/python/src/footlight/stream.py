@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection as AsyncConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from . import _calls, _http, _json
 from .errors import ConnectionFailed, Problem, problem
@@ -130,7 +131,7 @@ class SessionStream:
 
     def __init__(self, url: str, secret: str, session_id: str, query: Mapping[str, Any]) -> None:
         self._arguments = _arguments(url, secret, session_id, query)
-        self._socket: ClientConnection | None = None
+        self._socket: Connection | None = None
 
     def __enter__(self) -> SessionStream:
         try:
@@ -185,7 +186,7 @@ class SessionStream:
         if self._socket:
             self._socket.close()
 
-    def _open(self) -> ClientConnection:
+    def _open(self) -> Connection:
         if self._socket is None:
             raise RuntimeError("a stream is opened by `with`")
         return self._socket
