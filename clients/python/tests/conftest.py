@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -130,8 +132,24 @@ def account(node: Node) -> Account:
     return node.account()
 
 
+@pytest.fixture(autouse=True)
+def _watchdog() -> Iterator[None]:
+    """Whatever hangs fails."""
+
+    def bark(*_: object) -> None:
+        raise AssertionError("the test took too long")
+
+    former = signal.signal(signal.SIGALRM, bark)
+    signal.alarm(300)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, former)
+
+
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    # Below those that the system gives to whoever connects: a node that was killed finds its own port free.
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

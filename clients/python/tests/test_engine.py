@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
@@ -95,14 +94,14 @@ def test_a_secret_that_was_revoked_pauses_and_leaves_the_record(
 
 
 def test_an_outage_within_the_grace_is_not_noticed_and_a_longer_one_pauses(node: FakeNode, tmp_path: Path) -> None:
-    node.grace_ms = 2000
+    node.grace_ms = 5000
     node.ledger.grace_units = 10_000
     is_online = [True]
     with FaultProxy(node.url, lambda *_: "none" if is_online[0] else "drop") as proxy:
         with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path) as engine:
             assert _make(engine, 40) == 40
             is_online[0] = False
-            assert _make(engine, 40) == 40, "beyond the slice, with the grace"
+            assert _make(engine, 100) == 100, "beyond the slice, with the grace"
             is_online[0] = True
             assert _make(engine, 100) == 100
             is_online[0] = False
@@ -199,11 +198,11 @@ def test_a_session_that_the_server_ended_is_over(node: FakeNode, tmp_path: Path)
 
 def test_connected_time_is_counted_by_itself(node: FakeNode, tmp_path: Path) -> None:
     node.units_per_minute, node.ledger.slice_units = 60_000, 1000
+    began = time.monotonic()
     with MeteredEngine(node.url, node.secret, product="expression_on_device", state_dir=tmp_path) as engine:
         assert engine.wait(PATIENCE_S)
-        began = time.monotonic()
         _wait_until(lambda: engine.units >= 1500)
-        assert engine.units <= (time.monotonic() - began) * 1000 + 200
+        assert engine.units <= (time.monotonic() - began) * 1000
     assert node.ledger.charged == engine.units
 
 
@@ -310,8 +309,8 @@ def test_records_of_others_and_damaged_ones_stay(
 
 def _make(engine: MeteredEngine, frames: int) -> int:
     """Make frames at a steady pace, as engines do."""
-    made = 0
-    for _ in range(frames):
+    made, deadline = 0, time.monotonic() + PATIENCE_S
+    while made < frames and time.monotonic() < deadline:
         made += engine.take()
         time.sleep(0.01)
     return made
@@ -321,5 +320,4 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
-        with contextlib.suppress(InterruptedError):
-            time.sleep(0.01)
+        time.sleep(0.01)

@@ -37,16 +37,15 @@ def secret_of(api_secret: str | None) -> str:
     return secret
 
 
-def request_of(call: Call[Any], timeout: float | None) -> dict[str, Any]:
+def request_of(call: Call[Any]) -> dict[str, Any]:
     """Say a call in httpx's words."""
-    request: dict[str, Any] = {
+    return {
         "method": call.method,
         "url": call.path,
         "params": call.query,
         "headers": call.headers,
         "content": call.content,
     }
-    return request if timeout is None else {**request, "timeout": timeout}
 
 
 def answer_of(call: Call[T], response: httpx.Response) -> T:

@@ -25,12 +25,12 @@ class Transport:
         self._lines_timeout = httpx.Timeout(timeout, read=_LINES_READ_TIMEOUT_S)
         self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
 
-    def send(self, call: Call[T], retries: int, timeout: float | None = None) -> T:
+    def send(self, call: Call[T], retries: int) -> T:
         """Send a call until it is answered, refused, or has failed once more than `retries`."""
         retry = _http.Retry(retries)
         while True:
             try:
-                return self._attempt(call, timeout)
+                return self._attempt(call)
             except (ConnectionFailed, Problem) as error:
                 pause = retry.pause(call, error)
                 if pause is None:
@@ -52,9 +52,9 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
-    def _attempt(self, call: Call[T], timeout: float | None) -> T:
+    def _attempt(self, call: Call[T]) -> T:
         try:
-            response = self._http.request(**_http.request_of(call, timeout))
+            response = self._http.request(**_http.request_of(call))
         except httpx.TransportError as error:
             raise _http.connection_failed(call, error) from error
         return _http.answer_of(call, response)
@@ -68,12 +68,12 @@ class AsyncTransport:
         self._lines_timeout = httpx.Timeout(timeout, read=_LINES_READ_TIMEOUT_S)
         self._http = httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout)
 
-    async def send(self, call: Call[T], retries: int, timeout: float | None = None) -> T:
+    async def send(self, call: Call[T], retries: int) -> T:
         """Send a call until it is answered, refused, or has failed once more than `retries`."""
         retry = _http.Retry(retries)
         while True:
             try:
-                return await self._attempt(call, timeout)
+                return await self._attempt(call)
             except (ConnectionFailed, Problem) as error:
                 pause = retry.pause(call, error)
                 if pause is None:
@@ -96,9 +96,9 @@ class AsyncTransport:
         """Close the connections."""
         await self._http.aclose()
 
-    async def _attempt(self, call: Call[T], timeout: float | None) -> T:
+    async def _attempt(self, call: Call[T]) -> T:
         try:
-            response = await self._http.request(**_http.request_of(call, timeout))
+            response = await self._http.request(**_http.request_of(call))
         except httpx.TransportError as error:
             raise _http.connection_failed(call, error) from error
         return _http.answer_of(call, response)

@@ -108,7 +108,7 @@ class AsyncMeteredEngine(EngineView):
             outcome, failure = None, None
             try:
                 if isinstance(step, Carry):
-                    outcome = await self._transport.send(step.call, step.retries, step.timeout)
+                    outcome = await self._transport.send(step.call, step.retries)
                 else:
                     await asyncio.to_thread(step.record.sync)
             except (FootlightError, OSError) as error:

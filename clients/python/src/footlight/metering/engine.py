@@ -134,7 +134,7 @@ class MeteredEngine(EngineView):
             outcome, failure = None, None
             try:
                 if isinstance(step, Carry):
-                    outcome = self._transport.send(step.call, step.retries, step.timeout)
+                    outcome = self._transport.send(step.call, step.retries)
                 else:
                     step.record.sync()
             except (FootlightError, OSError) as error:

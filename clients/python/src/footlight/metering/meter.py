@@ -43,7 +43,6 @@ class Carry:
 
     call: Call[Any]
     retries: int = 0
-    timeout: float | None = None
 
 
 @dataclass(frozen=True)
@@ -167,9 +166,8 @@ class Meter:
 
     def _send(self, report: Report) -> Steps[None]:
         clock = self.clock
-        timeout = min(TIMEOUT_S, max(1.0, clock.terms.heartbeat_s / 6))
         try:
-            answer = yield from self._ask(report, timeout)
+            answer = yield from self._ask(report)
         except Problem as error:
             self._refused(report, error)
         except (ConnectionFailed, UnexpectedAnswer) as error:
@@ -180,18 +178,18 @@ class Meter:
             self.credits_used = answer.credits_used
             clock.answered(now(), report.number, answer.for_clock())
 
-    def _ask(self, report: Report, timeout: float) -> Steps[Heartbeat]:
+    def _ask(self, report: Report) -> Steps[Heartbeat]:
         try:
             if self._token:
-                return (yield from self._attempt(self._token, report, timeout))
+                return (yield from self._attempt(self._token, report))
         except Unauthorized:
             # Tokens last minutes, and an outage may last longer. The secret says whether this is more than that.
             self._token = None
-        self._token = yield from self._exchange(self._surface, self.session.id, 0, timeout)
-        return (yield from self._attempt(self._token, report, timeout))
+        self._token = yield from self._exchange(self._surface, self.session.id, 0)
+        return (yield from self._attempt(self._token, report))
 
-    def _attempt(self, token: Token, report: Report, timeout: float) -> Steps[Heartbeat]:
-        return (yield from _carry(heartbeat(token, self.session.id, report), 0, timeout))
+    def _attempt(self, token: Token, report: Report) -> Steps[Heartbeat]:
+        return (yield from _carry(heartbeat(token, self.session.id, report), 0))
 
     def _refused(self, report: Report, error: Problem) -> None:
         clock = self.clock
@@ -236,14 +234,8 @@ class Meter:
             return FormerSession(head.session_id, units, "kept")
         return FormerSession(head.session_id, units, "settled", answer.credits_used, answer.late)
 
-    def _exchange(
-        self,
-        surface: str,
-        session_id: str | None = None,
-        retries: int = _START_RETRIES,
-        timeout: float | None = None,
-    ) -> Steps[Token]:
-        return (yield from _carry(runtime_token(self._secret, surface, session_id), retries, timeout))
+    def _exchange(self, surface: str, session_id: str | None = None, retries: int = _START_RETRIES) -> Steps[Token]:
+        return (yield from _carry(runtime_token(self._secret, surface, session_id), retries))
 
     def _keep(self, *, is_durable: bool) -> Steps[None]:
         # What cannot be noted is reported all the same: it would only be lost if the engine were killed just now.
@@ -267,8 +259,8 @@ class Meter:
                 record.close()
 
 
-def _carry(call: Call[T], retries: int, timeout: float | None = None) -> Steps[T]:
-    return cast(T, (yield Carry(call, retries, timeout)))
+def _carry(call: Call[T], retries: int) -> Steps[T]:
+    return cast(T, (yield Carry(call, retries)))
 
 
 def now() -> float:
