@@ -90,6 +90,21 @@ def test_the_server_pauses_resumes_and_stops_it(quick: Node, tmp_path: Path) -> 
     _check_bill(quick, account, engine)
 
 
+def test_a_secret_that_is_revoked_pauses_it_and_what_it_made_is_settled(quick: Node, tmp_path: Path) -> None:
+    account = quick.account()
+    with Client(quick.url, account.api_secret) as client:
+        secret = client.me().secret
+    with MeteredEngine(quick.url, account.api_secret, product=PRODUCT, fps=25, state_dir=tmp_path) as engine:
+        assert engine.take()
+        quick.admin("DELETE", f"/admin/v1/accounts/{account.id}/secrets/{secret}")
+        _speak_until(engine, lambda: engine.pause_reasons == ("key_revoked",))
+        assert not engine.take()
+    assert engine.end_reason == "stopped"
+    assert list(tmp_path.iterdir()) == [], "the token was good for the last report"
+    usage = quick.admin("GET", f"/admin/v1/accounts/{account.id}")["totals"]
+    assert Decimal(str(usage["spent"])) == _floor(engine.units * PRICE_OF_A_FRAME)
+
+
 def test_a_bad_wire_charges_every_frame_once(quick: Node, tmp_path: Path) -> None:
     account = quick.account()
     chance = random.Random(3)
