@@ -49,7 +49,7 @@ class Terms:
 
     @property
     def retry_last_s(self) -> float:
-        """The longest pause between attempts."""
+        """The longest pause between attempts, and between questions that are refused."""
         return self.heartbeat_s / 12
 
     @property
@@ -148,6 +148,7 @@ class MeteredClock:
         self._ask_due = False
         self._give_back = False
         self._others_wait = False
+        self._refusals = 0
         self._retry_at = now
         self._wanted_at = now
         self._counted_at = now
@@ -376,6 +377,7 @@ class MeteredClock:
     def _open(self, now: float, *, is_final: bool) -> None:
         if self._stance is not _Stance.HOLDING:
             self._counted_at = now
+        self._refusals = 0
         self._stance, self._told, self._is_final, self._retry_at = _Stance.HOLDING, (), is_final, now
         # A last slice is asked about at its end only: a top-up may have come until then.
         room = self._slice_end - self.used
@@ -391,7 +393,10 @@ class MeteredClock:
             self._wait(now, reasons, verdict.retry_s)
 
     def _wait(self, now: float, reasons: tuple[str, ...], retry_s: float | None) -> None:
-        pause = max(self.terms.heartbeat_s if retry_s is None else retry_s, self.terms.retry_first_s)
+        asked = max(self.terms.heartbeat_s if retry_s is None else retry_s, self.terms.retry_first_s)
+        # Less and less often.
+        pause = min(asked * 2 ** min(self._refusals, 16), max(asked, self.terms.retry_last_s))
+        self._refusals += 1
         self._stance, self._told, self._is_final, self._ask_at = _Stance.WAITING, reasons, False, None
         self._ask_due, self._retry_at = True, now + pause
 
