@@ -10,6 +10,8 @@ mod demo;
 mod engines;
 mod full_disk;
 mod interrupt;
+mod isolation;
+mod metered_render;
 mod observability;
 mod outage;
 mod sharing;

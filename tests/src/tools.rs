@@ -18,6 +18,17 @@ pub fn ffprobe(file: &Path) -> anyhow::Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// How many pictures are in a video, by decoding them.
+///
+/// # Errors
+/// When ffprobe is missing or finds a fault.
+pub fn frame_count(file: &Path) -> anyhow::Result<u64> {
+    let streams = ffprobe(file)?;
+    let streams = streams["streams"].as_array().context("streams")?;
+    let video = streams.iter().find(|stream| stream["codec_type"] == "video").context("a video stream")?;
+    Ok(video["nb_read_frames"].as_str().context("a count")?.parse()?)
+}
+
 /// Decodes an Annex-B stream; every error of the decoder is ours.
 ///
 /// # Errors

@@ -133,23 +133,23 @@ pub struct CreateSessionJson {
     /// The avatar; `ada` unless named. `GET /v1/avatars` lists them.
     #[schema(example = "ada")]
     pub avatar: Option<String>,
-    /// Frames a second: 20, 25, 30 or 50; 25 unless named.
-    #[schema(example = 25)]
+    /// Frames a second: 20, 25, 30 or 50 where a node makes them, 1 to 240 where an engine elsewhere does; 25 unless named.
+    #[schema(example = 25, minimum = 1, maximum = 240)]
     pub fps: Option<u32>,
     /// Pixels, even; 512 unless named.
-    #[schema(example = 512)]
+    #[schema(example = 512, minimum = 64, maximum = 1920, multiple_of = 2)]
     pub width: Option<u32>,
     /// Pixels, even; 512 unless named.
-    #[schema(example = 512)]
+    #[schema(example = 512, minimum = 64, maximum = 1920, multiple_of = 2)]
     pub height: Option<u32>,
     /// A plain colour in place of the avatar's own background: `#rrggbb`.
-    #[schema(example = "#203040")]
+    #[schema(example = "#203040", pattern = "^#[0-9a-fA-F]{6}$")]
     pub background: Option<String>,
     /// End it when it was silent or unwatched for this long, in seconds.
-    #[schema(example = 300)]
+    #[schema(example = 300, minimum = 1, maximum = 3600)]
     pub idle_timeout_s: Option<u32>,
     /// End it at this age, in seconds.
-    #[schema(example = 3600)]
+    #[schema(example = 3600, minimum = 1, maximum = 86400)]
     pub max_duration_s: Option<u32>,
     /// What speech does while nobody watches: `wait` (the default) or `continue`, unseen and uncharged.
     #[schema(value_type = Option<String>, example = "wait")]

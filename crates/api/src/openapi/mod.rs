@@ -1,22 +1,25 @@
 //! The OpenAPI documents, generated from the routes: one for each listener.
 
+mod refusals;
+
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::problem::{Code, ProblemSchema};
 use crate::{admin, routes, stream};
+use refusals::{Listener, complete};
 
 /// The document of the public listener.
 #[must_use]
 pub fn public() -> utoipa::openapi::OpenApi {
-    Public::openapi()
+    complete(Public::openapi(), Listener::Public)
 }
 
 /// The document of the admin listener.
 #[must_use]
 pub fn admin() -> utoipa::openapi::OpenApi {
-    Admin::openapi()
+    complete(Admin::openapi(), Listener::Admin)
 }
 
 #[derive(OpenApi)]
