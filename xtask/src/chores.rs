@@ -3,24 +3,32 @@
 
 use std::process::Command;
 
+use crate::python;
 use crate::tools::is_on_path;
 
-/// Builds and runs every test.
+/// Builds and runs every test; those of the Python client too, unless a filter names some.
 pub(crate) fn test(filter: &[String]) -> Result<(), String> {
     // One call, so that one set of features is built. Cargo builds the binary too, which the integration tests start
     // as a process of its own: `crates/footlight` has tests that need it.
     let mut arguments = vec!["test", "--release", "--workspace", "--no-fail-fast"];
     arguments.extend(filter.iter().map(String::as_str));
-    cargo(&arguments)
+    let tested = cargo(&arguments);
+    if !filter.is_empty() {
+        return tested;
+    }
+    // All of it is told, whatever failed first.
+    let python_tested = python::test();
+    tested.and(python_tested)
 }
 
-/// rustfmt, clippy and rustdoc, warnings denied.
+/// rustfmt, clippy and rustdoc, warnings denied; mypy and ruff on the Python client.
 pub(crate) fn lint() -> Result<(), String> {
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--release", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     let mut doc = Command::new("cargo");
     doc.args(["doc", "--release", "--workspace", "--no-deps", "--document-private-items"]);
-    run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    python::lint()
 }
 
 /// Checks the dependencies.

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the project's own chores. It needs nothing but a Rust toolchain, and installs or names the rest.
 
 mod chores;
+mod python;
 mod tools;
 
 use std::process::ExitCode;
@@ -22,14 +23,14 @@ fn main() -> ExitCode {
         None => ("help", &[][..]),
     };
     let outcome = match chore {
-        "test" => tools::install_missing().and_then(|()| chores::test(rest)),
-        "lint" => chores::lint(),
+        "test" => setup().and_then(|()| chores::test(rest)),
+        "lint" => setup().and_then(|()| chores::lint()),
         "deny" => chores::deny(),
-        "ci" => tools::install_missing()
+        "ci" => setup()
             .and_then(|()| chores::lint())
             .and_then(|()| chores::deny())
             .and_then(|()| chores::test(&[])),
-        "setup" => tools::install_missing(),
+        "setup" => setup(),
         "crash" => tools::install_missing().and_then(|()| chores::crash(rest)),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
@@ -44,4 +45,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Programs, and the Python environment.
+fn setup() -> Result<(), String> {
+    tools::install_missing()?;
+    python::prepare()
 }
