@@ -12,6 +12,7 @@ mod full_disk;
 mod interrupt;
 mod observability;
 mod outage;
+mod prices;
 mod sharing;
 mod slow_reader;
 mod stores;
