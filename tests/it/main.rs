@@ -14,6 +14,7 @@ mod isolation;
 mod metered_render;
 mod observability;
 mod outage;
+mod prices;
 mod sharing;
 mod slow_reader;
 mod stores;

@@ -70,11 +70,12 @@ const END_REASONS: [EndReason; 10] = [
     EndReason::AccountSuspended,
 ];
 /// Why a create was refused, as label values.
-pub(crate) const REFUSALS: [&str; 9] = [
+pub(crate) const REFUSALS: [&str; 10] = [
     "capacity",
     "too_many_sessions",
     "credits_exhausted",
     "in_debt",
+    "spending_limit",
     "suspended",
     "invalid",
     "store_unreachable",

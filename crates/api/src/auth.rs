@@ -14,7 +14,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _};
 use footlight_actors::Caller;
-use footlight_ledger::{AccountId, SecretId, SessionId, Surface};
+use footlight_ledger::{AccountId, SecretId, SessionId, Surface, Timestamp};
 use footlight_store::{Store, StoreError};
 use futures_util::future::{Ready, ready};
 use parking_lot::Mutex;
@@ -88,7 +88,12 @@ impl SecretBook {
     ///
     /// While the store cannot be reached, what it last said holds for the grace: nobody can revoke a secret either
     /// then, and running sessions must stay reachable.
-    pub(crate) async fn recognise(&self, store: &dyn Store, text: &str) -> Result<Option<Authenticated>, StoreError> {
+    pub(crate) async fn recognise(
+        &self,
+        store: &dyn Store,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<Authenticated>, StoreError> {
         if !secret::is_well_formed(text) {
             return Ok(None);
         }
@@ -100,7 +105,7 @@ impl SecretBook {
         match store.find_secret(&hash).await {
             Ok(record) => {
                 let found = record
-                    .filter(|record| record.revoked_at.is_none())
+                    .filter(|record| !record.is_revoked(now))
                     .map(|record| Authenticated { account: record.account, secret: record.id });
                 self.remember(hash, found);
                 Ok(found)
@@ -117,7 +122,13 @@ impl SecretBook {
     ///
     /// While the store cannot be reached, what it last said holds for the grace, as for secrets; of a secret never looked
     /// up, nothing is known against it.
-    async fn is_revoked(&self, store: &dyn Store, account: AccountId, secret: SecretId) -> Result<bool, StoreError> {
+    async fn is_revoked(
+        &self,
+        store: &dyn Store,
+        account: AccountId,
+        secret: SecretId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let known = self.revoked.lock().get(&secret).copied();
         if let Some((is_revoked, looked_up)) = known
             && looked_up.elapsed() < self.fresh_for
@@ -127,7 +138,7 @@ impl SecretBook {
         match store.list_secrets(account).await {
             Ok(secrets) => {
                 let found = secrets.iter().find(|record| record.id == secret);
-                let is_revoked = found.is_none_or(|record| record.revoked_at.is_some());
+                let is_revoked = found.is_none_or(|record| record.is_revoked(now));
                 let mut revoked = self.revoked.lock();
                 if revoked.len() >= CACHED_MAX {
                     revoked.clear();
@@ -429,7 +440,7 @@ async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> 
             return Ok(Credential::Secret(known));
         }
         check_guesses(request)?;
-        let found = state.secrets.recognise(store, text).await?;
+        let found = state.secrets.recognise(store, text, state.node.now()).await?;
         return found.map(Credential::Secret).ok_or_else(|| note_failure(request, invalid_secret()));
     }
     let text = sent_token(request).ok_or_else(no_secret)?;
@@ -444,7 +455,7 @@ async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> 
         }
         TokenFault::Expired => Problem::new(Code::TokenExpired, "the token has expired; ask for a new one"),
     })?;
-    let is_revoked = state.secrets.is_revoked(store, claims.account, claims.secret).await?;
+    let is_revoked = state.secrets.is_revoked(store, claims.account, claims.secret, state.node.now()).await?;
     Ok(Credential::Token { claims, is_revoked })
 }
 

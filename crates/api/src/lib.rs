@@ -30,6 +30,7 @@ pub mod options;
 pub mod problem;
 mod routes;
 mod secret;
+mod signature;
 mod speech;
 mod state;
 mod stream;
@@ -40,7 +41,7 @@ use actix_web::web::{Data, ServiceConfig};
 
 pub use connection::tune_connection;
 pub use operator::{OperatorToken, Role};
-pub use options::{AdminToken, ApiOptions, PlanOffer};
+pub use options::{AdminToken, ApiOptions, PaymentOptions, PlanOffer, PlanTerm, WebhookSecret};
 pub use problem::{Code, Problem};
 pub use state::ApiState;
 pub use token::TokenKey;

@@ -30,6 +30,8 @@ pub(crate) fn cost_of(method: &Method, path: &str) -> u32 {
         ("POST", "heartbeats") => 0,
         ("POST", "sessions" | "audio" | "jobs" | "avatars") => 5,
         ("GET", "sessions" | "usage" | "journal" | "deliveries") => 5,
+        // It may read a whole journal.
+        ("GET", "summary") => 20,
         ("GET", "stream" | "events") => 2,
         _ => 1,
     }

@@ -70,6 +70,9 @@ impl From<Refusal> for Problem {
             Refusal::Suspended => NodeError::Suspended.into(),
             Refusal::Closed => NodeError::Closed.into(),
             Refusal::TooManySessions { limit } => NodeError::TooManySessions { limit }.into(),
+            Refusal::OverSpendingLimit { limit, spent } => Self::new(Code::SpendingLimit, detail)
+                .with("limit", json!(Credits(limit)))
+                .with("spent", json!(Credits(spent))),
             Refusal::UnknownSession => Self::new(Code::UnknownSession, detail),
             Refusal::SessionEnded { reason } => NodeError::Ended { reason }.into(),
             Refusal::NameTaken => NodeError::NameTaken.into(),

@@ -36,7 +36,7 @@ impl Role {
     /// What a call asks for. Whatever changes credits has one of these words in its path.
     #[must_use]
     pub(crate) fn needed_for(method: &Method, path: &str) -> Self {
-        const MONEY: [&str; 7] = ["grants", "plan", "limits", "refunds", "voids", "void", "payments"];
+        const MONEY: [&str; 8] = ["grants", "plan", "limits", "spending-limit", "refunds", "voids", "void", "payments"];
         if *method == Method::GET || *method == Method::HEAD {
             Self::Read
         } else if path.split('/').any(|step| MONEY.contains(&step)) {
@@ -117,6 +117,8 @@ mod tests {
         let needed = |method: &Method, path: &str| Role::needed_for(method, path);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts/acc_1/grants"), Role::Money);
         assert_eq!(needed(&Method::PUT, "/admin/v1/accounts/acc_1/plan"), Role::Money);
+        assert_eq!(needed(&Method::PUT, "/admin/v1/accounts/acc_1/secrets/sec_1/spending-limit"), Role::Money);
+        assert_eq!(needed(&Method::POST, "/admin/v1/accounts/acc_1/secrets/sec_1/rotate"), Role::Operate);
         assert_eq!(needed(&Method::GET, "/admin/v1/plans"), Role::Read);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts/acc_1/suspend"), Role::Operate);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts"), Role::Operate);

@@ -4,7 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use footlight_ledger::{AccountId, Limits, Microcredits, PlanTerms};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::operator::OperatorToken;
 use crate::token::TokenKey;
@@ -65,30 +66,72 @@ pub struct ApiOptions {
     /// The limits of accounts that are opened without any of their own.
     #[serde(skip)]
     pub account_limits: Limits,
+    /// Payments. A section of its own in the settings.
+    #[serde(skip)]
+    pub payments: PaymentOptions,
 }
 
 /// A plan as it is offered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOffer {
-    /// What the ledger knows of it.
+    /// What the ledger knows of it by the month.
     pub terms: PlanTerms,
-    /// What a period costs, in US dollars. Shown to people; payment itself is elsewhere.
+    /// What a month costs, in US dollars. Shown to people; payment itself is elsewhere.
     pub price_usd: u32,
+    /// What a year costs; `None` when it is not offered by the year.
+    pub price_usd_year: Option<u32>,
+}
+
+/// For how long a plan is bought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanTerm {
+    /// A month's credits each month.
+    #[default]
+    Monthly,
+    /// Twelve months' credits at once, each year.
+    Annual,
+}
+
+impl PlanTerm {
+    /// The term of a plan that an account is on.
+    #[must_use]
+    pub const fn of(plan: &PlanTerms) -> Self {
+        if plan.months == 12 { Self::Annual } else { Self::Monthly }
+    }
+
+    /// A month's plan for this term.
+    #[must_use]
+    pub fn applied_to(self, monthly: &PlanTerms) -> PlanTerms {
+        match self {
+            Self::Monthly => monthly.clone(),
+            Self::Annual => {
+                PlanTerms { credits: Microcredits(monthly.credits.0.saturating_mul(12)), months: 12, ..monthly.clone() }
+            }
+        }
+    }
 }
 
 impl PlanOffer {
+    /// The plan for a term, if it is offered for that.
+    #[must_use]
+    pub fn for_term(&self, term: PlanTerm) -> Option<PlanTerms> {
+        let offered = term == PlanTerm::Monthly || self.price_usd_year.is_some();
+        offered.then(|| term.applied_to(&self.terms))
+    }
+
     /// The plans that ship.
     #[must_use]
     pub fn shipped() -> Vec<Self> {
         [
-            ("free", 99, 3, 0),
-            ("creator", 1_800, 5, 20),
-            ("pro", 10_000, 10, 99),
-            ("business", 50_000, 50, 299),
-            ("enterprise", 250_000, 200, 999),
+            ("free", 99, 3, 0, None),
+            ("creator", 1_800, 5, 20, Some(204)),
+            ("pro", 10_000, 10, 99, Some(1_010)),
+            ("business", 50_000, 50, 299, Some(2_990)),
+            ("enterprise", 250_000, 200, 999, Some(9_990)),
         ]
         .into_iter()
-        .map(|(name, credits, max_sessions, price_usd)| Self {
+        .map(|(name, credits, max_sessions, price_usd, price_usd_year)| Self {
             terms: PlanTerms {
                 name: name.to_owned(),
                 credits: Microcredits::from_credits(credits),
@@ -96,8 +139,46 @@ impl PlanOffer {
                 max_sessions,
             },
             price_usd,
+            price_usd_year,
         })
         .collect()
+    }
+}
+
+/// How payments made elsewhere become credits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentOptions {
+    /// What Stripe signs its webhook calls with; without one the webhook is not there.
+    pub stripe_webhook_secret: Option<WebhookSecret>,
+    /// Credits for one US dollar.
+    pub credits_per_usd: u32,
+}
+
+impl Default for PaymentOptions {
+    fn default() -> Self {
+        Self { stripe_webhook_secret: None, credits_per_usd: 100 }
+    }
+}
+
+/// What a payment provider signs with. It prints as dots.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookSecret(String);
+
+impl WebhookSecret {
+    /// Wraps a secret.
+    #[must_use]
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecret(…)")
     }
 }
 
@@ -127,6 +208,7 @@ impl Default for ApiOptions {
             failures_per_minute: 60,
             plans: PlanOffer::shipped(),
             account_limits: Limits::default(),
+            payments: PaymentOptions::default(),
         }
     }
 }

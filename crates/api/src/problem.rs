@@ -74,6 +74,8 @@ codes! {
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";
     /// This node was started without an admin token. Set FOOTLIGHT_ADMIN_TOKEN and start it again.
     AdminDisabled = "admin_disabled", FORBIDDEN, "The admin API is switched off";
+    /// A webhook call is not signed with this node's secret for it, or too long ago. Nothing was done.
+    SignatureInvalid = "signature_invalid", BAD_REQUEST, "The signature is not valid";
     /// The account is suspended: it can read, and neither start nor speak.
     AccountSuspended = "account_suspended", FORBIDDEN, "The account is suspended";
     /// The account is closed for good.
@@ -141,6 +143,8 @@ codes! {
     CreditsExhausted = "credits_exhausted", PAYMENT_REQUIRED, "The credits are used up";
     /// The account owes credits. Nothing starts until they are repaid.
     Debt = "debt", PAYMENT_REQUIRED, "The account is in debt";
+    /// The secret's own spending limit is reached: `limit` and `spent` say how far. Raise it, or use another secret.
+    SpendingLimit = "spending_limit", PAYMENT_REQUIRED, "The secret's spending limit is reached";
     /// The plan does not allow more sessions at once.
     TooManySessions = "too_many_sessions", TOO_MANY_REQUESTS, "Too many sessions at once";
 

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
-use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PlanOffer};
+use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PaymentOptions, PlanOffer, WebhookSecret};
 use footlight_ledger::{AccountId, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
@@ -88,13 +88,17 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
 /// When the key of the tokens can neither be read nor made.
 pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Result<Data<ApiState>> {
     let plans = plans(settings);
-    let offer =
-        |(name, plan): (&String, &PlanSettings)| PlanOffer { terms: plans[name].clone(), price_usd: plan.price_usd };
+    let offer = |(name, plan): (&String, &PlanSettings)| PlanOffer {
+        terms: plans[name].clone(),
+        price_usd: plan.price_usd,
+        price_usd_year: plan.price_usd_year,
+    };
     let operator = |(name, operator): (&String, &OperatorSettings)| OperatorToken {
         name: name.clone(),
         token: AdminToken::new(operator.token.0.clone()),
         roles: operator.roles.clone(),
     };
+    let stripe = &settings.payments.stripe_webhook_secret.0;
     let token = &settings.admin_token.0;
     let options = ApiOptions {
         max_upload_bytes: settings.api.max_body as u64,
@@ -109,6 +113,10 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),
+        payments: PaymentOptions {
+            stripe_webhook_secret: (!stripe.is_empty()).then(|| WebhookSecret::new(stripe.clone())),
+            credits_per_usd: settings.payments.credits_per_usd,
+        },
         ..ApiOptions::default()
     };
     Ok(Data::new(ApiState::new(assembly.node.clone(), options)))

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Entry, GrantId, Microcredits, Period, Timestamp};
+use crate::{AccountId, Budget, Entry, GrantId, Microcredits, NextPlan, Period, Timestamp};
 
 /// May the account start things?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -122,6 +122,15 @@ pub struct Account {
     pub(crate) waiting_need: Microcredits,
     /// Number of the next journal entry.
     pub next_entry: u64,
+    /// What the account goes over to when the present period ends, if that is to be something else.
+    #[serde(default)]
+    pub next_plan: Option<NextPlan>,
+    /// Credits a minute that those who speak use together.
+    #[serde(default)]
+    pub burn_rate: Microcredits,
+    /// Spending limits of its secrets, and how much of each is used.
+    #[serde(default)]
+    pub budgets: Vec<Budget>,
     /// Journal entries that the next commit writes.
     #[serde(skip)]
     pub(crate) unwritten: Vec<Entry>,
@@ -166,6 +175,9 @@ impl Account {
             waiting: 0,
             waiting_need: Microcredits::ZERO,
             next_entry: 0,
+            next_plan: None,
+            burn_rate: Microcredits::ZERO,
+            budgets: Vec::new(),
             unwritten: Vec::new(),
         }
     }

@@ -78,7 +78,12 @@ impl Checkpoint {
                 self.fold_spent(parts);
             }
             EntryKind::JobReleased { parts, .. } => self.totals.held -= sum(parts),
-            EntryKind::PlanSet { .. } | EntryKind::StatusSet { .. } | EntryKind::LimitsSet { .. } => {}
+            EntryKind::PlanSet { .. }
+            | EntryKind::PlanToCome { .. }
+            | EntryKind::PlanKept
+            | EntryKind::SpendingLimitSet { .. }
+            | EntryKind::StatusSet { .. }
+            | EntryKind::LimitsSet { .. } => {}
         }
         Ok(())
     }
@@ -177,7 +182,11 @@ impl Audit {
     /// Adds to `told` what tabs know and the journal does not yet: usage of the present hour, and holds.
     fn compare_tabs<'a>(&mut self, account: &Account, told: &mut Checkpoint, tabs: impl IntoIterator<Item = &'a Tab>) {
         let mut open = 0_u32;
+        let mut budgeted: BTreeMap<u64, Microcredits> = BTreeMap::new();
         for tab in tabs {
+            if let Some(counted) = tab.counted {
+                *budgeted.entry(counted.budget).or_default() += counted.held;
+            }
             open += u32::from(!tab.is_ended());
             told.fold_usage(&tab.open_usage);
             told.totals.held += sum(&tab.hold);
@@ -188,6 +197,10 @@ impl Audit {
             self.compare(format!("{}.held", tab.session), tab.held().0, slice.0);
         }
         self.compare("open_sessions", account.open_sessions, open);
+        for budget in &account.budgets {
+            let held = budgeted.get(&budget.serial).copied().unwrap_or_default();
+            self.compare(format!("{}.held", budget.secret), budget.held.0, held.0);
+        }
     }
 
     fn compare_totals(&mut self, account: &Account, told: &Checkpoint) {

@@ -73,8 +73,13 @@ pub(crate) fn plus_months(anchor: Timestamp, months: i64) -> Timestamp {
 /// Calendar months from the month of `anchor` to the month of `now`, whatever their days.
 #[must_use]
 pub(crate) fn months_between(anchor: Timestamp, now: Timestamp) -> i64 {
-    let months = |at: Timestamp| Date::from_days(at.0.div_euclid(MS_PER_DAY)).months();
-    months(now) - months(anchor)
+    month_of(now) - month_of(anchor)
+}
+
+/// The calendar month that an instant lies in, counted from January of the year 0.
+#[must_use]
+pub(crate) fn month_of(at: Timestamp) -> i64 {
+    Date::from_days(at.0.div_euclid(MS_PER_DAY)).months()
 }
 
 #[cfg(test)]

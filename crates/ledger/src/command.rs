@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountStatus, GrantKind, Limits, PlanTerms};
 use crate::{
-    BootId, GrantId, GrantName, JobId, Microcredits, Pricing, Product, SecretId, SessionId, Timestamp, Touched, Units,
+    BootId, GrantId, GrantName, JobId, Microcredits, Pricing, Product, SecretId, SessionId, SpendingLimit, Timestamp,
+    Touched, Units,
 };
 
 /// What a heartbeat asks for.
@@ -48,8 +49,16 @@ pub enum Command {
     /// period's are granted, anchored at now. `grant` names that grant and the change: the same change again
     /// changes nothing, however late.
     SetPlan { plan: Option<PlanTerms>, grant: GrantId },
+    /// Goes over to another plan (or none) as is fair: more at once, pro rata; less when the present period ends (see
+    /// [`Account::plan_change`](crate::Account::plan_change)). The present plan drops a change that was to come. `grant`
+    /// names what is granted and the change, as in `SetPlan`.
+    ChangePlan { plan: Option<PlanTerms>, grant: GrantId },
+    /// Drops a change of plan that was to come.
+    KeepPlan,
     /// Sets limits.
     SetLimits { limits: Limits },
+    /// Sets, changes or lifts the spending limit of a secret. What was spent before the first limit is not counted.
+    SetSpendingLimit { secret: SecretId, limit: Option<SpendingLimit> },
     /// Opens, suspends or closes.
     SetStatus { status: AccountStatus },
     /// Sets credits aside for one-time work.
@@ -148,6 +157,8 @@ pub enum Refusal {
     Closed,
     #[error("the plan allows {limit} sessions at once")]
     TooManySessions { limit: u32 },
+    #[error("the secret's spending limit of {limit} credits is reached, {spent} are spent")]
+    OverSpendingLimit { limit: Microcredits, spent: Microcredits },
     #[error("no such session")]
     UnknownSession,
     #[error("the session is over")]
@@ -234,8 +245,12 @@ impl Command {
             Self::Grant { name, .. } | Self::VoidGrant { name, .. } => touched.names.push(name.clone()),
             Self::HoldJob { job, .. } | Self::SettleJob { job } | Self::ReleaseJob { job } => touched.jobs.push(*job),
             Self::SweepJobs { jobs } => touched.jobs.extend(jobs),
-            Self::SetPlan { grant, .. } => touched.names.push(plan_change(*grant)),
-            Self::SetLimits { .. } | Self::SetStatus { .. } | Self::Touch => {}
+            Self::SetPlan { grant, .. } | Self::ChangePlan { grant, .. } => touched.names.push(plan_change(*grant)),
+            Self::KeepPlan
+            | Self::SetLimits { .. }
+            | Self::SetSpendingLimit { .. }
+            | Self::SetStatus { .. }
+            | Self::Touch => {}
         }
         touched
     }
@@ -243,7 +258,14 @@ impl Command {
     /// A fresh account's document is not made by a command: see [`crate::Account::open`].
     #[must_use]
     pub const fn is_money(&self) -> bool {
-        matches!(self, Self::Grant { .. } | Self::VoidGrant { .. } | Self::SetPlan { .. })
+        matches!(
+            self,
+            Self::Grant { .. }
+                | Self::VoidGrant { .. }
+                | Self::SetPlan { .. }
+                | Self::ChangePlan { .. }
+                | Self::KeepPlan
+        )
     }
 }
 

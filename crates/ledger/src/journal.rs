@@ -64,6 +64,21 @@ pub enum EntryKind {
     },
     PlanSet {
         plan: Option<String>,
+        /// Months in its periods; entries from before plans had a term have none.
+        #[serde(default)]
+        months: Option<u8>,
+    },
+    /// A plan follows the present one at `at`.
+    PlanToCome {
+        plan: Option<String>,
+        months: Option<u8>,
+        at: Timestamp,
+    },
+    /// What was to follow the present plan does not.
+    PlanKept,
+    SpendingLimitSet {
+        secret: SecretId,
+        limit: Option<crate::SpendingLimit>,
     },
     StatusSet {
         status: crate::AccountStatus,

@@ -13,10 +13,10 @@ const MISSED_PERIODS_MAX: i64 = 1_200;
 /// The period of its plan that an account is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Period {
-    /// When the plan was set. Every period begins on this day of its month, or on the month's last day.
+    /// When the first of these periods began. Every period begins on this day of its month, or on the month's last day.
     pub anchor: Timestamp,
-    /// Periods since the anchor.
-    pub index: i64,
+    /// Months from the anchor to its beginning.
+    pub month: i64,
     /// When it began.
     pub starts_at: Timestamp,
     /// When it ends and the next one begins.
@@ -24,16 +24,20 @@ pub struct Period {
 }
 
 impl Period {
-    pub(crate) fn nth(anchor: Timestamp, plan: &PlanTerms, index: i64) -> Self {
-        let start_of = |index: i64| calendar::plus_months(anchor, index * i64::from(plan.months));
-        Self { anchor, index, starts_at: start_of(index), ends_at: start_of(index + 1) }
+    /// The period of `plan` that begins `month` months after `anchor`.
+    pub(crate) fn from_month(anchor: Timestamp, month: i64, plan: &PlanTerms) -> Self {
+        let starts_at = calendar::plus_months(anchor, month);
+        Self { anchor, month, starts_at, ends_at: calendar::plus_months(anchor, month + i64::from(plan.months)) }
     }
 
-    /// The index of the period that `now` lies in; periods count their first instant and not their last.
-    fn index_at(anchor: Timestamp, plan: &PlanTerms, now: Timestamp) -> i64 {
+    /// Where the period of `plan` begins that `now` lies in, if one begins at month `first` and they follow each other;
+    /// `first` if none has begun yet. Periods count their first instant and not their last.
+    fn month_at(anchor: Timestamp, first: i64, plan: &PlanTerms, now: Timestamp) -> i64 {
         let months = i64::from(plan.months);
-        let index = calendar::months_between(anchor, now).div_euclid(months);
-        if calendar::plus_months(anchor, index * months) > now { index - 1 } else { index }
+        let passed = (calendar::months_between(anchor, now) - first).div_euclid(months);
+        let month = first + passed * months;
+        let begun = calendar::plus_months(anchor, month) <= now;
+        first.max(if begun { month } else { month - months })
     }
 
     /// The name of the grant that this period makes: a UUID of version 5 (SHA-1) of the account and the period's
@@ -49,27 +53,30 @@ impl Account {
     /// followed by the present one, and what that grants repays debt.
     pub(crate) fn advance(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.renew_budgets();
         self.expire_due();
         self.roll_period();
         self.repay_debt();
     }
 
-    /// An account that rolls late ends where one that rolled in time does: while there is debt every missed
-    /// period's grant repays what it can before the rest of it expires.
+    /// An account that rolls late ends where one that rolls in time does: a change of plan comes at the first boundary,
+    /// and while there is debt every missed period's grant repays what it can before the rest of it expires.
     fn roll_period(&mut self) {
         if self.status == AccountStatus::Closed {
             return;
         }
         for _ in 0..=MISSED_PERIODS_MAX {
-            let (Some(period), Some(plan)) = (self.period, &self.plan) else { return };
+            let (Some(period), Some(ended)) = (self.period, &self.plan) else { return };
             if period.ends_at > self.now {
                 return;
             }
-            let present = Period::index_at(period.anchor, plan, self.now).max(period.index + 1);
+            let first = period.month + i64::from(ended.months);
+            self.go_over_to_next_plan();
+            let Some(plan) = &self.plan else { return };
+            let present = Period::month_at(period.anchor, first, plan, self.now);
             let owes = !self.totals.debt.is_zero() && !plan.credits.is_zero();
-            let few = present - period.index <= MISSED_PERIODS_MAX;
-            let index = if owes && few { period.index + 1 } else { present };
-            let next = Period::nth(period.anchor, plan, index);
+            let few = (present - first) / i64::from(plan.months) < MISSED_PERIODS_MAX;
+            let next = Period::from_month(period.anchor, if owes && few { first } else { present }, plan);
             let id = next.grant_id(self);
             self.enter_period(next, id);
             self.repay_debt();
@@ -96,6 +103,7 @@ impl Account {
         self.expire_due();
         self.plan = None;
         self.period = None;
+        self.next_plan = None;
     }
 
     /// Expires what is available of every grant whose time has come.

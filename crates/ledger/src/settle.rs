@@ -55,6 +55,7 @@ impl Account {
         tab.slice_end = tab.slice_end.max(settled);
         tab.charged += due - forgiven;
         tab.forgiven += forgiven;
+        self.count_in_budget(tab, due - forgiven);
         match told {
             Told::InTime => tab.open_usage = usage,
             Told::Late => self.write_usage(tab, usage, Told::Late),
@@ -66,6 +67,7 @@ impl Account {
         let more = tab.pricing.cost(end) - tab.pricing.cost(tab.slice_end);
         tab.overage_held += self.hold(more, &mut tab.hold);
         tab.slice_end = end;
+        self.count_in_budget(tab, Microcredits::ZERO);
     }
 
     /// Gives back all that is held.
@@ -74,6 +76,7 @@ impl Account {
         self.give_back_overage(std::mem::take(&mut tab.overage_held));
         tab.slice_end = tab.settled_units;
         self.give_back(&parts);
+        self.count_in_budget(tab, Microcredits::ZERO);
     }
 
     /// Moves the session to `state`, and with it the counts of those that share what is left. `need` is what it
@@ -81,12 +84,19 @@ impl Account {
     pub(crate) fn stand(&mut self, tab: &mut Tab, state: TabState, need: Microcredits) {
         if tab.is_counted() {
             match tab.state {
-                TabState::Speaking => self.speaking -= 1,
+                TabState::Speaking => {
+                    self.speaking -= 1;
+                    // Not below nothing: sessions that spoke before the rate was kept were never added.
+                    self.burn_rate = self.burn_rate.above(tab.pricing.rate);
+                }
                 TabState::Waiting => self.waiting -= 1,
                 TabState::Quiet | TabState::Ended { .. } => {}
             }
             match state {
-                TabState::Speaking => self.speaking += 1,
+                TabState::Speaking => {
+                    self.speaking += 1;
+                    self.burn_rate += tab.pricing.rate;
+                }
                 TabState::Waiting => self.waiting += 1,
                 TabState::Quiet | TabState::Ended { .. } => {}
             }

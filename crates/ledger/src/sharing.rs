@@ -21,6 +21,8 @@ pub(crate) struct Asker {
     /// Cumulative units that its hold covers.
     pub(crate) slice_end: Units,
     pub(crate) place: Place,
+    /// What it may set aside beyond its hold as far as its secret goes, if that has a limit.
+    pub(crate) allowance: Option<Microcredits>,
 }
 
 /// Where an asker comes from.
@@ -60,11 +62,13 @@ pub(crate) enum Share {
         /// Whether there would be enough, were it not for those who wait.
         behind_others: bool,
     },
+    /// Nothing: its secret may spend no more.
+    OverLimit,
 }
 
 /// Shares `pool` with `asker`.
 pub(crate) fn share(terms: &Terms, asker: &Asker, pool: &Pool) -> Share {
-    let Asker { pricing, settled, slice_end, place } = *asker;
+    let Asker { pricing, settled, slice_end, place, allowance } = *asker;
     let shortest_end = settled + shortest_slice(terms, &pricing);
     let longest_end = shortest_end.max(settled + pricing.units_in(terms.heartbeat_ms));
     if pricing.is_free() {
@@ -83,12 +87,17 @@ pub(crate) fn share(terms: &Terms, asker: &Asker, pool: &Pool) -> Share {
     };
 
     let end_for = |amount| pricing.affordable(paid + amount).expect("it is not free");
+    let least_end = if place == Place::Speaking { settled + 1 } else { shortest_end };
+    let allowed = allowance.map(|allowance| own + allowance);
+    if allowed.is_some_and(|allowed| end_for(allowed).max(slice_end) < least_end) {
+        return Share::OverLimit;
+    }
+    let limit = allowed.map_or(limit, |allowed| limit.min(allowed));
     let even_share = Microcredits(reach.0 / i64::from(pool.sharers.max(1)));
     let wanted_end = end_for(even_share).clamp(shortest_end, longest_end);
     let limit_end = end_for(limit);
     let end = wanted_end.min(limit_end).max(slice_end);
 
-    let least_end = if place == Place::Speaking { settled + 1 } else { shortest_end };
     if end < least_end {
         let need = pricing.cost(shortest_end) - paid;
         return Share::Nothing { need, behind_others: need <= reach && limit < reach };

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Counted;
 use crate::{
     BootId, EndReason, GrantId, Microcredits, Pricing, Product, SecretId, SessionId, SliceAnswer, Timestamp, Units,
 };
@@ -84,6 +85,9 @@ pub struct Tab {
     /// When the sweeper has something to do: it ends the session if nothing is heard until last heard +
     /// 2 x heartbeat + grace; after the end it forgets it at `forget_at`.
     pub sweep_at: Timestamp,
+    /// What of the hold is counted in its secret's budget.
+    #[serde(default)]
+    pub(crate) counted: Option<Counted>,
 }
 
 /// Usage of one session within one clock hour: the body of a usage entry.

@@ -34,6 +34,11 @@ enum Step {
         credits: i64,
         months: u8,
         max_sessions: u32,
+        how: u8,
+    },
+    SpendingLimit {
+        secret: u8,
+        limit: Option<(i64, bool)>,
     },
     Limits {
         debt: i64,
@@ -45,6 +50,7 @@ enum Step {
     Begin {
         session: u128,
         pricing: u8,
+        secret: u8,
         owner: u128,
     },
     Beat {
@@ -124,11 +130,15 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (any::<u8>(), kind, amount(), prop::option::of(1..60 * DAY))
             .prop_map(|(name, kind, amount, expires_in)| Step::Grant { name, kind, amount, expires_in }),
         1 => (any::<u8>(), any::<u8>(), amount()).prop_map(|(name, grant, amount)| Step::Void { name, grant, amount }),
-        1 => (any::<u8>(), amount(), prop_oneof![Just(1_u8), Just(12)], 0..6_u32)
-            .prop_map(|(change, credits, months, max_sessions)| Step::Plan { change, credits, months, max_sessions }),
+        2 => (any::<u8>(), amount(), prop_oneof![2 => Just(1_u8), 1 => Just(12)], 0..6_u32, 0..8_u8).prop_map(
+            |(change, credits, months, max_sessions, how)| Step::Plan { change, credits, months, max_sessions, how }
+        ),
+        1 => (0..3_u8, prop::option::weighted(0.8, (amount(), any::<bool>())))
+            .prop_map(|(secret, limit)| Step::SpendingLimit { secret, limit }),
         1 => (amount(), prop_oneof![2 => Just(0), 1 => amount()]).prop_map(|(debt, overage)| Step::Limits { debt, overage }),
         1 => prop::bool::weighted(0.3).prop_map(|suspended| Step::Status { suspended }),
-        5 => (0..SESSIONS, 0..6_u8, 1..3_u128).prop_map(|(session, pricing, owner)| Step::Begin { session, pricing, owner }),
+        5 => (0..SESSIONS, 0..6_u8, 0..3_u8, 1..3_u128)
+            .prop_map(|(session, pricing, secret, owner)| Step::Begin { session, pricing, secret, owner }),
         20 => (0..SESSIONS, number.clone(), epoch, reported(), ask)
             .prop_map(|(session, number, epoch, report, ask)| Step::Beat { session, number, epoch, report, ask }),
         2 => (0..SESSIONS, number, reported()).prop_map(|(session, number, report)| Step::End { session, number, report }),
@@ -200,6 +210,8 @@ impl World {
         self.check_repeat(command, &applied.outcome, again);
         self.check_heartbeat(&before, command, &applied.outcome);
         self.check_charges(&before, command, &applied.outcome);
+        self.check_plan(&before, command, &applied.outcome);
+        self.check_budget(&before, command, &applied.outcome);
         self.check_audit();
         self.check_written_form(command, &applied.outcome);
     }
@@ -298,7 +310,56 @@ impl World {
         let totals = self.books.account.totals;
         assert_eq!(totals.spent + totals.overage_spent, charged);
         let speaking = self.books.tabs.values().filter(|tab| tab.state == TabState::Speaking && !tab.pricing.is_free());
+        assert_eq!(self.books.account.burn_rate, speaking.clone().map(|tab| tab.pricing.rate).sum());
         assert_eq!(self.books.account.speaking as usize, speaking.count());
+    }
+
+    /// What was granted for a change of plan is the difference for the rest of the period, or the whole of a new one.
+    fn check_plan(&self, before: &Books, command: &Command, outcome: &Outcome) {
+        let (Command::ChangePlan { plan, grant }, Outcome::PlanSet) = (command, outcome) else { return };
+        let change = GrantName(format!("change of plan {grant}"));
+        if before.names.contains_key(&change) {
+            return;
+        }
+        let mut rolled = before.clone();
+        let _ = rolled.apply(&self.terms, self.now, &Command::Touch);
+        let (before, after) = (&rolled.account, &self.books.account);
+        let granted = after.totals.granted - before.totals.granted;
+        match before.plan_change(plan.as_ref()) {
+            PlanChange::Stays => assert_eq!((granted, &after.next_plan), (Microcredits::ZERO, &None)),
+            PlanChange::Upgrade { granted: promised } => {
+                assert_eq!((granted, after.period), (promised, before.period));
+                let (old, new) = (before.plan.as_ref().expect("a plan"), plan.as_ref().expect("a plan"));
+                assert!(granted <= new.credits - old.credits, "more than the difference");
+                assert_eq!((after.totals.expired, &after.plan), (before.totals.expired, plan));
+            }
+            PlanChange::Anew { granted: promised, expires } => {
+                assert_eq!((granted, &after.plan), (promised, plan));
+                assert_eq!(after.totals.expired - before.totals.expired, expires);
+                assert_eq!(after.period.map(|period| period.starts_at), Some(after.now));
+            }
+            PlanChange::Later { at } => {
+                assert_eq!((granted, &after.plan, after.period), (Microcredits::ZERO, &before.plan, before.period));
+                assert_eq!(after.next_plan, Some(NextPlan { plan: plan.clone() }));
+                assert!(at > after.now);
+            }
+        }
+    }
+
+    /// No slice reaches past the limit of its session's secret.
+    fn check_budget(&self, before: &Books, command: &Command, outcome: &Outcome) {
+        let (Command::Heartbeat { session, .. }, Outcome::Heartbeat(answer)) = (command, outcome) else { return };
+        let (tab, before) = (&self.books.tabs[session], &before.tabs[session]);
+        let Some(budget) = tab.secret.and_then(|secret| self.books.account.budget(secret)) else { return };
+        let more = tab.pricing.cost(tab.slice_end) - tab.pricing.cost(before.slice_end.max(tab.settled_units));
+        if more > Microcredits::ZERO {
+            assert!(budget.spent + budget.held <= budget.limit.credits, "past its limit: {budget:?} {answer:?}");
+        }
+        let reach = tab.pricing.cost(answer.slice_end + answer.grace_units) - tab.pricing.cost(answer.slice_end);
+        assert!(
+            answer.grace_units == 0 || tab.pricing.is_free() || reach <= budget.left() || tab == before,
+            "{answer:?}"
+        );
     }
 
     fn tell(&mut self, before: &Books, command: &Command, outcome: &Outcome) {
@@ -380,14 +441,31 @@ impl World {
                 grant: self.some_grant(grant),
                 amount: Microcredits(amount),
             },
-            Step::Plan { change, credits, months, max_sessions } => Command::SetPlan {
-                plan: (change % 5 > 0).then(|| PlanTerms {
+            Step::Plan { change, credits, months, max_sessions, how } => {
+                let grant = GrantId(Uuid::from_u128(1_000 + u128::from(change)));
+                let plan = (change % 5 > 0).then(|| PlanTerms {
                     name: "some".into(),
                     credits: Microcredits(credits),
                     months,
                     max_sessions,
+                });
+                match how {
+                    0 => Command::KeepPlan,
+                    1 | 2 => Command::SetPlan { plan, grant },
+                    // As much as now, for another term or in another number of sessions.
+                    3 => {
+                        let present = self.books.account.plan.clone();
+                        Command::ChangePlan { plan: present.map(|plan| PlanTerms { max_sessions, ..plan }), grant }
+                    }
+                    _ => Command::ChangePlan { plan, grant },
+                }
+            }
+            Step::SpendingLimit { secret, limit } => Command::SetSpendingLimit {
+                secret: SecretId(Uuid::from_u128(u128::from(secret))),
+                limit: limit.map(|(credits, monthly)| SpendingLimit {
+                    credits: Microcredits(credits),
+                    per: if monthly { LimitPer::Month } else { LimitPer::Total },
                 }),
-                grant: GrantId(Uuid::from_u128(1_000 + u128::from(change))),
             },
             Step::Limits { debt, overage } => {
                 Command::SetLimits { limits: Limits { debt: Microcredits(debt), overage: Microcredits(overage) } }
@@ -395,11 +473,11 @@ impl World {
             Step::Status { suspended } => {
                 Command::SetStatus { status: if suspended { AccountStatus::Suspended } else { AccountStatus::Open } }
             }
-            Step::Begin { session, pricing, owner } => Command::BeginSession {
+            Step::Begin { session, pricing, secret, owner } => Command::BeginSession {
                 session: session_id(session),
                 product: Product::ALL[usize::from(pricing)],
                 pricing: prices()[usize::from(pricing)],
-                secret: None,
+                secret: (secret > 0).then(|| SecretId(Uuid::from_u128(u128::from(secret)))),
                 owner: BootId(Uuid::from_u128(owner)),
             },
             Step::Beat { session, number, epoch, report, ask } => {
@@ -549,6 +627,7 @@ proptest! {
         let (looked, alone) = (looked.as_of(end), world.books.account.as_of(end));
         prop_assert_eq!(&looked.grants, &alone.grants);
         prop_assert_eq!(looked.period, alone.period);
+        prop_assert_eq!(&looked.plan, &alone.plan);
         prop_assert_eq!((looked.totals.debt, looked.totals.available), (alone.totals.debt, alone.totals.available));
     }
 }

@@ -26,6 +26,22 @@ mod contract {
     footlight_store::store_contract!(open);
 }
 
+/// The year is simulated, so its commits are as far from the server's clock as its option says they may be; and what this
+/// server keeps on its disk is nobody's money.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_year_on_each_plan() {
+    let server = RedisServer::start_with(&[]);
+    let options = RedisOptions {
+        skew_max: Duration::from_secs(10 * 366 * 24 * 3_600),
+        allow_unsafe: true,
+        ..RedisOptions::default()
+    };
+    let store = RedisStore::connect(&server.address(), options).await.expect("connects");
+    // Reading all of an account is a dozen round trips here: every hour of a year takes minutes.
+    let audited_every_h = if std::env::var_os("FOOTLIGHT_SLOW_TESTS").is_some() { 1 } else { 24 };
+    footlight_store::contract::year::a_year_on_each_plan(Arc::new(store), audited_every_h).await;
+}
+
 const PRICING: Pricing = Pricing { rate: Microcredits(2_000_000), units_per_minute: 1_500, rounding: Rounding::Exact };
 
 fn now() -> Timestamp {

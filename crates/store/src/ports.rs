@@ -160,7 +160,16 @@ pub struct SecretRecord {
     /// The first characters, for people to tell secrets apart.
     pub hint: String,
     pub created_at: Timestamp,
+    /// From when on it is refused: in the future while it is being rotated.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl SecretRecord {
+    /// Whether it is refused.
+    #[must_use]
+    pub fn is_revoked(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_some_and(|at| at <= now)
+    }
 }
 
 /// API secrets.

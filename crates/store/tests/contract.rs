@@ -26,3 +26,14 @@ mod on_disk {
 
     footlight_store::store_contract!(open);
 }
+
+#[tokio::test]
+async fn a_year_on_each_plan_in_books() {
+    footlight_store::contract::year::a_year_on_each_plan_in_books().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_year_on_each_plan() {
+    let store = Arc::new(SqliteStore::in_memory().expect("opens"));
+    footlight_store::contract::year::a_year_on_each_plan(store, 1).await;
+}

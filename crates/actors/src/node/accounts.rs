@@ -3,7 +3,7 @@
 
 use footlight_ledger::{
     Account, AccountId, AccountStatus, Command, GrantId, GrantKind, GrantName, Limits, Microcredits, Outcome,
-    PauseReason, PlanTerms, SecretId, Timestamp, Touched,
+    PauseReason, PlanTerms, SecretId, SpendingLimit, Timestamp, Touched,
 };
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ impl Node {
         if plan.is_none() {
             return Ok(opened);
         }
-        self.set_plan(id, plan).await
+        self.set_plan(id, plan, GrantId(Uuid::now_v7())).await
     }
 
     /// An account as it stands now, its period rolled. Nothing is written: the next command does that.
@@ -81,12 +81,17 @@ impl Node {
         }
     }
 
-    /// Puts an account on a plan, or on none, from now on.
+    /// Puts an account on a plan, or on none, from now on. `grant` names the change: the same one again changes nothing.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`]; what the store said.
-    pub async fn set_plan(&self, account: AccountId, plan: Option<PlanTerms>) -> Result<Account, NodeError> {
-        self.change(account, Command::SetPlan { plan, grant: GrantId(Uuid::now_v7()) }).await
+    /// As [`Node::change_plan`].
+    pub async fn set_plan(
+        &self,
+        account: AccountId,
+        plan: Option<PlanTerms>,
+        grant: GrantId,
+    ) -> Result<Account, NodeError> {
+        self.change(account, Command::SetPlan { plan, grant }).await
     }
 
     /// Opens, suspends or closes an account. Its running sessions pause at their next heartbeat; those that wait ask
@@ -108,6 +113,41 @@ impl Node {
         let changed = self.change(account, Command::SetLimits { limits }).await?;
         self.inner.meter.credits_rose(account);
         Ok(changed)
+    }
+
+    /// Goes over to another plan, or to none, as is fair: more comes at once, less when the present period ends. `grant`
+    /// names the change: the same one again changes nothing.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::NameTaken`], [`NodeError::Refused`]; what the store said.
+    pub async fn change_plan(
+        &self,
+        account: AccountId,
+        plan: Option<PlanTerms>,
+        grant: GrantId,
+    ) -> Result<Account, NodeError> {
+        self.change(account, Command::ChangePlan { plan, grant }).await
+    }
+
+    /// Drops a change of plan that was to come.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`]; what the store said.
+    pub async fn keep_plan(&self, account: AccountId) -> Result<Account, NodeError> {
+        self.change(account, Command::KeepPlan).await
+    }
+
+    /// Sets, changes or lifts how much may be spent with a secret. Its sessions that wait for that ask again.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Refused`]; what the store said.
+    pub async fn set_spending_limit(
+        &self,
+        account: AccountId,
+        secret: SecretId,
+        limit: Option<SpendingLimit>,
+    ) -> Result<Account, NodeError> {
+        self.change(account, Command::SetSpendingLimit { secret, limit }).await
     }
 
     /// Says that a secret was revoked in the store: sessions opened with it pause as `key_revoked`. Those on other nodes

@@ -147,7 +147,8 @@ async fn look_for_revoked_secrets(node: Weak<Inner>) {
         for account in accounts {
             match node.parts.store.list_secrets(account).await {
                 Ok(secrets) => {
-                    revoked.extend(secrets.iter().filter(|it| it.revoked_at.is_some()).map(|secret| secret.id));
+                    let now = (node.parts.clock)();
+                    revoked.extend(secrets.iter().filter(|it| it.is_revoked(now)).map(|secret| secret.id));
                 }
                 Err(error) => {
                     // The next heartbeat looks again.

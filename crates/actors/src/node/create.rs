@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use actix::Actor;
 use footlight_ledger::{
-    AccountId, Command, Counting, EndReason, Microcredits, Outcome, PauseReason, Pricing, Product, SecretId, SessionId,
+    AccountId, Command, Counting, EndReason, Microcredits, Outcome, PauseReason, Pricing, Product, Refusal, SecretId,
+    SessionId,
 };
 use footlight_session::machine::SlotPolicy;
 use footlight_session::{Input, RestartBudget, SessionRecord, SessionRules, SessionState, SliceGate};
@@ -383,6 +384,7 @@ fn refusal_word(error: &NodeError) -> &'static str {
         NodeError::TooManySessions { .. } => "too_many_sessions",
         NodeError::CreditsExhausted { .. } => "credits_exhausted",
         NodeError::InDebt { .. } => "in_debt",
+        NodeError::Refused(Refusal::OverSpendingLimit { .. }) => "spending_limit",
         NodeError::Suspended | NodeError::Closed => "suspended",
         NodeError::UnknownAvatar { .. } | NodeError::InvalidField { .. } => "invalid",
         NodeError::StoreUnreachable(_) => "store_unreachable",

@@ -1,19 +1,21 @@
-//! Accounts: open, read, suspend, close; plan and limits.
+//! Accounts: open, read, suspend, close; limits.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use footlight_actors::NodeError;
-use footlight_ledger::{AccountId, AccountStatus, Limits, PlanTerms};
+use footlight_ledger::{AccountId, AccountStatus, Limits};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::plans::offered;
 use super::secrets;
 use crate::body::{AccountPath, JsonBody, QueryOf};
 use crate::idempotency::{self, Answer};
-use crate::json::{AccountJson, AccountOpenedJson, Credits, EntryJson, Page, PageQuery, PlanPriceJson, PricingJson};
-use crate::problem::{Code, Problem, ProblemSchema};
-use crate::routes::usage;
+use crate::json::{AccountJson, AccountOpenedJson, Credits, EntryJson, Page, PageQuery};
+use crate::options::PlanTerm;
+use crate::problem::{Problem, ProblemSchema};
+use crate::routes::journal::{self as public_journal, JournalQuery};
 use crate::state::ApiState;
 
 /// Idempotency keys of the operator, told from those of accounts.
@@ -27,19 +29,12 @@ pub(crate) struct OpenAccountBody {
     /// The plan's name; without one the account has no credits until it is given some.
     #[schema(example = "creator")]
     pub plan: Option<String>,
+    /// Its term: `monthly` unless said otherwise.
+    pub term: PlanTerm,
     /// The most debt that usage may make while the store cannot be reached, in credits.
     pub debt_limit: Option<Credits>,
     /// The most overage, in credits; none unless named.
     pub overage_limit: Option<Credits>,
-}
-
-/// The plan to be on.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(as = SetPlan, example = json!({"plan": "pro"}))]
-pub(crate) struct PlanBody {
-    /// The plan's name; null for none.
-    pub plan: Option<String>,
 }
 
 /// Limits to set; those left out stay as they are.
@@ -69,7 +64,10 @@ pub(crate) async fn open(
     request: HttpRequest,
     body: JsonBody<OpenAccountBody>,
 ) -> Result<HttpResponse, Problem> {
-    let plan = plan_terms(&state, body.value.plan.as_deref())?;
+    let plan = match &body.value.plan {
+        Some(name) => Some(offered(&state, name, body.value.term)?),
+        None => None,
+    };
     let defaults = state.options.account_limits;
     let limits = Limits {
         debt: amount("/debt_limit", body.value.debt_limit, defaults.debt.into())?.0,
@@ -165,31 +163,6 @@ async fn set_status(
     Ok(web::Json(AccountJson::of(&state.node.set_status(account, status).await?)))
 }
 
-/// Put an account on a plan
-///
-/// From now on: credits of the present plan expire, those of the new one are granted.
-#[utoipa::path(
-    put, path = "/admin/v1/accounts/{account}/plan", tag = "accounts", operation_id = "set_plan", request_body = PlanBody,
-    params(("account" = String, Path, description = "The account's id")),
-    responses(
-        (status = 200, description = "The account", body = AccountJson),
-        (status = 422, description = "`unknown_plan`", body = ProblemSchema, content_type = "application/problem+json"),
-    ),
-)]
-pub(crate) async fn set_plan(
-    state: web::Data<ApiState>,
-    account: AccountPath,
-    body: JsonBody<PlanBody>,
-) -> Result<web::Json<AccountJson>, Problem> {
-    let plan = plan_terms(&state, body.value.plan.as_deref())?;
-    let present = state.node.account(account.0).await?;
-    // The same plan again would expire and grant its credits anew: a PUT must not do that twice.
-    if present.plan == plan {
-        return Ok(web::Json(AccountJson::of(&present)));
-    }
-    Ok(web::Json(AccountJson::of(&state.node.set_plan(account.0, plan).await?)))
-}
-
 /// Set an account's limits
 #[utoipa::path(
     put, path = "/admin/v1/accounts/{account}/limits", tag = "accounts", operation_id = "set_limits",
@@ -212,44 +185,21 @@ pub(crate) async fn set_limits(
 /// List an account's journal
 #[utoipa::path(
     get, path = "/admin/v1/accounts/{account}/journal", tag = "accounts", operation_id = "account_journal",
-    params(("account" = String, Path, description = "The account's id"), PageQuery),
+    params(("account" = String, Path, description = "The account's id"), JournalQuery),
     responses((status = 200, description = "One page", body = Page<EntryJson>)),
 )]
 pub(crate) async fn journal(
     state: web::Data<ApiState>,
     account: AccountPath,
-    query: QueryOf<PageQuery>,
+    query: QueryOf<JournalQuery>,
 ) -> Result<web::Json<Page<EntryJson>>, Problem> {
     require(&state, account.0).await?;
-    usage::journal_page(&state, account.0, &query.0).await
-}
-
-/// List plans
-#[utoipa::path(
-    get, path = "/admin/v1/plans", tag = "accounts", operation_id = "list_plans",
-    responses((status = 200, description = "All plans", body = Page<PlanPriceJson>)),
-)]
-pub(crate) async fn plans(state: web::Data<ApiState>) -> web::Json<Page<PlanPriceJson>> {
-    let pricing = PricingJson::of(state.node.rate_card(), &state.options.plans);
-    web::Json(Page { data: pricing.plans, next_cursor: None })
+    public_journal::journal_page(&state, account.0, &query.0).await
 }
 
 /// A problem unless there is such an account.
 pub(crate) async fn require(state: &ApiState, account: AccountId) -> Result<(), NodeError> {
     state.node.account(account).await.map(drop)
-}
-
-fn plan_terms(state: &ApiState, name: Option<&str>) -> Result<Option<PlanTerms>, Problem> {
-    let Some(name) = name else { return Ok(None) };
-    let offers = &state.options.plans;
-    let offer = offers.iter().find(|offer| offer.terms.name == name).ok_or_else(|| {
-        let known: Vec<&str> = offers.iter().map(|offer| offer.terms.name.as_str()).collect();
-        let name: String = name.chars().take(64).collect();
-        Problem::new(Code::UnknownPlan, format!("there is no plan `{name}`; there are {}", known.join(", ")))
-            .at("/plan", "no such plan")
-            .with("known", known)
-    })?;
-    Ok(Some(offer.terms.clone()))
 }
 
 /// An amount that may be zero and is never negative.

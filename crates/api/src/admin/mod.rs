@@ -6,6 +6,7 @@ pub(crate) mod grants;
 pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod node;
+pub(crate) mod plans;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 
@@ -45,7 +46,9 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/accounts/{account}/suspend", "POST").route(web::post().to(accounts::suspend)))
         .service(resource("/accounts/{account}/resume", "POST").route(web::post().to(accounts::resume)))
         .service(resource("/accounts/{account}/close", "POST").route(web::post().to(accounts::close)))
-        .service(resource("/accounts/{account}/plan", "PUT").route(web::put().to(accounts::set_plan)))
+        .service(resource("/accounts/{account}/plan", "PUT").route(web::put().to(plans::set)))
+        .service(resource("/accounts/{account}/plan/preview", "POST").route(web::post().to(plans::preview)))
+        .service(resource("/accounts/{account}/plan/next", "DELETE").route(web::delete().to(plans::keep)))
         .service(resource("/accounts/{account}/limits", "PUT").route(web::put().to(accounts::set_limits)))
         .service(
             resource("/accounts/{account}/secrets", "GET, POST")
@@ -53,9 +56,15 @@ fn v1(config: &mut ServiceConfig) {
                 .route(web::get().to(secrets::list)),
         )
         .service(resource("/accounts/{account}/secrets/{secret}", "DELETE").route(web::delete().to(secrets::revoke)))
+        .service(resource("/accounts/{account}/secrets/{secret}/rotate", "POST").route(web::post().to(secrets::rotate)))
+        .service(
+            resource("/accounts/{account}/secrets/{secret}/spending-limit", "PUT")
+                .route(web::put().to(secrets::set_spending_limit)),
+        )
         .service(resource("/accounts/{account}/grants", "POST").route(web::post().to(grants::give)))
+        .service(resource("/accounts/{account}/grants/{grant}/void", "POST").route(web::post().to(grants::void)))
         .service(resource("/accounts/{account}/journal", "GET").route(web::get().to(accounts::journal)))
-        .service(resource("/plans", "GET").route(web::get().to(accounts::plans)))
+        .service(resource("/plans", "GET").route(web::get().to(plans::list)))
         .service(resource("/sessions", "GET").route(web::get().to(sessions::list)))
         .service(
             resource("/sessions/{id}", "DELETE, GET")

@@ -1,8 +1,8 @@
-//! API secrets: made, listed, revoked.
+//! API secrets: made, listed, limited, rotated, revoked.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use footlight_ledger::{AccountId, SecretId};
+use footlight_ledger::{AccountId, SecretId, Timestamp};
 use footlight_store::SecretRecord;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -11,21 +11,46 @@ use uuid::Uuid;
 use super::accounts::{SCOPE, require};
 use crate::body::{AccountPath, JsonBody, path_id};
 use crate::idempotency::{self, Answer};
-use crate::json::{Page, SecretCreatedJson, SecretJson};
+use crate::json::{Credits, Page, SecretCreatedJson, SecretJson, SpendingLimitJson};
 use crate::problem::{Code, Problem, ProblemSchema};
 use crate::secret::NewSecret;
 use crate::state::ApiState;
 
 /// The longest name of a secret, in bytes.
 const NAME_LEN_MAX: usize = 100;
+/// How long both secrets of a rotation work when nothing is said: a day, enough for a roll-out.
+const OVERLAP_DEFAULT_S: u32 = 24 * 3_600;
+/// The longest overlap: 90 days. Whoever wants two secrets for ever makes two.
+const OVERLAP_MAX_S: u32 = 90 * 24 * 3_600;
 
 /// What a new secret is to be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-#[schema(as = CreateSecret, example = json!({"name": "production"}))]
+#[schema(as = CreateSecret, example = json!({"name": "production", "spending_limit": {"credits": 500, "per": "month"}}))]
 pub(crate) struct CreateSecretBody {
     /// What to call it: 1 to 100 bytes.
     pub name: Option<String>,
+    /// How much may be spent with it; no limit of its own without.
+    pub spending_limit: Option<SpendingLimitJson>,
+}
+
+/// How a secret is rotated.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schema(as = RotateSecret, example = json!({"overlap_s": 86400}))]
+pub(crate) struct RotateSecretBody {
+    /// How long the old secret still works, in seconds, 0 to 7 776 000 (90 days); a day unless said otherwise.
+    pub overlap_s: Option<u32>,
+}
+
+/// The limit to set.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SetSpendingLimit, example = json!({"spending_limit": {"credits": 500, "per": "month"}}))]
+pub(crate) struct SpendingLimitBody {
+    /// How much may be spent with the secret; null for no limit of its own.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub spending_limit: Option<SpendingLimitJson>,
 }
 
 /// A secret that was made and stored.
@@ -43,9 +68,13 @@ impl Made {
 
 /// Makes a secret and stores its hash.
 pub(super) async fn make(state: &ApiState, account: AccountId, name: String) -> Result<Made, Problem> {
+    make_as(state, account, SecretId(Uuid::now_v7()), name).await
+}
+
+async fn make_as(state: &ApiState, account: AccountId, id: SecretId, name: String) -> Result<Made, Problem> {
     let secret = NewSecret::generate();
     let record = SecretRecord {
-        id: SecretId(Uuid::now_v7()),
+        id,
         account,
         hash: secret.hash,
         name,
@@ -59,7 +88,7 @@ pub(super) async fn make(state: &ApiState, account: AccountId, name: String) -> 
 
 /// Make an API secret
 ///
-/// It is shown here and never again.
+/// It is shown here and never again. An account may have several, each with a name and, if wanted, a spending limit.
 #[utoipa::path(
     post, path = "/admin/v1/accounts/{account}/secrets", tag = "secrets", operation_id = "create_secret",
     request_body = CreateSecretBody,
@@ -70,6 +99,7 @@ pub(super) async fn make(state: &ApiState, account: AccountId, name: String) -> 
     responses(
         (status = 201, description = "The secret", body = SecretCreatedJson),
         (status = 404, description = "`unknown_account`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_field`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn create(
@@ -82,17 +112,98 @@ pub(crate) async fn create(
     if !(1..=NAME_LEN_MAX).contains(&name.len()) {
         return Err(Problem::field("/name", format!("must be 1 to {NAME_LEN_MAX} bytes, not {}", name.len())));
     }
+    let limit = checked(body.value.spending_limit)?;
     require(&state, account.0).await?;
     let shared = state.clone();
     idempotency::once(&state, &request, SCOPE, body.digest, async move {
-        let made = make(&shared, account.0, name).await?;
-        let mut created =
-            SecretCreatedJson { api_secret: Some(made.api_secret()), secret: SecretJson::of(made.record) };
-        let answer = Answer::json(StatusCode::CREATED, &created)?;
-        created.api_secret = None;
-        answer.remember(&created)
+        let id = SecretId(Uuid::now_v7());
+        // The limit first: a secret must never work without the one it was asked for with.
+        if limit.is_some() {
+            shared.node.set_spending_limit(account.0, id, limit.map(Into::into)).await?;
+        }
+        let made = make_as(&shared, account.0, id, name).await?;
+        show_once(&shared, made).await
     })
     .await
+}
+
+/// Rotate a secret
+///
+/// Makes a new secret of the same name, with a spending limit of the same size that begins with nothing spent. The old
+/// one works for `overlap_s` more; what was opened with it pauses as `key_revoked` then.
+#[utoipa::path(
+    post, path = "/admin/v1/accounts/{account}/secrets/{secret}/rotate", tag = "secrets",
+    operation_id = "rotate_secret", request_body = RotateSecretBody,
+    params(
+        ("account" = String, Path, description = "The account's id"),
+        ("secret" = String, Path, description = "The id of the secret to replace, `sec_...`"),
+        ("idempotency-key" = Option<String>, Header, description = "The same key rotates once, for 24 hours. A repeated answer comes without the secret"),
+    ),
+    responses(
+        (status = 201, description = "The new secret", body = SecretCreatedJson),
+        (status = 404, description = "`unknown_secret`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 409, description = "`wrong_state`: it is revoked or rotated already", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_field`", body = ProblemSchema, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn rotate(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    account: AccountPath,
+    body: JsonBody<RotateSecretBody>,
+) -> Result<HttpResponse, Problem> {
+    let id: SecretId = path_id(&request, "secret", Code::UnknownSecret)?;
+    let overlap_s = body.value.overlap_s.unwrap_or(OVERLAP_DEFAULT_S);
+    if overlap_s > OVERLAP_MAX_S {
+        return Err(Problem::field("/overlap_s", format!("is {overlap_s}; it may be 0 to {OVERLAP_MAX_S}")));
+    }
+    let shared = state.clone();
+    idempotency::once(&state, &request, SCOPE, body.digest, async move {
+        let old = find(&shared, account.0, id).await?;
+        if old.revoked_at.is_some() {
+            return Err(Problem::new(Code::WrongState, format!("{id} is revoked or rotated already")));
+        }
+        let fresh = SecretId(Uuid::now_v7());
+        let limit = shared.node.account(account.0).await?.budget(id).map(|budget| budget.limit);
+        if limit.is_some() {
+            shared.node.set_spending_limit(account.0, fresh, limit).await?;
+        }
+        let made = make_as(&shared, account.0, fresh, old.name.clone()).await?;
+        // The old one last: a crash before leaves two that work, a crash after would leave none that anyone knows.
+        end(&shared, old, shared.node.now().plus_ms(i64::from(overlap_s) * 1_000)).await?;
+        show_once(&shared, made).await
+    })
+    .await
+}
+
+/// Set a secret's spending limit
+///
+/// Counts from now on, and what runs from its next heartbeat on. What is opened with the secret stops at the frame where
+/// the limit ends, as `spending_limit`, and goes on when it is raised or a new month begins.
+#[utoipa::path(
+    put, path = "/admin/v1/accounts/{account}/secrets/{secret}/spending-limit", tag = "secrets",
+    operation_id = "set_spending_limit", request_body = SpendingLimitBody,
+    params(
+        ("account" = String, Path, description = "The account's id"),
+        ("secret" = String, Path, description = "The secret's id, `sec_...`"),
+    ),
+    responses(
+        (status = 200, description = "The secret", body = SecretJson),
+        (status = 404, description = "`unknown_secret`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 422, description = "`invalid_field`", body = ProblemSchema, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn set_spending_limit(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    account: AccountPath,
+    body: JsonBody<SpendingLimitBody>,
+) -> Result<web::Json<SecretJson>, Problem> {
+    let id: SecretId = path_id(&request, "secret", Code::UnknownSecret)?;
+    let limit = checked(body.value.spending_limit)?;
+    let record = find(&state, account.0, id).await?;
+    let account = state.node.set_spending_limit(account.0, id, limit.map(Into::into)).await?;
+    Ok(web::Json(SecretJson::of(record, &account)))
 }
 
 /// List an account's secrets
@@ -107,15 +218,16 @@ pub(crate) async fn list(
     state: web::Data<ApiState>,
     account: AccountPath,
 ) -> Result<web::Json<Page<SecretJson>>, Problem> {
-    require(&state, account.0).await?;
+    let owner = state.node.account(account.0).await?;
     let secrets = state.node.store().list_secrets(account.0).await?;
-    Ok(web::Json(Page { data: secrets.into_iter().map(SecretJson::of).collect(), next_cursor: None }))
+    let data = secrets.into_iter().map(|record| SecretJson::of(record, &owner)).collect();
+    Ok(web::Json(Page { data, next_cursor: None }))
 }
 
 /// Revoke a secret
 ///
 /// Refused everywhere within seconds; sessions opened with it pause as `key_revoked`. Revoking it again changes
-/// nothing.
+/// nothing; one that is being rotated is revoked at once.
 #[utoipa::path(
     delete, path = "/admin/v1/accounts/{account}/secrets/{secret}", tag = "secrets", operation_id = "revoke_secret",
     params(
@@ -133,17 +245,48 @@ pub(crate) async fn revoke(
     account: AccountPath,
 ) -> Result<web::Json<SecretJson>, Problem> {
     let id: SecretId = path_id(&request, "secret", Code::UnknownSecret)?;
-    let secrets = state.node.store().list_secrets(account.0).await?;
-    let mut record = secrets
-        .into_iter()
-        .find(|record| record.id == id)
-        .ok_or_else(|| Problem::new(Code::UnknownSecret, format!("the account has no secret {id}")))?;
-    if record.revoked_at.is_none() {
-        record.revoked_at = Some(state.node.now());
+    let record = find(&state, account.0, id).await?;
+    // Also on a repeat: the first attempt may have failed between the store and here.
+    let record = end(&state, record, state.node.now()).await?;
+    let account = state.node.account(account.0).await?;
+    Ok(web::Json(SecretJson::of(record, &account)))
+}
+
+/// A secret of an account.
+async fn find(state: &ApiState, account: AccountId, id: SecretId) -> Result<SecretRecord, Problem> {
+    let secrets = state.node.store().list_secrets(account).await?;
+    let found = secrets.into_iter().find(|record| record.id == id);
+    found.ok_or_else(|| Problem::new(Code::UnknownSecret, format!("the account has no secret {id}")))
+}
+
+/// Lets a secret work until `at` and no longer; one that ends earlier is left alone.
+async fn end(state: &ApiState, mut record: SecretRecord, at: Timestamp) -> Result<SecretRecord, Problem> {
+    if record.revoked_at.is_none_or(|earlier| earlier > at) {
+        record.revoked_at = Some(at);
         state.node.store().put_secret(record.clone()).await?;
     }
-    // Also on a repeat: the first attempt may have failed between the store and here.
-    state.secrets.forget(&record.hash, id);
-    state.node.secret_revoked(account.0, id).await;
-    Ok(web::Json(SecretJson::of(record)))
+    state.secrets.forget(&record.hash, record.id);
+    if record.is_revoked(state.node.now()) {
+        state.node.secret_revoked(record.account, record.id).await;
+    }
+    Ok(record)
+}
+
+/// The answer that shows a secret, and what is remembered of it.
+async fn show_once(state: &ApiState, made: Made) -> Result<Answer, Problem> {
+    let account = state.node.account(made.record.account).await?;
+    let mut created =
+        SecretCreatedJson { api_secret: Some(made.api_secret()), secret: SecretJson::of(made.record, &account) };
+    let answer = Answer::json(StatusCode::CREATED, &created)?;
+    created.api_secret = None;
+    answer.remember(&created)
+}
+
+fn checked(limit: Option<SpendingLimitJson>) -> Result<Option<SpendingLimitJson>, Problem> {
+    match limit {
+        Some(limit) if limit.credits < Credits::default() => {
+            Err(Problem::field("/spending_limit/credits", "must not be negative"))
+        }
+        limit => Ok(limit),
+    }
 }

@@ -3,12 +3,12 @@
 use footlight_ledger::{
     Account, AccountId, AccountStatus, Grant, GrantId, GrantKind, Microcredits, Product, RateCard, SecretId, Totals,
 };
-use footlight_store::SecretRecord;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Credits, Instant};
+use super::{BudgetJson, Credits, Instant, NextPlanJson};
+use crate::options::PlanTerm;
 
 /// The plan whose accounts are called enterprise in credit summaries.
 const ENTERPRISE: &str = "enterprise";
@@ -83,14 +83,20 @@ pub struct MeJson {
     /// The secret that was used; not the secret itself.
     #[schema(value_type = String)]
     pub secret: SecretId,
+    /// How much may be spent with this secret; null when the account's own limits are the only ones.
+    pub spending_limit: Option<BudgetJson>,
     /// `open`, `suspended` or `closed`.
     #[schema(value_type = String, example = "open")]
     pub status: AccountStatus,
     /// The plan's name, if there is one.
     #[schema(example = "creator")]
     pub plan: Option<String>,
+    /// Its term.
+    pub plan_term: Option<PlanTerm>,
     /// When the plan's present credits expire and the next ones come.
     pub plan_renews_at: Option<Instant>,
+    /// The plan that comes then, if it is another one.
+    pub next_plan: Option<NextPlanJson>,
     /// The most sessions at once; null without a plan.
     pub max_sessions: Option<u32>,
     /// Sessions that have not ended.
@@ -110,9 +116,12 @@ impl MeJson {
             unmetered,
             id: account.id,
             secret,
+            spending_limit: account.budget(secret).map(BudgetJson::of),
             status: account.status,
             plan: account.plan.as_ref().map(|plan| plan.name.clone()),
+            plan_term: account.plan.as_ref().map(PlanTerm::of),
             plan_renews_at: plan_renews_at(account),
+            next_plan: NextPlanJson::of(account),
             max_sessions: account.plan.as_ref().map(|plan| plan.max_sessions),
             open_sessions: account.open_sessions,
             opened_at: account.opened_at.into(),
@@ -132,8 +141,14 @@ pub struct AccountJson {
     pub status: AccountStatus,
     /// The plan's name, if there is one.
     pub plan: Option<String>,
+    /// Its term.
+    pub plan_term: Option<PlanTerm>,
     /// When the plan's present credits expire and the next ones come.
     pub plan_renews_at: Option<Instant>,
+    /// The plan that comes then, if it is another one.
+    pub next_plan: Option<NextPlanJson>,
+    /// The most sessions at once; null without a plan.
+    pub max_sessions: Option<u32>,
     /// What it has: available and held together.
     pub balance: Credits,
     /// What it may still promise.
@@ -148,6 +163,8 @@ pub struct AccountJson {
     pub speaking: u32,
     /// Sessions that asked for a slice and got none.
     pub waiting: u32,
+    /// Credits a minute that those use that speak now.
+    pub burn_rate_credits_per_minute: Credits,
     /// How far it may go into debt and overage.
     pub limits: LimitsJson,
     /// Grants that still have something, in the order in which they are used up.
@@ -167,7 +184,10 @@ impl AccountJson {
             id: account.id,
             status: account.status,
             plan: account.plan.as_ref().map(|plan| plan.name.clone()),
+            plan_term: account.plan.as_ref().map(PlanTerm::of),
             plan_renews_at: plan_renews_at(account),
+            next_plan: NextPlanJson::of(account),
+            max_sessions: account.plan.as_ref().map(|plan| plan.max_sessions),
             balance: Microcredits(totals.available.0 + totals.held.0).into(),
             available: totals.available.into(),
             held: totals.held.into(),
@@ -175,6 +195,7 @@ impl AccountJson {
             open_sessions: account.open_sessions,
             speaking: account.speaking,
             waiting: account.waiting,
+            burn_rate_credits_per_minute: account.burn_rate.into(),
             limits: LimitsJson { debt: account.limits.debt.into(), overage: account.limits.overage.into() },
             grants: account.grants.iter().map(GrantJson::of).collect(),
             totals: TotalsJson::of(totals),
@@ -279,50 +300,4 @@ impl TotalsJson {
             overage_spent: totals.overage_spent.into(),
         }
     }
-}
-
-/// An API secret, without the secret.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Secret)]
-pub struct SecretJson {
-    /// Its name, `sec_...`.
-    #[schema(value_type = String)]
-    pub id: SecretId,
-    /// What the operator calls it.
-    #[schema(example = "production")]
-    pub name: String,
-    /// Its first characters.
-    #[schema(example = "fl_live_pQ0bJt")]
-    pub hint: String,
-    /// When it was made.
-    pub created_at: Instant,
-    /// When it was revoked; null while it works.
-    pub revoked_at: Option<Instant>,
-}
-
-impl SecretJson {
-    /// A secret's record.
-    #[must_use]
-    pub fn of(record: SecretRecord) -> Self {
-        Self {
-            id: record.id,
-            name: record.name,
-            hint: record.hint,
-            created_at: record.created_at.into(),
-            revoked_at: record.revoked_at.map(Instant),
-        }
-    }
-}
-
-/// A new API secret.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = SecretCreated)]
-pub struct SecretCreatedJson {
-    /// The secret's record.
-    #[serde(flatten)]
-    pub secret: SecretJson,
-    /// The secret itself. It is shown here and never again: null when this answer is repeated under an idempotency
-    /// key.
-    #[schema(example = "fl_live_pQ0bJt5nqZ8x4yL6vK2mR9cW7dT1sF3hG5jA0eUiOoE")]
-    pub api_secret: Option<String>,
 }

@@ -6,7 +6,7 @@ use footlight_ledger::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Credits, Instant, LimitsJson, UsageJson};
+use super::{Credits, Instant, LimitsJson, SpendingLimitJson, UsageJson};
 
 /// One immutable entry.
 #[derive(Debug, Serialize, ToSchema)]
@@ -92,8 +92,27 @@ pub enum EntryKindJson {
         job: JobId,
         credits: Credits,
     },
-    /// The plan was set.
-    PlanSet { plan: Option<String> },
+    /// The plan was set, or came to its turn.
+    PlanSet {
+        plan: Option<String>,
+        /// Months in its periods.
+        months: Option<u8>,
+    },
+    /// A change of plan is to come when the present period ends.
+    PlanToCome {
+        plan: Option<String>,
+        months: Option<u8>,
+        /// When that is.
+        comes_at: Instant,
+    },
+    /// The change of plan that was to come does not.
+    PlanKept,
+    /// A secret's spending limit was set, or lifted.
+    SpendingLimitSet {
+        #[schema(value_type = String)]
+        secret: SecretId,
+        limit: Option<SpendingLimitJson>,
+    },
     /// The account was opened, suspended or closed.
     StatusSet {
         #[schema(value_type = String)]
@@ -101,6 +120,65 @@ pub enum EntryKindJson {
     },
     /// The limits were set.
     LimitsSet { limits: LimitsJson },
+}
+
+/// The words that `kind` can be.
+pub(crate) const KINDS: [&str; 14] = [
+    "granted",
+    "expired",
+    "voided",
+    "debt_repaid",
+    "usage",
+    "job_held",
+    "job_settled",
+    "job_released",
+    "plan_set",
+    "plan_to_come",
+    "plan_kept",
+    "spending_limit_set",
+    "status_set",
+    "limits_set",
+];
+
+/// The word of an entry's kind: one of [`KINDS`].
+pub(crate) const fn kind_word(kind: &EntryKind) -> &'static str {
+    match kind {
+        EntryKind::Granted { .. } => "granted",
+        EntryKind::Expired { .. } => "expired",
+        EntryKind::Voided { .. } => "voided",
+        EntryKind::DebtRepaid { .. } => "debt_repaid",
+        EntryKind::Usage { .. } => "usage",
+        EntryKind::JobHeld { .. } => "job_held",
+        EntryKind::JobSettled { .. } => "job_settled",
+        EntryKind::JobReleased { .. } => "job_released",
+        EntryKind::PlanSet { .. } => "plan_set",
+        EntryKind::PlanToCome { .. } => "plan_to_come",
+        EntryKind::PlanKept => "plan_kept",
+        EntryKind::SpendingLimitSet { .. } => "spending_limit_set",
+        EntryKind::StatusSet { .. } => "status_set",
+        EntryKind::LimitsSet { .. } => "limits_set",
+    }
+}
+
+/// Whether an entry moves credits of this grant.
+pub(crate) fn is_about_grant(kind: &EntryKind, id: GrantId) -> bool {
+    let in_parts = |parts: &[Part]| parts.iter().any(|part| part.grant == id);
+    match kind {
+        EntryKind::Granted { grant, .. }
+        | EntryKind::Expired { grant, .. }
+        | EntryKind::Voided { grant, .. }
+        | EntryKind::DebtRepaid { grant, .. } => *grant == id,
+        EntryKind::Usage { usage, .. } => in_parts(&usage.by_grant),
+        EntryKind::JobHeld { parts, .. }
+        | EntryKind::JobSettled { parts, .. }
+        | EntryKind::JobReleased { parts, .. } => in_parts(parts),
+        EntryKind::PlanSet { .. }
+        | EntryKind::PlanToCome { .. }
+        | EntryKind::PlanKept
+        | EntryKind::SpendingLimitSet { .. }
+        | EntryKind::StatusSet { .. }
+        | EntryKind::LimitsSet { .. } => false,
+    }
 }
 
 /// A part of an amount, by the grant that paid it.
@@ -154,7 +232,12 @@ fn kind(kind: EntryKind) -> EntryKindJson {
         EntryKind::JobHeld { job, parts } => EntryKindJson::JobHeld { job, credits: sum(&parts) },
         EntryKind::JobSettled { job, parts } => EntryKindJson::JobSettled { job, credits: sum(&parts) },
         EntryKind::JobReleased { job, parts } => EntryKindJson::JobReleased { job, credits: sum(&parts) },
-        EntryKind::PlanSet { plan } => EntryKindJson::PlanSet { plan },
+        EntryKind::PlanSet { plan, months } => EntryKindJson::PlanSet { plan, months },
+        EntryKind::PlanToCome { plan, months, at } => EntryKindJson::PlanToCome { plan, months, comes_at: at.into() },
+        EntryKind::PlanKept => EntryKindJson::PlanKept,
+        EntryKind::SpendingLimitSet { secret, limit } => {
+            EntryKindJson::SpendingLimitSet { secret, limit: limit.map(SpendingLimitJson::from) }
+        }
         EntryKind::StatusSet { status } => EntryKindJson::StatusSet { status },
         EntryKind::LimitsSet { limits } => {
             EntryKindJson::LimitsSet { limits: LimitsJson { debt: limits.debt.into(), overage: limits.overage.into() } }

@@ -1,21 +1,24 @@
 //! The public JSON, one type per shape. Nothing below this crate knows how it looks.
 
 mod account;
+mod balance;
 mod credits;
 mod engine;
 mod event;
 mod instant;
-mod journal;
+pub(crate) mod journal;
 pub(crate) mod page;
+mod plan;
 mod pricing;
 pub(crate) mod product;
+mod secret;
 mod session;
 mod usage;
 
 pub use account::{
-    AccountJson, AccountOpenedJson, CreditSummaryJson, GrantJson, LimitsJson, MeJson, MinutesEstimateJson,
-    SecretCreatedJson, SecretJson, TotalsJson,
+    AccountJson, AccountOpenedJson, CreditSummaryJson, GrantJson, LimitsJson, MeJson, MinutesEstimateJson, TotalsJson,
 };
+pub use balance::BalanceJson;
 pub use credits::{Credits, InvalidCredits};
 pub use engine::{
     CreateClientTokenJson, CreateRuntimeTokenJson, CreatedSessionJson, EngineJson, HeartbeatAnswerJson, HeartbeatJson,
@@ -25,6 +28,8 @@ pub use event::{EventJson, EventKindJson};
 pub use instant::{Instant, InvalidInstant};
 pub use journal::{EntryJson, EntryKindJson, PartJson};
 pub use page::{Page, PageQuery};
-pub use pricing::{PlanPriceJson, PricingJson, ProductPriceJson};
+pub use plan::{NextPlanJson, PlanChangeJson};
+pub use pricing::{AnnualPriceJson, PlanPriceJson, PricingJson, ProductPriceJson};
+pub use secret::{BudgetJson, SecretCreatedJson, SecretJson, SpendingLimitJson};
 pub use session::{CreateSessionJson, SessionJson};
 pub use usage::UsageJson;

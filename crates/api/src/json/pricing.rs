@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Credits, product};
-use crate::options::PlanOffer;
+use crate::options::{ApiOptions, PlanTerm};
 
 /// The price list of this node.
 #[derive(Debug, Serialize, ToSchema)]
@@ -15,6 +15,8 @@ pub struct PricingJson {
     pub products: Vec<ProductPriceJson>,
     /// What there is to subscribe to.
     pub plans: Vec<PlanPriceJson>,
+    /// Credits for one US dollar when topping up.
+    pub top_up_credits_per_usd: u32,
 }
 
 /// What a minute of one product costs.
@@ -53,12 +55,24 @@ pub struct PlanPriceJson {
     pub max_sessions: u32,
     /// What a period costs, in US dollars.
     pub price_usd: u32,
+    /// The same plan by the year; null when it is not offered.
+    pub annual: Option<AnnualPriceJson>,
+}
+
+/// A plan by the year: one grant of twelve months' credits.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AnnualPrice)]
+pub struct AnnualPriceJson {
+    /// Credits granted at the start of each year; they expire at its end.
+    pub credits: Credits,
+    /// What a year costs, in US dollars.
+    pub price_usd: u32,
 }
 
 impl PricingJson {
     /// The list, in the order of the products.
     #[must_use]
-    pub fn of(rate_card: &RateCard, plans: &[PlanOffer]) -> Self {
+    pub fn of(rate_card: &RateCard, options: &ApiOptions) -> Self {
         let products = rate_card.0.iter().map(|(&product, tariff)| {
             let (model, surface) = product::parts(product);
             ProductPriceJson {
@@ -70,13 +84,21 @@ impl PricingJson {
                 rounding: tariff.rounding,
             }
         });
-        let plans = plans.iter().map(|offer| PlanPriceJson {
+        let plans = options.plans.iter().map(|offer| PlanPriceJson {
             name: offer.terms.name.clone(),
             credits: offer.terms.credits.into(),
             months: offer.terms.months,
             max_sessions: offer.terms.max_sessions,
             price_usd: offer.price_usd,
+            annual: offer.price_usd_year.map(|price_usd| AnnualPriceJson {
+                credits: PlanTerm::Annual.applied_to(&offer.terms).credits.into(),
+                price_usd,
+            }),
         });
-        Self { products: products.collect(), plans: plans.collect() }
+        Self {
+            products: products.collect(),
+            plans: plans.collect(),
+            top_up_credits_per_usd: options.payments.credits_per_usd,
+        }
     }
 }

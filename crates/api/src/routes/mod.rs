@@ -5,9 +5,13 @@ pub(crate) mod avatars;
 pub(crate) mod credits;
 pub(crate) mod engines;
 pub(crate) mod events;
+pub(crate) mod journal;
 pub(crate) mod me;
+pub(crate) mod payments;
+mod scan;
 pub(crate) mod sessions;
 pub(crate) mod usage;
+pub(crate) mod usage_summary;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -21,6 +25,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
         web::scope("")
             .wrap(from_fn(trace::trace))
             .configure(docs::configure_public)
+            // Before the scope that asks for an account's secret: a payment provider has none, and signs instead.
+            .service(resource("/v1/payments/stripe", "POST").route(web::post().to(payments::stripe)))
             .service(
                 web::scope("/v1")
                     .wrap(from_fn(auth::require_credential))
@@ -59,7 +65,9 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
         .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
         .service(resource("/usage", "GET").route(web::get().to(usage::list)))
-        .service(resource("/journal", "GET").route(web::get().to(usage::journal)))
+        .service(resource("/usage/summary", "GET").route(web::get().to(usage_summary::summary)))
+        .service(resource("/balance", "GET").route(web::get().to(credits::balance)))
+        .service(resource("/journal", "GET").route(web::get().to(journal::list)))
         .service(resource("/pricing", "GET").route(web::get().to(credits::pricing)))
         .service(resource("/me", "GET").route(web::get().to(me::me)))
         .service(resource("/avatars", "GET").route(web::get().to(avatars::list)));

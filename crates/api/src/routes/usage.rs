@@ -1,22 +1,19 @@
-//! Usage and the journal.
+//! Usage, hour by hour.
 
 use actix_web::web;
 use footlight_actors::node::SessionFilter;
-use footlight_ledger::{AccountId, EntryKind, Product, SessionId, Touched};
+use footlight_ledger::{EntryKind, Product, SecretId, SessionId, Touched};
 use footlight_session::SessionState;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::scan;
 use crate::auth::Authenticated;
 use crate::body::QueryOf;
-use crate::json::{EntryJson, Instant, Page, PageQuery, UsageJson, page};
+use crate::json::{Instant, Page, UsageJson, page};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Journal entries read at a time while looking for usage.
-const SCAN_BLOCK: usize = 500;
-/// Journal entries read at most for one page of usage. A page may come out short then, with a cursor to go on.
-const SCAN_MAX: usize = 10_000;
 /// Sessions whose usage is still open that one page shows at most.
 const OPEN_MAX: usize = 1_000;
 
@@ -37,6 +34,9 @@ pub(crate) struct UsageQuery {
     /// Only this product.
     #[param(value_type = Option<String>, example = "essence_cloud")]
     pub product: Option<Product>,
+    /// Only what was opened with this secret.
+    #[param(value_type = Option<String>)]
+    pub secret: Option<SecretId>,
     /// `next_cursor` of the page before.
     pub cursor: Option<String>,
     /// Entries on the page, 1 to 200.
@@ -50,6 +50,7 @@ impl UsageQuery {
             && self.to.is_none_or(|to| usage.hour < to)
             && self.session.is_none_or(|session| usage.session_id == session)
             && self.product.is_none_or(|product| usage.product == product)
+            && self.secret.is_none_or(|secret| usage.secret == Some(secret))
     }
 }
 
@@ -68,11 +69,14 @@ pub(crate) async fn list(
 ) -> Result<web::Json<Page<UsageJson>>, Problem> {
     let query = query.0;
     let limit = page::limit(query.limit)?;
-    let mut from: u64 = page::cursor(query.cursor.as_deref())?.unwrap_or(0);
+    let mut from: u64 = match page::cursor(query.cursor.as_deref())? {
+        Some(number) => number,
+        None => scan::first_from(&state, caller.account, query.from).await?,
+    };
     let mut data = Vec::new();
-    for _ in 0..SCAN_MAX / SCAN_BLOCK {
-        let entries = state.node.store().list_entries(caller.account, from, SCAN_BLOCK).await?;
-        let at_the_end = entries.len() < SCAN_BLOCK;
+    for _ in 0..scan::PAGE_MAX / scan::BLOCK {
+        let entries = state.node.store().list_entries(caller.account, from, scan::BLOCK).await?;
+        let at_the_end = entries.len() < scan::BLOCK;
         for entry in entries {
             if data.len() == limit {
                 return Ok(web::Json(Page { data, next_cursor: Some(entry.number.to_string()) }));
@@ -86,7 +90,7 @@ pub(crate) async fn list(
             }
         }
         if at_the_end {
-            let open = open_usage(&state, caller.account, caller).await?;
+            let open = open_usage(&state, caller).await?;
             data.extend(open.into_iter().filter(|usage| query.wants(usage)));
             return Ok(web::Json(Page { data, next_cursor: None }));
         }
@@ -95,43 +99,15 @@ pub(crate) async fn list(
 }
 
 /// Usage since each session's last sealed entry.
-async fn open_usage(state: &ApiState, account: AccountId, caller: Authenticated) -> Result<Vec<UsageJson>, Problem> {
+pub(super) async fn open_usage(state: &ApiState, caller: Authenticated) -> Result<Vec<UsageJson>, Problem> {
     let alive = state.node.list_sessions(caller.into(), None, OPEN_MAX, SessionFilter::default()).await?;
     let sessions =
         alive.records.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
     let touched = Touched { sessions: sessions.collect(), ..Touched::default() };
-    let books = state.node.desk().inspect(account, touched).await?;
+    let books = state.node.desk().inspect(caller.account, touched).await?;
     let tabs = books.into_iter().flat_map(|books| books.tabs.into_values());
     let mut open: Vec<UsageJson> =
         tabs.filter(|tab| tab.open_usage.units > 0).map(|tab| UsageJson::open(&tab)).collect();
     open.sort_by_key(|usage| (usage.hour, usage.session_id));
     Ok(open)
-}
-
-/// List the journal
-///
-/// Everything that changed the account, entry by entry, oldest first. Entries never change.
-#[utoipa::path(
-    get, path = "/v1/journal", tag = "credits", operation_id = "journal", params(PageQuery),
-    responses((status = 200, description = "One page", body = Page<EntryJson>)),
-)]
-pub(crate) async fn journal(
-    state: web::Data<ApiState>,
-    caller: Authenticated,
-    query: QueryOf<PageQuery>,
-) -> Result<web::Json<Page<EntryJson>>, Problem> {
-    journal_page(&state, caller.account, &query.0).await
-}
-
-/// One page of an account's journal.
-pub(crate) async fn journal_page(
-    state: &ApiState,
-    account: AccountId,
-    query: &PageQuery,
-) -> Result<web::Json<Page<EntryJson>>, Problem> {
-    let limit = query.limit()?;
-    let from = query.cursor::<u64>()?.unwrap_or(0);
-    let mut entries = state.node.store().list_entries(account, from, limit + 1).await?;
-    let next_cursor = if entries.len() > limit { entries.pop().map(|entry| entry.number.to_string()) } else { None };
-    Ok(web::Json(Page { data: entries.into_iter().map(EntryJson::from).collect(), next_cursor }))
 }

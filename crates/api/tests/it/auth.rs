@@ -11,7 +11,10 @@ use crate::harness::{answer, operations, serve, serve_with};
 #[actix_web::test]
 async fn no_public_route_answers_without_a_secret() {
     let served = serve().await;
-    for (method, path, _) in operations(&openapi::public()) {
+    // Payments are believed by their signature instead.
+    let operations =
+        operations(&openapi::public()).into_iter().filter(|(_, path, _)| !path.starts_with("/v1/payments/"));
+    for (method, path, _) in operations {
         let url = format!("{}{path}", served.public);
         let problem = answer(served.http.request(method.clone(), &url)).await.problem(401, "api_secret_missing");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("api-secret")));

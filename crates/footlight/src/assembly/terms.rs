@@ -37,7 +37,7 @@ pub(crate) fn plans(settings: &Settings) -> BTreeMap<String, PlanTerms> {
     let terms = |name: &String, plan: &crate::settings::PlanSettings| PlanTerms {
         name: name.clone(),
         credits: plan.credits.0,
-        months: plan.months,
+        months: 1,
         max_sessions: plan.max_sessions,
     };
     settings.plans.iter().map(|(name, plan)| (name.clone(), terms(name, plan))).collect()

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
+use footlight_ledger::Microcredits;
+
 use super::{Environment, Settings};
+
+/// The most a plan may grant a month: twelve of it fit into one operation of the ledger.
+const PLAN_MAX: Microcredits = Microcredits::from_credits(1_000_000_000 / 12);
 
 /// # Errors
 /// At the first setting that is out of range, by its key and with the range.
@@ -56,8 +61,17 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         ensure!(!operator.roles.is_empty(), "`admin_tokens.{name}.roles` is empty; name `read`, `operate` or `money`");
     }
     for (name, plan) in &settings.plans {
-        ensure!(matches!(plan.months, 1 | 12), "`plans.{name}.months` is {}; it must be 1 or 12", plan.months);
+        let credits = plan.credits.0;
+        ensure!(
+            credits <= PLAN_MAX,
+            "`plans.{name}.credits` is {credits}; a year of it must not be more than a billion credits"
+        );
     }
+    let credits_per_usd = settings.payments.credits_per_usd;
+    ensure!(
+        (1..=1_000_000).contains(&credits_per_usd),
+        "`payments.credits_per_usd` is {credits_per_usd}; it must be between 1 and 1000000"
+    );
     if settings.environment == Environment::Production {
         let token = &settings.admin_token.0;
         ensure!(

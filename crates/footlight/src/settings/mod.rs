@@ -46,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) api: ApiSettings,
     pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
     pub(crate) plans: BTreeMap<String, PlanSettings>,
+    pub(crate) payments: Payments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -186,7 +187,15 @@ pub(crate) struct TariffSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanSettings {
     pub(crate) credits: Amount,
-    pub(crate) months: u8,
     pub(crate) max_sessions: u32,
     pub(crate) price_usd: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) price_usd_year: Option<u32>,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Payments {
+    pub(crate) stripe_webhook_secret: Secret,
+    pub(crate) credits_per_usd: u32,
 }

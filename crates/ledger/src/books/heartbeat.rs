@@ -21,6 +21,7 @@ impl Books {
         } else {
             let place = Place::of(tab);
             account.settle(tab, report.units, Told::InTime);
+            account.count_in_budget(tab, Microcredits::ZERO);
             tab.sweep_at = terms.sweep_at(account.now);
             let verdict = match ask {
                 Ask::Slice => account.answer_slice(terms, tab, place, ask_again),
@@ -57,7 +58,13 @@ impl Account {
             self.stand_by_hold(tab, Standing::Wants { need });
             return Verdict::Refused(PauseReason::Debt);
         }
-        let asker = Asker { pricing: tab.pricing, settled: tab.settled_units, slice_end: tab.slice_end, place };
+        let asker = Asker {
+            pricing: tab.pricing,
+            settled: tab.settled_units,
+            slice_end: tab.slice_end,
+            place,
+            allowance: self.allowance(tab),
+        };
         match sharing::share(terms, &asker, &self.pool_for(tab)) {
             Share::More { end } => {
                 self.extend_hold(tab, end);
@@ -77,6 +84,11 @@ impl Account {
                 } else {
                     PauseReason::SpendingLimit
                 })
+            }
+            // It does not wait in line: credits that others could use must not be kept for it.
+            Share::OverLimit => {
+                self.stand_by_hold(tab, Standing::Content);
+                Verdict::Refused(PauseReason::SpendingLimit)
             }
         }
     }
@@ -119,7 +131,7 @@ impl Account {
     }
 
     /// How far the session may go past its slice while the store cannot be reached: nowhere after a final slice, a
-    /// refusal, or while there is debt.
+    /// refusal, or while there is debt, and never past its secret's limit.
     fn grace(&self, terms: &Terms, tab: &Tab, verdict: Verdict) -> Units {
         let holds = tab.slice_end > tab.settled_units;
         let earned = match verdict {
@@ -127,7 +139,15 @@ impl Account {
             Verdict::Settled => holds && tab.last_answer.is_some_and(|last| last.grace_units > 0),
             Verdict::Final | Verdict::Refused(_) | Verdict::Closed => false,
         };
-        if earned && self.totals.debt.is_zero() { tab.pricing.units_in(terms.grace_ms) } else { 0 }
+        if !earned || !self.totals.debt.is_zero() {
+            return 0;
+        }
+        let allowed = self.allowance(tab).and_then(|allowance| {
+            let end = tab.pricing.affordable(tab.pricing.cost(tab.slice_end) + allowance)?;
+            Some(end - tab.slice_end)
+        });
+        let grace = tab.pricing.units_in(terms.grace_ms);
+        allowed.map_or(grace, |allowed| grace.min(allowed))
     }
 }
 

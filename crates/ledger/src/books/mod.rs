@@ -5,6 +5,7 @@
 mod heartbeat;
 mod jobs;
 mod money;
+mod plans;
 mod sessions;
 mod sweep;
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::tab::Part;
 use crate::{
-    Account, Command, Entry, GrantId, GrantName, JobId, Microcredits, Outcome, Refusal, SessionId, Tab, Terms,
+    Account, Budget, Command, Entry, GrantId, GrantName, JobId, Microcredits, Outcome, Refusal, SessionId, Tab, Terms,
     Timestamp, Units, sum_rule,
 };
 
@@ -160,6 +161,9 @@ impl Books {
             Command::Grant { id, name, kind, amount, expires_at } => self.grant(*id, name, *kind, *amount, *expires_at),
             Command::VoidGrant { name, grant, amount } => self.void_grant(name, *grant, *amount),
             Command::SetPlan { plan, grant } => self.set_plan(plan.as_ref(), *grant),
+            Command::ChangePlan { plan, grant } => self.change_plan(plan.as_ref(), *grant),
+            Command::KeepPlan => Ok(self.keep_plan()),
+            Command::SetSpendingLimit { secret, limit } => self.set_spending_limit(*secret, *limit),
             Command::SetLimits { limits } => self.set_limits(*limits),
             Command::SetStatus { status } => self.set_status(*status),
             Command::HoldJob { job, amount } => self.hold_job(terms, *job, *amount),
@@ -201,16 +205,21 @@ struct Reach {
     spendable: Microcredits,
     /// What those in line leave to others; below zero when it does not even suffice for them.
     beside_line: i64,
+    /// What the limits of secrets still allow.
+    in_budgets: Microcredits,
 }
 
 impl Reach {
     fn of(account: &Account) -> Self {
         let spendable = account.spendable();
-        Self { spendable, beside_line: spendable.0 - account.waiting_need.0 }
+        let in_budgets = account.budgets.iter().map(Budget::left).sum();
+        Self { spendable, beside_line: spendable.0 - account.waiting_need.0, in_budgets }
     }
 
     fn is_further_than(self, before: Self) -> bool {
-        self.spendable > before.spendable || self.beside_line > before.beside_line
+        self.spendable > before.spendable
+            || self.beside_line > before.beside_line
+            || self.in_budgets > before.in_budgets
     }
 }
 

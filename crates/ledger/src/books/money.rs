@@ -1,16 +1,19 @@
-//! Grants, voids, plans, limits and status: what an operator or a payment does to an account.
+//! Grants, voids, limits and status: what an operator or a payment does to an account.
 
 use uuid::Uuid;
 
 use super::{Books, NamedOperation};
-use crate::account::{AccountStatus, Grant, GrantKind, Limits, PlanTerms};
-use crate::command::plan_change;
-use crate::{EntryKind, GrantId, GrantName, Microcredits, Outcome, Period, Refusal, Timestamp};
+use crate::account::{AccountStatus, Grant, GrantKind, Limits};
+use crate::{
+    Budget, EntryKind, GrantId, GrantName, Microcredits, Outcome, Refusal, SecretId, SpendingLimit, Timestamp, calendar,
+};
 
 /// The most one operation may give or allow: a billion credits.
 const AMOUNT_MAX: Microcredits = Microcredits::from_credits(1_000_000_000);
 /// The most grants with credits left: the account is read and written whole, so it must stay small.
-const GRANTS_MAX: usize = 1_000;
+pub(super) const GRANTS_MAX: usize = 1_000;
+/// The most secrets with a spending limit, for the same reason.
+const BUDGETS_MAX: usize = 100;
 /// The longest name of an operation, in bytes.
 const NAME_MAX: usize = 255;
 
@@ -76,35 +79,6 @@ impl Books {
         Ok(Outcome::Voided { amount })
     }
 
-    pub(super) fn set_plan(&mut self, plan: Option<&PlanTerms>, grant: GrantId) -> Result<Outcome, Refusal> {
-        let name = plan_change(grant);
-        let body = digest(&format!("plan {plan:?}"));
-        if self.earlier(&name, body)?.is_some() {
-            return Ok(Outcome::PlanSet);
-        }
-        if self.account.status == AccountStatus::Closed {
-            return Err(Refusal::Closed);
-        }
-        if let Some(plan) = plan {
-            check_amount("a plan's credits", plan.credits, Microcredits::ZERO)?;
-            if !matches!(plan.months, 1 | 12) {
-                return Err(Refusal::OutOfRange { what: format!("a period of {} months", plan.months) });
-            }
-        }
-        self.check_new_grant_id(grant)?;
-        let account = &mut self.account;
-        account.leave_plan();
-        account.write(EntryKind::PlanSet { plan: plan.map(|plan| plan.name.clone()) });
-        if let Some(plan) = plan {
-            account.plan = Some(plan.clone());
-            account.enter_period(Period::nth(account.now, plan, 0), grant);
-            account.repay_debt();
-        }
-        let amount = plan.map_or(Microcredits::ZERO, |plan| plan.credits);
-        self.remember_operation(&name, NamedOperation { grant, amount, body });
-        Ok(Outcome::PlanSet)
-    }
-
     pub(super) fn set_limits(&mut self, limits: Limits) -> Result<Outcome, Refusal> {
         check_amount("the debt limit", limits.debt, Microcredits::ZERO)?;
         check_amount("the overage limit", limits.overage, Microcredits::ZERO)?;
@@ -112,6 +86,42 @@ impl Books {
             self.account.limits = limits;
             self.account.write(EntryKind::LimitsSet { limits });
         }
+        Ok(Outcome::LimitsSet)
+    }
+
+    pub(super) fn set_spending_limit(
+        &mut self,
+        secret: SecretId,
+        limit: Option<SpendingLimit>,
+    ) -> Result<Outcome, Refusal> {
+        if let Some(limit) = limit {
+            check_amount("a spending limit", limit.credits, Microcredits::ZERO)?;
+        }
+        let account = &mut self.account;
+        if account.budget(secret).map(|budget| budget.limit) == limit {
+            return Ok(Outcome::LimitsSet);
+        }
+        let place = account.budgets.iter().position(|budget| budget.secret == secret);
+        match (place, limit) {
+            (Some(place), Some(limit)) => account.budgets[place].limit = limit,
+            (Some(place), None) => drop(account.budgets.remove(place)),
+            (None, Some(_)) if account.budgets.len() >= BUDGETS_MAX => {
+                let what = format!("one more secret with a spending limit beside {BUDGETS_MAX}");
+                return Err(Refusal::OutOfRange { what });
+            }
+            (None, Some(limit)) => account.budgets.push(Budget {
+                secret,
+                limit,
+                month: calendar::month_of(account.now),
+                spent: Microcredits::ZERO,
+                held: Microcredits::ZERO,
+                serial: account.next_entry,
+            }),
+            (None, None) => {}
+        }
+        account.write(EntryKind::SpendingLimitSet { secret, limit });
+        // A limit that is lifted shows in no sum.
+        self.ask_again = true;
         Ok(Outcome::LimitsSet)
     }
 
@@ -127,7 +137,7 @@ impl Books {
     }
 
     /// What this name was used for before, if it was for the same thing.
-    fn earlier(&self, name: &GrantName, body: u64) -> Result<Option<&NamedOperation>, Refusal> {
+    pub(super) fn earlier(&self, name: &GrantName, body: u64) -> Result<Option<&NamedOperation>, Refusal> {
         if !(1..=NAME_MAX).contains(&name.0.len()) {
             let what = format!("an operation's name of {} bytes (1 to {NAME_MAX})", name.0.len());
             return Err(Refusal::OutOfRange { what });
@@ -139,18 +149,18 @@ impl Books {
         }
     }
 
-    fn remember_operation(&mut self, name: &GrantName, operation: NamedOperation) {
+    pub(super) fn remember_operation(&mut self, name: &GrantName, operation: NamedOperation) {
         self.dirty.names.insert(name.clone());
         self.names.insert(name.clone(), operation);
     }
 
-    fn check_new_grant_id(&self, id: GrantId) -> Result<(), Refusal> {
+    pub(super) fn check_new_grant_id(&self, id: GrantId) -> Result<(), Refusal> {
         let taken = self.account.grants.iter().any(|grant| grant.id == id);
         if taken { Err(Refusal::NameTaken) } else { Ok(()) }
     }
 }
 
-fn check_amount(what: &str, amount: Microcredits, least: Microcredits) -> Result<(), Refusal> {
+pub(super) fn check_amount(what: &str, amount: Microcredits, least: Microcredits) -> Result<(), Refusal> {
     if (least..=AMOUNT_MAX).contains(&amount) {
         return Ok(());
     }
@@ -159,6 +169,6 @@ fn check_amount(what: &str, amount: Microcredits, least: Microcredits) -> Result
 
 /// A digest of an operation's body: half of the SHA-1 that makes a UUID of version 5. It tells a mistake from a
 /// repeat; it does not guard against somebody who looks for two bodies with one digest.
-fn digest(body: &str) -> u64 {
+pub(super) fn digest(body: &str) -> u64 {
     Uuid::new_v5(&Uuid::nil(), body.as_bytes()).as_u64_pair().1
 }

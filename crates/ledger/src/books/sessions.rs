@@ -33,7 +33,7 @@ impl Books {
             };
         }
         check_pricing(&pricing)?;
-        self.check_may_begin(terms, &pricing)?;
+        self.check_may_begin(terms, &pricing, secret)?;
         let now = self.account.now;
         self.account.open_sessions += 1;
         let tab = Tab {
@@ -58,13 +58,14 @@ impl Books {
             need: Microcredits::ZERO,
             open_usage: Usage::default(),
             sweep_at: terms.sweep_at(now),
+            counted: None,
         };
         self.dirty.note_tab(&tab);
         self.tabs.insert(session, tab);
         Ok(Outcome::Begun { epoch: 1 })
     }
 
-    fn check_may_begin(&self, terms: &Terms, pricing: &Pricing) -> Result<(), Refusal> {
+    fn check_may_begin(&self, terms: &Terms, pricing: &Pricing, secret: Option<SecretId>) -> Result<(), Refusal> {
         let account = &self.account;
         account.check_may_start()?;
         if let Some(plan) = &account.plan
@@ -79,7 +80,12 @@ impl Books {
         if needed > reach {
             return Err(Refusal::CreditsExhausted { available: reach, needed });
         }
-        Ok(())
+        match secret.and_then(|secret| account.budget(secret)) {
+            Some(budget) if needed > budget.left() + budget.held => {
+                Err(Refusal::OverSpendingLimit { limit: budget.limit.credits, spent: budget.spent })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn take_over(

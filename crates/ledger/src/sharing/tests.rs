@@ -7,7 +7,7 @@ const PRICING: Pricing = Pricing { rate: Microcredits(2_000_000), units_per_minu
 const SECOND: Microcredits = Microcredits(33_334);
 
 fn asks(place: Place, spendable: Microcredits, waiting: u32) -> Share {
-    let asker = Asker { pricing: PRICING, settled: 0, slice_end: 0, place };
+    let asker = Asker { pricing: PRICING, settled: 0, slice_end: 0, place, allowance: None };
     let waiting_need = Microcredits(SECOND.0 * i64::from(waiting));
     share(&Terms::default(), &asker, &Pool { spendable, sharers: waiting + 1, waiting, waiting_need })
 }
@@ -34,9 +34,27 @@ fn what_those_in_line_need_is_not_for_others() {
 
 #[test]
 fn a_slice_never_ends_earlier_than_it_was_said_to() {
-    let asker = Asker { pricing: PRICING, settled: 100, slice_end: 1_500, place: Place::Speaking };
+    let asker = Asker { pricing: PRICING, settled: 100, slice_end: 1_500, place: Place::Speaking, allowance: None };
     let pool = Pool { spendable: SECOND, sharers: 40, waiting: 1, waiting_need: SECOND };
     assert_eq!(share(&Terms::default(), &asker, &pool), Share::Last { end: 1_500 });
+}
+
+#[test]
+fn a_slice_ends_where_its_secrets_limit_does_and_who_is_over_it_does_not_wait_in_line() {
+    let plenty =
+        Pool { spendable: Microcredits(1_000_000_000), sharers: 1, waiting: 0, waiting_need: Microcredits::ZERO };
+    let asks = |place, slice_end, allowance| {
+        let asker = Asker { pricing: PRICING, settled: 0, slice_end, place, allowance: Some(Microcredits(allowance)) };
+        share(&Terms::default(), &asker, &plenty)
+    };
+    assert_eq!(asks(Place::New, 0, 100_000), Share::Last { end: 75 });
+    assert_eq!(asks(Place::New, 0, 33_332), Share::OverLimit);
+    assert_eq!(asks(Place::InLine, 0, 33_332), Share::OverLimit);
+    // Who speaks goes on to the last frame, and keeps what it holds.
+    assert_eq!(asks(Place::Speaking, 0, 33_332), Share::Last { end: 24 });
+    assert_eq!(asks(Place::Speaking, 0, 1_332), Share::OverLimit);
+    assert_eq!(asks(Place::Speaking, 30, 0), Share::Last { end: 30 });
+    assert_eq!(asks(Place::New, 0, 2_001_334), Share::More { end: 1_500 });
 }
 
 #[test]

@@ -118,10 +118,11 @@ impl SliceClock {
         matches!(self.stance, Stance::Waiting { .. })
     }
 
-    /// Whether it waits for credit: it belongs in its account's queue.
+    /// Whether it waits for credit: it belongs in its account's queue. Who is over a spending limit does not: while it
+    /// waits, perhaps for weeks, others need not take turns with it.
     #[must_use]
     pub const fn is_in_line(&self) -> bool {
-        matches!(self.stance, Stance::Waiting { told: Some(reason) } if is_about_credit(reason))
+        matches!(self.stance, Stance::Waiting { told: Some(PauseReason::CreditsExhausted) })
     }
 
     /// Whether more credit would change something for it, though it does not stand in line.

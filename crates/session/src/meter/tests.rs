@@ -155,6 +155,19 @@ fn a_last_slice_is_used_to_the_frame_then_asked_about_once_more_then_waited_for(
 }
 
 #[test]
+fn who_is_over_a_spending_limit_waits_outside_the_line_and_asks_when_more_is_allowed() {
+    let mut stand = Stand::new();
+    stand.clock.want();
+    let request = stand.expect(SLICE);
+    let refused = Verdict::Refused(PauseReason::SpendingLimit);
+    assert_eq!(stand.settled(request, refused, 0), Some(Notice::Refused(PauseReason::SpendingLimit)));
+    assert!(stand.clock.is_waiting() && stand.clock.is_hopeful() && !stand.clock.is_in_line());
+    stand.clock.credits_rose();
+    let request = stand.expect(SLICE);
+    assert_eq!(stand.settled(request, Verdict::Granted, 1500), Some(Notice::Granted));
+}
+
+#[test]
 fn credits_that_come_during_the_last_slice_are_asked_for_at_once() {
     let mut stand = Stand::speaking_up_to(75, Verdict::Final);
     stand.speak(10);

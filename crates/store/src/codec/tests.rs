@@ -44,6 +44,18 @@ fn what_cannot_be_read_is_named() {
     }
 }
 
+/// Accounts were stored with 14 fields before plans could follow each other and secrets had limits.
+#[test]
+fn an_account_of_the_first_kind_is_read() {
+    let account = Account::open(AccountId(Uuid::now_v7()), Timestamp(1_795_000_000_000), Limits::default());
+    let bytes = encode(&account);
+    let [format, 0xdc, 0, 17, fields @ .., 0xc0, 0, 0x90] = bytes.as_slice() else {
+        panic!("17 fields, the last three of them empty: {bytes:x?}");
+    };
+    let before = [&[*format, 0x9e], fields].concat();
+    assert_eq!(decode(&before, String::new), Ok(account));
+}
+
 #[test]
 fn a_speaking_sessions_tab_takes_less_than_300_bytes() {
     let id = Uuid::now_v7();

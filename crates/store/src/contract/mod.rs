@@ -6,7 +6,9 @@ pub mod desk;
 pub mod directory;
 pub mod faults;
 mod given;
+pub mod prices;
 pub mod records;
+pub mod year;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -60,6 +62,8 @@ macro_rules! store_contract {
             desk::two_desks_on_one_account_charge_exactly
             desk::a_rise_is_told
             desk::a_full_cache_only_costs_reads
+            prices::every_row_of_the_price_list_is_charged_to_the_microcredit
+            prices::a_change_of_price_is_for_new_sessions
             faults::a_reply_lost_charges_once
             faults::random_faults_charge_exactly
         }

@@ -1,9 +1,11 @@
 //! Scenes: an account, its sessions and a clock, told step by step. After every step the books are taken out as a
 //! store would write them and audited from the journal.
 
+mod budgets;
 mod grants;
 mod jobs;
 mod owners;
+mod plans;
 mod sharing;
 mod speaking;
 
@@ -104,6 +106,13 @@ impl Scene {
         self.run(&Command::SetPlan { plan: Some(plan), grant })
     }
 
+    /// Goes over to a plan, or to none, as is fair.
+    pub(super) fn change_plan(&mut self, plan: Option<PlanTerms>) -> Outcome {
+        self.names += 1;
+        let grant = grant_id(self.names);
+        self.run(&Command::ChangePlan { plan, grant })
+    }
+
     pub(super) fn set_limits(&mut self, debt: &str, overage: &str) -> Done {
         let limits = Limits { debt: credits(debt), overage: credits(overage) };
         self.apply(&Command::SetLimits { limits })
@@ -126,11 +135,15 @@ impl Scene {
     }
 
     pub(super) fn begin_priced(&mut self, session: u128, pricing: Pricing) -> Outcome {
+        self.begin_with(session, pricing, None)
+    }
+
+    pub(super) fn begin_with(&mut self, session: u128, pricing: Pricing, secret: Option<SecretId>) -> Outcome {
         self.run(&Command::BeginSession {
             session: session_id(session),
             product: Product::EssenceCloud,
             pricing,
-            secret: None,
+            secret,
             owner: boot(1),
         })
     }
@@ -156,7 +169,7 @@ impl Scene {
         &self.books.tabs[&session_id(session)]
     }
 
-    fn next_number(&mut self, session: u128) -> u64 {
+    pub(super) fn next_number(&mut self, session: u128) -> u64 {
         let number = self.numbers.entry(session_id(session)).or_default();
         *number += 1;
         *number

@@ -1,0 +1,144 @@
+//! Payments: believed by their signature, credited once.
+
+use footlight_api::WebhookSecret;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::harness::{Answer, Served, answer, serve, serve_with};
+
+const SECRET: &str = "whsec_of_the_test";
+
+async fn taking_payments() -> Served {
+    serve_with(|options| options.payments.stripe_webhook_secret = Some(WebhookSecret::new(SECRET))).await
+}
+
+fn signature(secret: &str, seconds: i64, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key will do");
+    mac.update(format!("{seconds}.{body}").as_bytes());
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={seconds},v1={digits}")
+}
+
+async fn send(served: &Served, body: &str, signature: &str) -> Answer {
+    let request = served.http.post(format!("{}/v1/payments/stripe", served.public));
+    answer(request.header("stripe-signature", signature).body(body.to_owned())).await
+}
+
+async fn send_signed(served: &Served, event: &Value) -> Answer {
+    let body = event.to_string();
+    send(served, &body, &signature(SECRET, served.node.now().0 / 1_000, &body)).await
+}
+
+fn checkout(id: &str, account: &str, cents: i64) -> Value {
+    json!({
+        "id": id, "object": "event", "type": "checkout.session.completed",
+        "data": { "object": {
+            "id": "cs_1", "object": "checkout.session", "payment_status": "paid", "amount_total": cents,
+            "currency": "usd", "client_reference_id": account, "metadata": {},
+        }},
+    })
+}
+
+async fn balance(served: &Served, account: &str) -> Value {
+    served.operate(Method::GET, &format!("/admin/v1/accounts/{account}"), json!({})).await.json()["balance"].clone()
+}
+
+#[actix_web::test]
+async fn a_paid_checkout_is_credited_once_however_often_it_is_told() {
+    let served = taking_payments().await;
+    let customer = served.customer("0").await;
+    let event = checkout("evt_1", &customer.id, 1_999);
+    for replayed in [false, true, true] {
+        let taken = send_signed(&served, &event).await;
+        let expected = json!({ "received": true, "credits": 1_999, "replayed": replayed });
+        assert_eq!((taken.status, taken.json()), (StatusCode::OK, expected));
+    }
+    assert_eq!(balance(&served, &customer.id).await, json!(1_999));
+    let mut by_metadata = checkout("evt_2", "", 1);
+    by_metadata["data"]["object"]["client_reference_id"] = json!(null);
+    by_metadata["data"]["object"]["metadata"] = json!({ "account": customer.id });
+    by_metadata["type"] = json!("checkout.session.async_payment_succeeded");
+    assert_eq!(send_signed(&served, &by_metadata).await.json()["credits"], json!(1));
+    let journal = served.call(&customer, Method::GET, "/v1/journal?kind=granted").await.json();
+    let names: Vec<_> = journal["data"].as_array().expect("data").iter().map(|entry| entry["name"].clone()).collect();
+    assert_eq!(names, ["evt_1", "evt_2"], "the event's id is the grant's name");
+    send_signed(&served, &checkout("evt_1", &customer.id, 2_000)).await.problem(422, "idempotency_key_reused");
+}
+
+#[actix_web::test]
+async fn what_is_not_signed_with_our_secret_does_nothing() {
+    let served = taking_payments().await;
+    let customer = served.customer("0").await;
+    let body = checkout("evt_1", &customer.id, 1_000).to_string();
+    let now = served.node.now().0 / 1_000;
+    let good = signature(SECRET, now, &body);
+    for bad in [
+        String::new(),
+        "t=1,v1=00".to_owned(),
+        signature("whsec_other", now, &body),
+        signature(SECRET, now, &body.replace("1000", "9000")),
+        // Ten minutes ago, and in ten minutes.
+        signature(SECRET, now - 600, &body),
+        signature(SECRET, now + 600, &body),
+        good.replace("v1=", "v0="),
+    ] {
+        send(&served, &body, &bad).await.problem(400, "signature_invalid");
+    }
+    let unsigned = served.http.post(format!("{}/v1/payments/stripe", served.public)).body(body.clone());
+    answer(unsigned).await.problem(400, "signature_invalid");
+    assert_eq!(balance(&served, &customer.id).await, json!(0));
+    assert_eq!(send(&served, &body, &good).await.status, StatusCode::OK);
+    assert_eq!(balance(&served, &customer.id).await, json!(1_000));
+}
+
+#[actix_web::test]
+async fn events_that_bring_no_money_are_answered_and_left_alone() {
+    let served = taking_payments().await;
+    let customer = served.customer("0").await;
+    let with = |change: fn(&mut Value)| {
+        let mut event = checkout("evt_1", &customer.id, 1_000);
+        change(&mut event);
+        event
+    };
+    for event in [
+        with(|event| event["type"] = json!("customer.created")),
+        with(|event| event["data"]["object"]["payment_status"] = json!("unpaid")),
+        with(|event| event["data"]["object"]["amount_total"] = json!(0)),
+        with(|event| event["data"]["object"]["amount_total"] = json!(null)),
+    ] {
+        let taken = send_signed(&served, &event).await;
+        let nothing = json!({ "received": true, "credits": null, "replayed": false });
+        assert_eq!((taken.status, taken.json()), (StatusCode::OK, nothing), "{event}");
+    }
+    for (event, pointer) in [
+        (with(|event| event["data"]["object"]["currency"] = json!("eur")), "/data/object/currency"),
+        (
+            with(|event| event["data"]["object"]["client_reference_id"] = json!(null)),
+            "/data/object/client_reference_id",
+        ),
+        (
+            with(|event| event["data"]["object"]["client_reference_id"] = json!("me")),
+            "/data/object/client_reference_id",
+        ),
+        (with(|event| event["data"]["object"]["amount_total"] = json!(i64::MAX)), "/data/object/amount_total"),
+        (with(|event| event["data"]["object"] = json!({})), "/data/object"),
+        (with(|event| event["id"] = json!("")), "/id"),
+    ] {
+        let problem = send_signed(&served, &event).await.problem(422, "invalid_field");
+        assert_eq!(problem["errors"][0]["pointer"], pointer, "{event}");
+    }
+    let nobody = checkout("evt_1", "acc_00000000000000000000000000000000", 100);
+    send_signed(&served, &nobody).await.problem(404, "unknown_account");
+    send_signed(&served, &json!("hello")).await.problem(400, "invalid_body");
+    assert_eq!(balance(&served, &customer.id).await, json!(0));
+}
+
+#[actix_web::test]
+async fn without_a_webhook_secret_there_is_nothing_to_call() {
+    let served = serve().await;
+    send_signed(&served, &checkout("evt_1", "acc_00000000000000000000000000000000", 100))
+        .await
+        .problem(404, "route_not_found");
+}
