@@ -15,6 +15,7 @@ mod outage;
 mod sharing;
 mod slow_reader;
 mod stores;
+mod webhooks;
 
 /// Whether slow tests are wanted; says so when they are not.
 fn slow_tests(name: &str) -> bool {

@@ -4,6 +4,7 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::json::WebhookEventJson;
 use crate::problem::{Code, ProblemSchema};
 use crate::{admin, routes, stream};
 
@@ -37,6 +38,9 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         routes::engines::create_token, routes::engines::heartbeat, routes::engines::create_client_token,
         routes::credits::summary, routes::usage::list, routes::usage::journal, routes::credits::pricing, routes::me::me,
         routes::avatars::list,
+        routes::webhooks::create, routes::webhooks::list, routes::webhooks::get, routes::webhooks::delete,
+        routes::webhooks::enable, routes::webhooks::deliveries, routes::webhooks::replay,
+        routes::webhooks::alerts, routes::webhooks::set_alerts,
     ),
     tags(
         (name = "sessions", description = "Create, follow and stop sessions"),
@@ -44,8 +48,9 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         (name = "speech", description = "What a session says, and what it looks like"),
         (name = "credits", description = "What there is, what it costs, what was used"),
         (name = "avatars", description = "The faces there are"),
+        (name = "webhooks", description = "Being told of what happens to sessions and credits"),
     ),
-    components(schemas(ProblemSchema)),
+    components(schemas(ProblemSchema, WebhookEventJson)),
     security(("api-secret" = [])),
     modifiers(&ApiSecret, &Problems),
 )]

@@ -30,7 +30,7 @@ pub use audit::{Audit, Checkpoint, Difference};
 pub use books::{Applied, Books, Changes, JobHold, NamedOperation, Touched};
 pub use command::{Ask, Command, EndReason, Outcome, PauseReason, Refusal, SliceAnswer, Verdict};
 pub use credits::Microcredits;
-pub use ids::{AccountId, BootId, GrantId, GrantName, InvalidId, JobId, SecretId, SessionId};
+pub use ids::{AccountId, BootId, EventId, GrantId, GrantName, HookId, InvalidId, JobId, SecretId, SessionId};
 pub use journal::{Entry, EntryKind};
 pub use period::Period;
 pub use pricing::{Counting, Pricing, Product, RateCard, Rounding, Surface, Tariff, Units};

@@ -11,6 +11,7 @@ mod pricing;
 pub(crate) mod product;
 mod session;
 mod usage;
+mod webhook;
 
 pub use account::{
     AccountJson, AccountOpenedJson, CreditSummaryJson, GrantJson, LimitsJson, MeJson, MinutesEstimateJson,
@@ -28,3 +29,7 @@ pub use page::{Page, PageQuery};
 pub use pricing::{PlanPriceJson, PricingJson, ProductPriceJson};
 pub use session::{CreateSessionJson, SessionJson};
 pub use usage::UsageJson;
+pub use webhook::{
+    AttemptJson, AutoTopUpJson, CreateWebhookJson, CreditAlertsJson, CreditNewsJson, DeliveryJson, JobNewsJson,
+    ThresholdJson, WebhookCreatedJson, WebhookDataJson, WebhookEventJson, WebhookJson,
+};

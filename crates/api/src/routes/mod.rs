@@ -8,6 +8,7 @@ pub(crate) mod events;
 pub(crate) mod me;
 pub(crate) mod sessions;
 pub(crate) mod usage;
+pub(crate) mod webhooks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -58,6 +59,26 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))
         .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
         .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
+        .service(
+            resource("/webhooks", "GET, POST")
+                .route(web::post().to(webhooks::create))
+                .route(web::get().to(webhooks::list)),
+        )
+        .service(
+            resource("/webhooks/{webhook}", "DELETE, GET")
+                .route(web::get().to(webhooks::get))
+                .route(web::delete().to(webhooks::delete)),
+        )
+        .service(resource("/webhooks/{webhook}/enable", "POST").route(web::post().to(webhooks::enable)))
+        .service(resource("/webhooks/{webhook}/deliveries", "GET").route(web::get().to(webhooks::deliveries)))
+        .service(
+            resource("/webhooks/{webhook}/deliveries/{event}/replay", "POST").route(web::post().to(webhooks::replay)),
+        )
+        .service(
+            resource("/credit-alerts", "GET, PUT")
+                .route(web::get().to(webhooks::alerts))
+                .route(web::put().to(webhooks::set_alerts)),
+        )
         .service(resource("/usage", "GET").route(web::get().to(usage::list)))
         .service(resource("/journal", "GET").route(web::get().to(usage::journal)))
         .service(resource("/pricing", "GET").route(web::get().to(credits::pricing)))
