@@ -18,6 +18,7 @@ mod prices;
 mod sharing;
 mod slow_reader;
 mod stores;
+mod webhooks;
 
 /// Whether slow tests are wanted; says so when they are not.
 fn slow_tests(name: &str) -> bool {

@@ -4,13 +4,14 @@
 //! documents in `docs/`, so that a mistake cannot hide on both sides at once. The one crate of ours that is used is the
 //! client, where engines elsewhere are tested: it stands outside as well.
 //!
-//! Suggested reading order: [`node`], [`redis_server`], [`client`], [`watcher`], [`speech`].
+//! Suggested reading order: [`node`], [`redis_server`], [`client`], [`watcher`], [`receiver`], [`speech`].
 
 pub mod client;
 pub mod crash;
 pub mod fault_proxy;
 pub mod lips;
 pub mod node;
+pub mod receiver;
 pub mod redis_server;
 pub mod speech;
 pub mod tools;
@@ -19,5 +20,6 @@ pub mod watcher;
 pub use client::{Client, Operator};
 pub use fault_proxy::{FaultProxy, Faults};
 pub use node::{Node, NodeSetup};
+pub use receiver::Receiver;
 pub use redis_server::RedisServer;
 pub use watcher::Watcher;

@@ -26,10 +26,7 @@ fn main() -> ExitCode {
         "test" => setup().and_then(|()| chores::test(rest)),
         "lint" => setup().and_then(|()| chores::lint()),
         "deny" => chores::deny(),
-        "ci" => setup()
-            .and_then(|()| chores::lint())
-            .and_then(|()| chores::deny())
-            .and_then(|()| chores::test(&[])),
+        "ci" => setup().and_then(|()| chores::lint()).and_then(|()| chores::deny()).and_then(|()| chores::test(&[])),
         "setup" => setup(),
         "crash" => tools::install_missing().and_then(|()| chores::crash(rest)),
         "help" | "--help" | "-h" => {

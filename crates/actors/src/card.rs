@@ -1,15 +1,17 @@
 //! What anyone on the node may look up of a session without asking its actor.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
 use footlight_ledger::{AccountId, EndReason, Microcredits, Pricing, SecretId, SessionId, Timestamp, Units};
-use footlight_session::{SessionRecord, SessionState, SliceGate};
+use footlight_session::{SessionChange, SessionRecord, SessionState, SliceGate};
 use footlight_stage::Performance;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
+use crate::announce::Announcer;
 use crate::engine::Engine;
 use crate::event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 use crate::metrics::{Metrics, word};
@@ -23,6 +25,10 @@ pub(crate) struct SessionCard {
     pub(crate) counter: Counter,
     board: Mutex<Board>,
     metrics: Arc<Metrics>,
+    /// Who tells the account of it, from when on it is among the node's cards.
+    announcer: OnceLock<Arc<dyn Announcer>>,
+    /// Whether another node tells its story now.
+    is_hushed: AtomicBool,
 }
 
 /// Who counts a session's units.
@@ -63,12 +69,17 @@ impl SessionCard {
                 followers: None,
             }),
             metrics,
+            announcer: OnceLock::new(),
+            is_hushed: AtomicBool::new(false),
         }
     }
 
     /// The session as it is now.
     pub(crate) fn record(&self) -> SessionRecord {
-        let board = self.board.lock();
+        self.record_of(&self.board.lock())
+    }
+
+    fn record_of(&self, board: &Board) -> SessionRecord {
         let mut record = board.record.clone();
         if let Counter::Gate(gate) = &self.counter {
             record.units = gate.used();
@@ -134,6 +145,7 @@ impl SessionCard {
     /// Tells followers, and keeps what changes the record.
     pub(crate) fn tell(&self, at: Timestamp, kind: SessionEventKind) {
         let mut board = self.board.lock();
+        let change = change_of(&board.record, &kind);
         match &kind {
             SessionEventKind::StateChanged { state, pause_reasons } => {
                 self.count_move(&board.record, Some(*state));
@@ -163,11 +175,35 @@ impl SessionCard {
             | SessionEventKind::RendererRestarted { .. }
             | SessionEventKind::Lagged { .. } => {}
         }
+        if let Some(change) = change {
+            self.announce(change, &board);
+        }
         board.sequence += 1;
         let event = SessionEvent { sequence: board.sequence, at, kind };
         if let Some(followers) = &board.followers {
             // Nobody may be left.
             let _ = followers.send(event);
+        }
+    }
+
+    /// Tells the account nothing more: the session belongs to another node.
+    pub(crate) fn hush(&self) {
+        self.is_hushed.store(true, Ordering::Release);
+    }
+
+    /// The node runs it now.
+    fn begin(&self, announcer: &Arc<dyn Announcer>) {
+        if self.announcer.set(Arc::clone(announcer)).is_ok() {
+            self.announce(SessionChange::Started, &self.board.lock());
+        }
+    }
+
+    /// Under the board's lock, so that changes are told in their order.
+    fn announce(&self, change: SessionChange, board: &Board) {
+        if let Some(announcer) = self.announcer.get()
+            && !self.is_hushed.load(Ordering::Acquire)
+        {
+            announcer.session(change, self.record_of(board));
         }
     }
 
@@ -196,34 +232,67 @@ impl SessionCard {
     }
 }
 
+/// What an event means to an account that follows from afar, if anything.
+fn change_of(before: &SessionRecord, kind: &SessionEventKind) -> Option<SessionChange> {
+    match kind {
+        SessionEventKind::StateChanged { state: SessionState::Paused, pause_reasons } => {
+            let is_news = before.state != SessionState::Paused || before.pause_reasons != *pause_reasons;
+            is_news.then_some(SessionChange::Paused)
+        }
+        SessionEventKind::StateChanged { .. } => {
+            (before.state == SessionState::Paused).then_some(SessionChange::Resumed)
+        }
+        SessionEventKind::Ended { .. } => Some(SessionChange::Ended),
+        SessionEventKind::UtteranceStarted { .. }
+        | SessionEventKind::UtteranceEnded { .. }
+        | SessionEventKind::CreditsLow { .. }
+        | SessionEventKind::RendererRestarted { .. }
+        | SessionEventKind::Lagged { .. } => None,
+    }
+}
+
 /// The sessions of this node, ended ones included until their record is in the store.
-#[derive(Default)]
-pub(crate) struct Cards(RwLock<HashMap<SessionId, Arc<SessionCard>>>);
+pub(crate) struct Cards {
+    cards: RwLock<HashMap<SessionId, Arc<SessionCard>>>,
+    announcer: Arc<dyn Announcer>,
+}
 
 impl Cards {
+    pub(crate) fn new(announcer: Arc<dyn Announcer>) -> Self {
+        Self { cards: RwLock::default(), announcer }
+    }
+
+    /// Who tells accounts of them.
+    pub(crate) fn announcer(&self) -> &Arc<dyn Announcer> {
+        &self.announcer
+    }
+
     pub(crate) fn insert(&self, card: Arc<SessionCard>) {
-        self.0.write().insert(card.id, card);
+        card.begin(&self.announcer);
+        self.cards.write().insert(card.id, card);
     }
 
     /// The card that is there, or else the one that `make` makes.
     pub(crate) fn get_or_insert(&self, id: SessionId, make: impl FnOnce() -> SessionCard) -> Arc<SessionCard> {
-        Arc::clone(self.0.write().entry(id).or_insert_with(|| Arc::new(make())))
+        let card = Arc::clone(self.cards.write().entry(id).or_insert_with(|| Arc::new(make())));
+        card.begin(&self.announcer);
+        card
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<Arc<SessionCard>> {
-        self.0.read().get(&id).cloned()
+        self.cards.read().get(&id).cloned()
     }
 
     /// How many of them have their engine elsewhere.
     pub(crate) fn engines(&self) -> usize {
-        self.0.read().values().filter(|card| card.engine().is_some()).count()
+        self.cards.read().values().filter(|card| card.engine().is_some()).count()
     }
 
     pub(crate) fn remove(&self, id: SessionId) {
-        self.0.write().remove(&id);
+        self.cards.write().remove(&id);
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<SessionCard>> {
-        self.0.read().values().cloned().collect()
+        self.cards.read().values().cloned().collect()
     }
 }

@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::announce;
 use crate::card::Cards;
 use crate::metrics::Metrics;
 
@@ -102,6 +103,7 @@ async fn write_for_ever(shared: std::sync::Weak<Shared>, store: Arc<dyn Store>, 
             let _ = tokio::time::timeout(Duration::from_secs(1), shared.work.notified()).await;
             continue;
         }
+        announce::written(&**shared.cards.announcer()).await;
         let results = join_all(batch.iter().map(|waiting| store.put_session(waiting.record.clone()))).await;
         let failed = shared.take_in(batch, results, &metrics);
         shared.written.notify_waiters();

@@ -6,9 +6,10 @@
 //!
 //! Actors know ports, never a particular store or renderer.
 //!
-//! Suggested reading order: [`caller`], [`event`], [`node`]; then, inside, `session` (one session), [`meter`] (the slices
+//! Suggested reading order: [`caller`], [`event`], [`announce`], [`node`]; then, inside, `session` (one session), [`meter`] (the slices
 //! of all of them), `supervisor` (room), `engine` (sessions that are made elsewhere), `card` (what readers see), `directory` (records on their way to the store).
 
+pub mod announce;
 pub mod caller;
 mod card;
 mod directory;
@@ -26,6 +27,7 @@ mod session;
 mod supervisor;
 pub mod time;
 
+pub use announce::{Announcer, Nobody};
 pub use caller::{Caller, CreateSession, Speech};
 pub use error::NodeError;
 pub use event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};

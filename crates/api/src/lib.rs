@@ -44,6 +44,15 @@ pub use operator::{OperatorToken, Role};
 pub use options::{AdminToken, ApiOptions, PaymentOptions, PlanOffer, PlanTerm, WebhookSecret};
 pub use problem::{Code, Problem};
 pub use state::ApiState;
+
+/// Writes an event as it is sent to webhooks.
+///
+/// # Panics
+/// Never: events are strings and numbers.
+#[must_use]
+pub fn encode_event(event: &footlight_hooks::Event) -> Vec<u8> {
+    serde_json::to_vec(&json::WebhookEventJson::of(event)).expect("an event is strings and numbers")
+}
 pub use token::TokenKey;
 
 /// Puts the public routes into an application.

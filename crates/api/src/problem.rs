@@ -91,6 +91,12 @@ codes! {
     UnknownAccount = "unknown_account", NOT_FOUND, "No such account";
     /// There is no such secret.
     UnknownSecret = "unknown_secret", NOT_FOUND, "No such secret";
+    /// There is no such webhook or delivery, or it belongs to another account.
+    UnknownWebhook = "unknown_webhook", NOT_FOUND, "No such webhook";
+    /// The account has as many webhooks as it may have; `limit` says how many. Remove one first.
+    TooManyWebhooks = "too_many_webhooks", CONFLICT, "Too many webhooks";
+    /// The webhook failed for days, or said that it is gone, and is not called. Enable it first.
+    WebhookDisabled = "webhook_disabled", CONFLICT, "The webhook is disabled";
     /// There is nothing by that id.
     UnknownThing = "unknown_thing", NOT_FOUND, "Nothing by that id";
     /// The session is in a state that does not take this; `state` names it.

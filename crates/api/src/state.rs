@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, web};
 use footlight_actors::{Caller, Node};
+use footlight_hooks::Hooks;
 use footlight_ledger::AccountId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,6 +27,7 @@ const ACCOUNT_SHARE: u64 = 4;
 /// The node, the options and the few things that routes share. Made once per process, shared by both listeners.
 pub struct ApiState {
     pub(crate) node: Node,
+    pub(crate) hooks: Hooks,
     pub(crate) options: ApiOptions,
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
@@ -38,9 +40,9 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Puts the node and its options together.
+    /// Puts the node, its webhooks and the options together.
     #[must_use]
-    pub fn new(node: Node, options: ApiOptions) -> Self {
+    pub fn new(node: Node, hooks: Hooks, options: ApiOptions) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
@@ -55,6 +57,7 @@ impl ApiState {
             upload_share_max: share_max,
             decoders: Arc::new(Semaphore::new(decoders)),
             node,
+            hooks,
             options,
         }
     }

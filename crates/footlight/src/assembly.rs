@@ -1,5 +1,6 @@
 //! Putting a node together: the one place that names concrete stores and renderers.
 
+mod hooks;
 mod store;
 mod terms;
 mod tokens;
@@ -11,6 +12,7 @@ use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PaymentOptions, PlanOffer, WebhookSecret};
+use footlight_hooks::Hooks;
 use footlight_ledger::{AccountId, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
@@ -29,6 +31,7 @@ const DEVELOPMENT_ACCOUNT: AccountId = AccountId(Uuid::from_u128(0xdef));
 /// A node with its parts, ready to be served or driven.
 pub(crate) struct Assembly {
     pub(crate) node: Node,
+    pub(crate) hooks: Hooks,
     pub(crate) store: Arc<dyn Store>,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
@@ -54,6 +57,8 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         tracing::warn!("UNMETERED: every call is taken without a secret and nothing is charged; for development alone");
         desk.open_account(DEVELOPMENT_ACCOUNT, limits(settings)).await.context("opening the development account")?;
     }
+    let registry = prometheus::Registry::new();
+    let hooks = hooks::start(settings, &store, &desk, &registry).context("starting the webhooks")?;
     let node = Node::start(NodeParts {
         store: Arc::clone(&store),
         desk,
@@ -62,12 +67,13 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         terms: terms(settings),
         options: node_options(settings),
         data_dir,
-        registry: prometheus::Registry::new(),
+        registry,
+        announcer: Arc::new(hooks::Told(hooks.clone())),
         clock: Arc::new(now),
     })
     .await
     .context("starting the node")?;
-    Ok(Assembly { node, store, _data_dir: lock })
+    Ok(Assembly { node, hooks, store, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -119,7 +125,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         },
         ..ApiOptions::default()
     };
-    Ok(Data::new(ApiState::new(assembly.node.clone(), options)))
+    Ok(Data::new(ApiState::new(assembly.node.clone(), assembly.hooks.clone(), options)))
 }
 
 fn node_options(settings: &Settings) -> NodeOptions {

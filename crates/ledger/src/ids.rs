@@ -119,6 +119,14 @@ id!(
     /// One run of one node: a restarted node has a new one, so a former owner is told apart.
     BootId, "boo", "boot"
 );
+id!(
+    /// One webhook endpoint of an account.
+    HookId, "whk", "webhook"
+);
+id!(
+    /// Something that an account is told of.
+    EventId, "evt", "event"
+);
 
 /// The caller's own name for a money operation (its `Idempotency-Key`): the same name is the same
 /// operation for ever. 1 to 255 bytes.

@@ -33,7 +33,7 @@ pub use books::{Applied, Books, Changes, JobHold, NamedOperation, Touched};
 pub use budget::{Budget, LimitPer, SpendingLimit};
 pub use command::{Ask, Command, EndReason, Outcome, PauseReason, Refusal, SliceAnswer, Verdict};
 pub use credits::Microcredits;
-pub use ids::{AccountId, BootId, GrantId, GrantName, InvalidId, JobId, SecretId, SessionId};
+pub use ids::{AccountId, BootId, EventId, GrantId, GrantName, HookId, InvalidId, JobId, SecretId, SessionId};
 pub use journal::{Entry, EntryKind};
 pub use period::Period;
 pub use plan_change::{NextPlan, PlanChange};

@@ -13,7 +13,7 @@ pub mod utterance;
 pub use footlight_ledger::{EndReason, PauseReason, SessionId};
 pub use machine::{Input, SessionMachine, SessionRules};
 pub use moment::Moment;
-pub use record::{SessionRecord, SessionState, WhenUnwatched};
+pub use record::{SessionChange, SessionRecord, SessionState, WhenUnwatched};
 pub use restart::RestartBudget;
 pub use slice::SliceGate;
 pub use utterance::{InvalidUtteranceId, UtteranceId};

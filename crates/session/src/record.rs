@@ -34,6 +34,19 @@ pub enum WhenUnwatched {
     Continue,
 }
 
+/// What happened to a session, for whoever follows it from afar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionChange {
+    /// It began.
+    Started,
+    /// It is held back, or for other reasons than before.
+    Paused,
+    /// Nothing holds it back any more.
+    Resumed,
+    /// It is over.
+    Ended,
+}
+
 /// Everything that is known of a session from outside; kept beyond its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the fields of the public JSON, documented in the OpenAPI document")]

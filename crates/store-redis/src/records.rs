@@ -26,6 +26,12 @@ use crate::script::{HINT_DUE, SETTLE_HINT, WRITE_RECORDS};
 /// How old a hint must be before it is settled: well above the time limits of a write that follows it.
 const HINT_SETTLES_AFTER_MS: i64 = 10_000;
 
+/// Records asked for in one command.
+const PAGE: usize = 1_000;
+
+/// The most that one look at a line, or at the lines, answers.
+const LOOK_MAX: usize = 100_000;
+
 /// Bytes of a version at the beginning of a value.
 const VERSION_LEN: usize = 16;
 
@@ -59,7 +65,7 @@ impl RecordStore for RedisStore {
         let RecordRange { prefix, mut after, backwards, limit } = range;
         let mut records = Vec::new();
         while records.len() < limit {
-            let page = limit - records.len();
+            let page = PAGE.min(limit - records.len());
             let least = after.as_ref().filter(|after| !backwards && **after >= prefix);
             let most = after.as_ref().filter(|after| backwards && **after < format!("{prefix}\u{7f}"));
             let least = least.map_or_else(|| format!("[{prefix}"), |after| format!("({after}"));
@@ -89,7 +95,7 @@ impl RecordStore for RedisStore {
     ) -> Result<Vec<DueQueue>, StoreError> {
         let key = keys::due_lines(collection);
         let mut range = command("ZRANGEBYSCORE", &key);
-        range.arg("-inf").arg(now.0).arg("LIMIT").arg(0).arg(limit);
+        range.arg("-inf").arg(now.0).arg("LIMIT").arg(0).arg(limit.min(LOOK_MAX));
         let lines = texts(&key, self.usage.ask(range, Stage::Reading).await?)?;
         lines.iter().map(|line| read_line(&key, line)).collect()
     }
@@ -105,7 +111,7 @@ impl RecordStore for RedisStore {
         let keys = RecordKeys::of(owner, collection);
         let index = keys.due(queue);
         let mut range = command("ZRANGEBYSCORE", &index);
-        range.arg("-inf").arg(now.0).arg("LIMIT").arg(0).arg(limit);
+        range.arg("-inf").arg(now.0).arg("LIMIT").arg(0).arg(limit.min(LOOK_MAX));
         let ids = texts(&index, self.usage.ask(range, Stage::Reading).await?)?;
         if ids.is_empty() && limit > 0 {
             settle_hint(&self.usage, collection, &index, &line(owner, queue), now).await?;

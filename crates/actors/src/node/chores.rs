@@ -8,11 +8,12 @@ use std::time::Duration;
 use footlight_ledger::{
     AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Touched, Units,
 };
-use footlight_session::SessionState;
+use footlight_session::{SessionChange, SessionState};
 use footlight_store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Inner;
+use crate::announce;
 
 /// How often the store is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -128,6 +129,8 @@ async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) 
             record.end(at, reason);
             record.units = tab.settled_units;
             record.credits_used = tab.charged;
+            node.parts.announcer.session(SessionChange::Ended, record.clone());
+            announce::written(&*node.parts.announcer).await;
             node.parts.store.put_session(record).await?;
         }
     }

@@ -26,6 +26,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use self::arbiters::Arbiters;
+use crate::announce::Announcer;
 use crate::card::Cards;
 use crate::directory::DirectoryWriter;
 use crate::health::{Capacity, Readiness, UnreadyReason};
@@ -58,6 +59,8 @@ pub struct NodeParts {
     pub data_dir: PathBuf,
     /// Where metrics are registered.
     pub registry: Registry,
+    /// Who tells accounts of their sessions.
+    pub announcer: Arc<dyn Announcer>,
     /// The wall clock, for labels; usage is never measured with it.
     pub clock: Clock,
 }
@@ -111,7 +114,7 @@ impl Node {
         };
         let clock = NodeClock::start();
         let arbiters = Arbiters::start();
-        let cards = Arc::new(Cards::default());
+        let cards = Arc::new(Cards::new(Arc::clone(&parts.announcer)));
         let directory = DirectoryWriter::start(Arc::clone(&parts.store), Arc::clone(&cards), Arc::clone(&metrics));
         let supervisor = SupervisorHandle::start(
             limits,

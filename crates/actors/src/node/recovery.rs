@@ -10,13 +10,14 @@ use footlight_ledger::{
     AccountId, BootId, Command, EndReason, Microcredits, Outcome, Refusal, SessionId, Tab, TabState, Timestamp,
     Touched, Units,
 };
-use footlight_session::SessionRecord;
+use footlight_session::{SessionChange, SessionRecord};
 use footlight_store::StoreError;
 use footlight_store::progress::ProgressWriter;
 use tokio::time::Instant;
 
 use super::NodeParts;
 use crate::NodeError;
+use crate::announce;
 use crate::metrics::Metrics;
 
 /// The pause between tries while the store does not answer.
@@ -104,12 +105,20 @@ async fn try_recover(parts: &NodeParts, boot: BootId) -> Result<Recovered, Store
     }
     let mut recovered = settle(parts, boot, &left).await?;
     recovered.engines = engines;
+    let mut over = Vec::new();
     for record in orphans {
-        let session = record.id;
-        if recovered.skipped.contains_key(&session) {
+        if recovered.skipped.contains_key(&record.id) {
             continue;
         }
-        let record = ended(parts, record, recovered.settled.get(&session));
+        parts.announcer.session(SessionChange::Started, record.clone());
+        let settled = recovered.settled.get(&record.id);
+        let record = ended(parts, record, settled);
+        parts.announcer.session(SessionChange::Ended, record.clone());
+        over.push(record);
+    }
+    announce::written(&*parts.announcer).await;
+    for record in over {
+        let session = record.id;
         recovered.or_skip(session, parts.store.put_session(record).await)?;
     }
     for (former_boot, progress) in &former {

@@ -279,6 +279,7 @@ impl Handler<MeterNotice> for SessionActor {
             Notice::Lost(reason) => self.feed(Input::Lost(reason), ctx),
             Notice::Fenced => {
                 self.is_fenced = true;
+                self.parts.card.hush();
                 self.feed(Input::Lost(EndReason::NodeLost), ctx);
                 self.settled(ctx);
             }

@@ -131,6 +131,7 @@ async fn start_node(store: &Arc<FaultyStore>, data_dir: &Path, setting: &Setting
         terms: setting.terms,
         options: setting.options.clone(),
         data_dir: data_dir.to_owned(),
+        announcer: Arc::new(footlight_actors::Nobody),
         registry: prometheus::Registry::new(),
         clock: Arc::new(now),
     };

@@ -14,6 +14,7 @@ pub(crate) mod product;
 mod secret;
 mod session;
 mod usage;
+mod webhook;
 
 pub use account::{
     AccountJson, AccountOpenedJson, CreditSummaryJson, GrantJson, LimitsJson, MeJson, MinutesEstimateJson, TotalsJson,
@@ -33,3 +34,7 @@ pub use pricing::{AnnualPriceJson, PlanPriceJson, PricingJson, ProductPriceJson}
 pub use secret::{BudgetJson, SecretCreatedJson, SecretJson, SpendingLimitJson};
 pub use session::{CreateSessionJson, SessionJson};
 pub use usage::UsageJson;
+pub use webhook::{
+    AttemptJson, AutoTopUpJson, CreateWebhookJson, CreditAlertsJson, CreditNewsJson, DeliveryJson, JobNewsJson,
+    ThresholdJson, WebhookCreatedJson, WebhookDataJson, WebhookEventJson, WebhookJson,
+};

@@ -6,6 +6,7 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
+use crate::json::WebhookEventJson;
 use crate::problem::{Code, ProblemSchema};
 use crate::{admin, routes, stream};
 use refusals::{Listener, complete};
@@ -41,6 +42,9 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         routes::credits::summary, routes::credits::balance, routes::usage::list, routes::usage_summary::summary,
         routes::journal::list, routes::credits::pricing, routes::me::me,
         routes::avatars::list, routes::payments::stripe,
+        routes::webhooks::create, routes::webhooks::list, routes::webhooks::get, routes::webhooks::delete,
+        routes::webhooks::enable, routes::webhooks::deliveries, routes::webhooks::replay,
+        routes::webhooks::alerts, routes::webhooks::set_alerts,
     ),
     tags(
         (name = "sessions", description = "Create, follow and stop sessions"),
@@ -49,8 +53,9 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         (name = "credits", description = "What there is, what it costs, what was used"),
         (name = "avatars", description = "The faces there are"),
         (name = "payments", description = "What payment providers tell"),
+        (name = "webhooks", description = "Being told of what happens to sessions and credits"),
     ),
-    components(schemas(ProblemSchema)),
+    components(schemas(ProblemSchema, WebhookEventJson)),
     security(("api-secret" = [])),
     modifiers(&ApiSecret, &Problems),
 )]

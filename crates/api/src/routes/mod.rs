@@ -12,6 +12,7 @@ mod scan;
 pub(crate) mod sessions;
 pub(crate) mod usage;
 pub(crate) mod usage_summary;
+pub(crate) mod webhooks;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
@@ -64,6 +65,26 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))
         .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
         .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
+        .service(
+            resource("/webhooks", "GET, POST")
+                .route(web::post().to(webhooks::create))
+                .route(web::get().to(webhooks::list)),
+        )
+        .service(
+            resource("/webhooks/{webhook}", "DELETE, GET")
+                .route(web::get().to(webhooks::get))
+                .route(web::delete().to(webhooks::delete)),
+        )
+        .service(resource("/webhooks/{webhook}/enable", "POST").route(web::post().to(webhooks::enable)))
+        .service(resource("/webhooks/{webhook}/deliveries", "GET").route(web::get().to(webhooks::deliveries)))
+        .service(
+            resource("/webhooks/{webhook}/deliveries/{event}/replay", "POST").route(web::post().to(webhooks::replay)),
+        )
+        .service(
+            resource("/credit-alerts", "GET, PUT")
+                .route(web::get().to(webhooks::alerts))
+                .route(web::put().to(webhooks::set_alerts)),
+        )
         .service(resource("/usage", "GET").route(web::get().to(usage::list)))
         .service(resource("/usage/summary", "GET").route(web::get().to(usage_summary::summary)))
         .service(resource("/balance", "GET").route(web::get().to(credits::balance)))

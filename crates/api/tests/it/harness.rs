@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, configure_admin, configure_public, tune_connection};
+use footlight_hooks::{HookOptions, HookParts, Hooks};
 use footlight_ledger::{RateCard, Terms, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{LedgerDesk, SqliteStore, Store};
@@ -44,8 +45,18 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
     let data_dir = tempfile::tempdir().expect("a directory");
     let stage =
         StageOptions { workers: 1, renderer: RendererKind::Null, max_queued_audio_s: 600, ..StageOptions::default() };
+    let desk = LedgerDesk::new(Arc::clone(&store), Terms::default(), Arc::new(now), Arc::new(rand::random));
+    let hooks = Hooks::start(HookParts {
+        store: Arc::clone(&store),
+        desk: desk.clone(),
+        clock: Arc::new(now),
+        encode: Arc::new(footlight_api::encode_event),
+        options: HookOptions::default(),
+        registry: prometheus::Registry::new(),
+    })
+    .expect("webhooks");
     let node = Node::start(NodeParts {
-        desk: LedgerDesk::new(Arc::clone(&store), Terms::default(), Arc::new(now), Arc::new(rand::random)),
+        desk,
         store,
         stage: Arc::new(Stage::start(stage).expect("a stage")),
         rate_card: RateCard::default(),
@@ -56,6 +67,7 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
             ..NodeOptions::default()
         },
         data_dir: data_dir.path().to_owned(),
+        announcer: Arc::new(footlight_actors::Nobody),
         registry: prometheus::Registry::new(),
         clock: Arc::new(now),
     })
@@ -65,7 +77,7 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
     let admin_token = Some(AdminToken::new(TOKEN));
     let mut options = ApiOptions { admin_token, failures_per_minute: 0, ..ApiOptions::default() };
     change(&mut options);
-    let state = Data::new(ApiState::new(node.clone(), options));
+    let state = Data::new(ApiState::new(node.clone(), hooks, options));
     let public = listen(&state, configure_public);
     let admin = listen(&state, configure_admin);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");

@@ -9,6 +9,7 @@ use actix_web::{App, HttpServer, web};
 use anyhow::Context;
 use footlight_actors::{DrainMode, Node};
 use footlight_api::ApiState;
+use footlight_hooks::Hooks;
 use reqwest::Method;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,6 +22,8 @@ use crate::settings::Settings;
 
 /// Connections that are still open when the node has drained get this long, in seconds.
 const LAST_WORDS_S: u64 = 2;
+/// What deliveries to webhooks that are under way may take; what is left is delivered by the next run.
+const LAST_DELIVERIES_WITHIN: Duration = Duration::from_secs(3);
 /// What the last settlements may take when the store is slow; what is not settled then is recovered at the next start.
 const SETTLE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -49,7 +52,7 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
         }
         tracing::info!("draining; a second signal ends the node at once");
         tokio::select! {
-            () = drain(&running.assembly.node, settings.node.drain_deadline) => {}
+            () = drain(&running.assembly.node, &running.assembly.hooks, settings.node.drain_deadline) => {}
             _ = terminate.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
             _ = interrupt.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
         }
@@ -59,12 +62,13 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
 }
 
 /// Lets speech end, then ends and settles what is left.
-async fn drain(node: &Node, deadline: Duration) {
+async fn drain(node: &Node, hooks: &Hooks, deadline: Duration) {
     let report = node.drain(DrainMode::Wait, Some(deadline)).await;
     if report.still_speaking > 0 {
         tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");
     }
     node.shutdown(SETTLE_WITHIN).await;
+    hooks.stop(LAST_DELIVERIES_WITHIN).await;
 }
 
 /// Runs a future on an actix system over a multi-threaded runtime: stores and desks use all of it, actors their arbiters.

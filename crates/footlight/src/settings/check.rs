@@ -60,6 +60,17 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         ensure!(!operator.token.0.is_empty(), "`admin_tokens.{name}.token` is empty");
         ensure!(!operator.roles.is_empty(), "`admin_tokens.{name}.roles` is empty; name `read`, `operate` or `money`");
     }
+    let webhooks = &settings.webhooks;
+    ensure!((1..=100).contains(&webhooks.max_per_account), "`webhooks.max_per_account` must be between 1 and 100");
+    ensure!((1..=64).contains(&webhooks.concurrency), "`webhooks.concurrency` must be between 1 and 64");
+    between("webhooks.timeout", webhooks.timeout, Duration::from_millis(100), 60 * SECOND)?;
+    between("webhooks.first_retry", webhooks.first_retry, Duration::from_millis(100), webhooks.last_retry)?;
+    between("webhooks.last_retry", webhooks.last_retry, SECOND, DAY)?;
+    between("webhooks.give_up_after", webhooks.give_up_after, 60 * SECOND, 30 * DAY)?;
+    between("webhooks.disable_after", webhooks.disable_after, 60 * SECOND, 90 * DAY)?;
+    between("webhooks.keep_log_for", webhooks.keep_log_for, 60 * SECOND, 90 * DAY)?;
+    ensure!((1.0..=1e6).contains(&webhooks.pace), "`webhooks.pace` must be between 1 and 1000000");
+
     for (name, plan) in &settings.plans {
         let credits = plan.credits.0;
         ensure!(
@@ -86,6 +97,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
                 "`admin_tokens.{name}.token` has {length} characters; in production it must have at least 16"
             );
         }
+        ensure!(webhooks.pace <= 1.0, "`webhooks.pace` is {}; in production time passes as it does", webhooks.pace);
         ensure!(!settings.unmetered, "`unmetered` is set; in production nothing goes unmetered");
     }
     Ok(())

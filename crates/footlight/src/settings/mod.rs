@@ -44,6 +44,7 @@ pub(crate) struct Settings {
     pub(crate) tokens: TokenSettings,
     pub(crate) stage: StageSettings,
     pub(crate) api: ApiSettings,
+    pub(crate) webhooks: WebhookSettings,
     pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
     pub(crate) plans: BTreeMap<String, PlanSettings>,
     pub(crate) payments: Payments,
@@ -173,6 +174,27 @@ pub(crate) struct ApiSettings {
     pub(crate) max_body: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) max_utterance: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WebhookSettings {
+    pub(crate) max_per_account: usize,
+    pub(crate) concurrency: usize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) timeout: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) first_retry: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) last_retry: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) give_up_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) disable_after: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) keep_log_for: Duration,
+    pub(crate) allow_private_addresses: bool,
+    pub(crate) pace: f64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

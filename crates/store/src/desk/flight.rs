@@ -352,6 +352,8 @@ fn arrive(ground: &Ground, mut passage: Passage, attempt: usize) -> Landing {
         // The caller may have gone away; what is written stays written.
         let _ = group.reply.send(answers.collect());
     }
+    // Nobody may listen to either.
+    let _ = ground.written.send(passage.account);
     if available_rose {
         let _ = ground.rises.send(Rise::Of(passage.account));
     }

@@ -57,11 +57,20 @@ impl LedgerDesk {
     ) -> Self {
         let (groups, submitted) = mpsc::channel(options.queued_groups);
         let rises = broadcast::Sender::new(RISES);
+        let written = broadcast::Sender::new(RISES);
         if let Some(remote) = store.rises() {
             tokio::spawn(forward(remote, rises.clone()));
         }
-        let ground =
-            Arc::new(Ground { store, terms, clock, commit_ids, options, rises, counters: Counters::default() });
+        let ground = Arc::new(Ground {
+            store,
+            terms,
+            clock,
+            commit_ids,
+            options,
+            rises,
+            written,
+            counters: Counters::default(),
+        });
         tokio::spawn(Queue::new(Arc::clone(&ground)).run(submitted));
         Self { groups, ground }
     }
@@ -149,6 +158,12 @@ impl LedgerDesk {
     #[must_use]
     pub fn on_rise(&self) -> broadcast::Receiver<Rise> {
         self.ground.rises.subscribe()
+    }
+
+    /// Accounts that this desk has changed. A hint, as [`LedgerDesk::on_rise`]; a slow receiver loses the oldest.
+    #[must_use]
+    pub fn on_commit(&self) -> broadcast::Receiver<AccountId> {
+        self.ground.written.subscribe()
     }
 
     /// What the desk has done so far, for the metrics page.

@@ -58,6 +58,8 @@ pub(super) struct Ground {
     pub(super) commit_ids: CommitIds,
     pub(super) options: DeskOptions,
     pub(super) rises: broadcast::Sender<Rise>,
+    /// Told of every account that was written.
+    pub(super) written: broadcast::Sender<AccountId>,
     pub(super) counters: Counters,
 }
 
