@@ -50,6 +50,7 @@ impl Operation {
         match self.id.as_str() {
             "speak" => request.header("content-type", "audio/wav").body(speech::buzz(0.1, 16_000)),
             "heartbeat" => request.json(&json!({"epoch": 1, "request_number": 1, "units": 0})),
+            "create_webhook" => request.json(&json!({"url": "http://127.0.0.1:9/hook"})),
             "create_runtime_token" => request.json(&json!({"surface": "self_hosted"})),
             _ if self.method == Method::GET => request,
             _ => request.json(&json!({})),
@@ -63,6 +64,10 @@ async fn operations(url: &str) -> anyhow::Result<Vec<Operation>> {
     for (path, item) in document["paths"].as_object().context("paths")? {
         for (method, operation) in item.as_object().context("operations")? {
             let method = Method::from_bytes(method.to_uppercase().as_bytes())?;
+            // Some calls carry a proof of their own, such as a payment provider's signature: no account's things are behind them.
+            if operation["security"] == json!([{}]) || operation["security"] == json!([]) {
+                continue;
+            }
             let id = operation["operationId"].as_str().context("an operation's id")?.to_owned();
             found.push(Operation { method, path: path.clone(), id });
         }
@@ -83,13 +88,11 @@ async fn told(request: RequestBuilder, id: &str) -> anyhow::Result<(StatusCode, 
 }
 
 /// The victim's thing at a path, and an id of the same kind that nobody has.
-fn thing_at(path: &str, session: &str, avatar: &str) -> anyhow::Result<(String, String)> {
+fn thing_at(path: &str, session: &str, webhook: &str) -> anyhow::Result<(String, String)> {
     let nobodys = |prefix: &str| format!("{prefix}_01999999999979999999999999999999");
     Ok(match path {
         _ if path.starts_with("/v1/sessions/") => (session.to_owned(), nobodys("ses")),
-        _ if path.starts_with("/v1/avatars/") => (avatar.to_owned(), "nobodys".to_owned()),
-        _ if path.starts_with("/v1/jobs/") => (nobodys("job"), "job_01999999999979999999999999999998".to_owned()),
-        _ if path.starts_with("/v1/webhooks/") => (nobodys("whe"), "whe_01999999999979999999999999999998".to_owned()),
+        _ if path.starts_with("/v1/webhooks/") => (webhook.to_owned(), nobodys("whk")),
         _ => bail!("this test does not know what is at {path}: teach it, with a thing of the victim's"),
     })
 }
@@ -105,6 +108,9 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     };
     let session = victim.create(marked(json!({}))).await?;
     let engine = victim.create(marked(json!({"product": "essence_self_hosted"}))).await?;
+    let hook = json!({"url": "http://127.0.0.1:9/only-the-owner-knows-this-word"});
+    let webhook = victim.expect(Method::POST, "/v1/webhooks", Some(hook)).await?;
+    let webhook = webhook["id"].as_str().context("a webhook's id")?.to_owned();
     let own_session = stranger.create(json!({"product": "essence_self_hosted"})).await?;
     let operations = operations(&node.url).await?;
     let http = reqwest::Client::new();
@@ -117,13 +123,13 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
         if !operation.is_about_a_thing() {
             let asked = operation.with_body(request(operation, &operation.path)).header("api-secret", &stranger.secret);
             let (_, _, body) = told(asked, "").await?;
-            for secret in [MARK, session.as_str(), engine.as_str(), victim.account.as_str()] {
+            for secret in [MARK, session.as_str(), engine.as_str(), webhook.as_str(), victim.account.as_str()] {
                 ensure!(!body.contains(secret), "{} tells the stranger of {secret}: {body}", operation.id);
             }
             continue;
         }
         for victims in [&session, &engine] {
-            let (thing, nobodys) = thing_at(&operation.path, victims, "clapper-of-the-victim")?;
+            let (thing, nobodys) = thing_at(&operation.path, victims, &webhook)?;
             let ask = |thing: &str| {
                 let asked = operation.with_body(request(operation, &operation.at(thing)));
                 asked.header("api-secret", &stranger.secret)

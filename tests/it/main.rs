@@ -15,6 +15,7 @@ mod metered_render;
 mod observability;
 mod outage;
 mod prices;
+mod schema;
 mod sharing;
 mod slow_reader;
 mod stores;
