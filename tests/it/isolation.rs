@@ -98,7 +98,7 @@ fn thing_at(path: &str, session: &str, webhook: &str) -> anyhow::Result<(String,
 }
 
 async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
-    let setup = setup.without_pictures().set("tokens.runtime_lifetime", "10s").set("limits.failures_per_minute", "0");
+    let setup = setup.without_pictures().set("tokens.runtime_lifetime", "20s").set("limits.failures_per_minute", "0");
     let node = setup.start().await?;
     let (victim, stranger) = (node.customer("50").await?, node.customer("50").await?);
     let marked = |body: Value| {
@@ -193,7 +193,13 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     let its_session = revoked.create(json!({"product": "essence_self_hosted"})).await?;
     let its_token = token(revoked.clone(), json!({"surface": "self_hosted"})).await?;
     node.operator().revoke_secrets(&revoked.account).await?;
-    tokio::time::sleep(Duration::from_secs(11)).await;
+    for operation in &operations {
+        let path = if operation.is_about_a_thing() { operation.at(&its_session) } else { operation.path.clone() };
+        let asked = operation.with_body(request(operation, &path)).bearer_auth(&its_token);
+        let (status, _, body) = told(asked, "").await?;
+        ensure!(status.is_client_error(), "{} by a revoked secret's token: {status} {body}", operation.id);
+    }
+    tokio::time::sleep(Duration::from_secs(21)).await;
     for operation in &operations {
         let path = if operation.is_about_a_thing() { operation.at(&its_session) } else { operation.path.clone() };
         for asked in [

@@ -11,7 +11,7 @@ use footlight_tests::{NodeSetup, RedisServer};
 use tokio::process::Command;
 
 /// How long one document may take.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// The tool, in the environment that `cargo xtask setup` makes beside the binaries.
 fn schemathesis() -> anyhow::Result<PathBuf> {
@@ -28,7 +28,8 @@ async fn ask(url: &str, header: &str, left_out: &[&str]) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis.toml");
     command.arg("--config-file").arg(configuration).arg("run").arg(format!("{url}/openapi.json"));
-    command.args(["--header", header, "--checks", "all", "--no-color"]);
+    // The same cases each time: one that fails must fail again.
+    command.args(["--header", header, "--checks", "all", "--no-color", "--seed", "1"]);
     command.args(["--max-examples", if slow() { "200" } else { "15" }]);
     for operation in left_out {
         command.args(["--exclude-operation-id", operation]);

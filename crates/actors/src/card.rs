@@ -107,8 +107,9 @@ impl SessionCard {
     /// What an engine elsewhere has used, and what that cost.
     pub(crate) fn set_reported(&self, units: Units, charged: Microcredits) {
         let mut board = self.board.lock();
-        board.record.units = units;
-        board.record.credits_used = charged;
+        // Both only grow in the account; answers may overtake each other on their way here.
+        board.record.units = board.record.units.max(units);
+        board.record.credits_used = board.record.credits_used.max(charged);
     }
 
     /// The price it was opened at.
@@ -147,6 +148,8 @@ impl SessionCard {
         let mut board = self.board.lock();
         let change = change_of(&board.record, &kind);
         match &kind {
+            // Told by somebody who had not heard yet that it is over.
+            SessionEventKind::StateChanged { .. } if board.record.state == SessionState::Ended => return,
             SessionEventKind::StateChanged { state, pause_reasons } => {
                 self.count_move(&board.record, Some(*state));
                 for reason in &board.record.pause_reasons {

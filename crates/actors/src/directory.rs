@@ -65,7 +65,14 @@ impl DirectoryWriter {
 
     /// Writes `record` soon.
     pub(crate) fn put(&self, record: SessionRecord, finality: Finality) {
-        self.shared.pending.lock().records.insert(record.id, Waiting { record, finality });
+        {
+            let mut pending = self.shared.pending.lock();
+            // What was said last of a session stays the last word, whoever had not heard it yet.
+            let is_over = pending.records.get(&record.id).is_some_and(|waiting| waiting.finality == Finality::Last);
+            if !(is_over && finality == Finality::MoreFollows) {
+                pending.records.insert(record.id, Waiting { record, finality });
+            }
+        }
         self.shared.work.notify_one();
     }
 

@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::admin::log::{self, ActionJson};
-use crate::limits::{self, Left};
-use crate::operator::{Operator, Role};
+use crate::limits::{self, Left, Payer};
+use crate::operator::{Operator, Role, lacks};
 use crate::options::{AdminToken, ApiOptions};
 use crate::problem::{Code, Problem};
 use crate::secret::{self, SecretHash};
@@ -78,10 +78,9 @@ impl SecretBook {
         }
     }
 
-    /// Whose secret this is, if that was looked up a moment ago.
-    fn recall(&self, text: &str) -> Option<Authenticated> {
-        let known = self.known.lock().get(&secret::hash(text)).copied()?;
-        if known.looked_up.elapsed() < self.fresh_for { known.found } else { None }
+    /// Whether this was somebody's secret when it was last looked up, however long ago.
+    fn was_good(&self, text: &str) -> bool {
+        self.known.lock().get(&secret::hash(text)).is_some_and(|known| known.found.is_some())
     }
 
     /// Finds out whose secret this is; `None` if nobody's, or revoked.
@@ -185,6 +184,9 @@ pub(crate) async fn require_credential(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Err(problem) = check_path(request.request()) {
+        return Ok(request.into_response(problem.error_response()).map_into_right_body());
+    }
     let admitted = match recognise_caller(request.request()).await {
         Ok(credential) => charge_manners(request.request(), &credential).map(|left| (credential, left)),
         Err(problem) => Err(problem),
@@ -202,14 +204,30 @@ pub(crate) async fn require_credential(
     }
 }
 
+/// Passes a path without escapes. No name of ours needs one, and a path that routes read otherwise than roles, limits and
+/// idempotency keys do would open what they close.
+fn check_path(request: &HttpRequest) -> Result<(), Problem> {
+    if request.path().contains('%') {
+        return Err(Problem::new(
+            Code::RouteNotFound,
+            "there is nothing at a path with escapes; /docs lists what there is",
+        ));
+    }
+    Ok(())
+}
+
 /// Takes what the call costs from the account's limit; answers what is left, where there is a limit.
 fn charge_manners(request: &HttpRequest, credential: &Credential) -> Result<Option<Left>, Problem> {
-    let account = match credential {
-        Credential::Secret(caller) => caller.account,
-        Credential::Token { claims, .. } => claims.account,
+    let payer = match credential {
+        Credential::Secret(caller) => Payer::Account(caller.account),
+        Credential::Token { claims, .. } => match claims.usage {
+            // What strangers may do with a page's token must not be the account's loss.
+            Usage::Viewer { session, .. } | Usage::Engine { session: Some(session), .. } => Payer::Session(session),
+            Usage::Engine { session: None, .. } => Payer::Account(claims.account),
+        },
     };
     let cost = limits::cost_of(request.method(), request.path());
-    match ApiState::of(request).limits.take(account, cost) {
+    match ApiState::of(request).limits.take(payer, cost) {
         None => Ok(None),
         Some(Ok(left)) => Ok(Some(left)),
         Some(Err(too_much)) => {
@@ -248,13 +266,14 @@ pub(crate) async fn require_operator(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = ApiState::of(request.request()).clone();
-    let operator = match recognise_operator(request.request()) {
+    let operator = match check_path(request.request()).and_then(|()| recognise_operator(request.request())) {
         Ok(operator) => operator,
         Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
     };
     if !log::is_logged(request.method()) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
+    request.extensions_mut().insert(operator.clone());
     let action = ActionJson {
         id: Uuid::now_v7().to_string(),
         at: state.node.now(),
@@ -310,10 +329,9 @@ impl EngineCaller {
     /// # Errors
     /// As if there were no such session.
     pub(crate) fn check_session(&self, session: SessionId) -> Result<(), Problem> {
-        match self.session {
-            Some(bound) if bound != session => Err(unknown_session()),
-            _ => Ok(()),
-        }
+        // A token that is bound to none begins sessions, and knows of none.
+        let is_for_it = self.surface.is_none() || self.session == Some(session);
+        if is_for_it { Ok(()) } else { Err(unknown_session()) }
     }
 
     /// Passes unless the secret behind the token was revoked.
@@ -354,6 +372,8 @@ impl FromRequest for EngineCaller {
 pub(crate) struct ViewerCaller {
     who: Caller,
     session: Option<SessionId>,
+    /// Whether it may pause, resume and stop the session, too.
+    pub may_control: bool,
     /// The origin that a browser's token is bound to.
     pub origin: Option<String>,
 }
@@ -377,17 +397,19 @@ impl FromRequest for ViewerCaller {
 
     fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
         ready(match credential(request) {
-            Ok(Credential::Secret(caller)) => Ok(Self { who: caller.into(), session: None, origin: None }),
+            Ok(Credential::Secret(caller)) => {
+                Ok(Self { who: caller.into(), session: None, may_control: true, origin: None })
+            }
             Ok(Credential::Token { is_revoked: true, .. }) => Err(invalid_secret()),
             Ok(Credential::Token { claims, .. }) => {
                 let who = Caller::Account { account: claims.account, secret: Some(claims.secret) };
                 match claims.usage {
                     Usage::Viewer { session, origin } => match check_origin(request, origin.as_deref()) {
-                        Ok(()) => Ok(Self { who, session: Some(session), origin }),
+                        Ok(()) => Ok(Self { who, session: Some(session), may_control: false, origin }),
                         Err(problem) => Err(problem),
                     },
                     Usage::Engine { session: Some(session), .. } => {
-                        Ok(Self { who, session: Some(session), origin: None })
+                        Ok(Self { who, session: Some(session), may_control: true, origin: None })
                     }
                     Usage::Engine { session: None, .. } => {
                         Err(not_enough("a runtime token follows a session once it is bound to it"))
@@ -435,11 +457,10 @@ async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> 
     if let Some(sent) = request.headers().get(API_SECRET) {
         // What is not text is not a secret.
         let text = sent.to_str().unwrap_or_default().trim();
-        // Whoever is known may pass though others behind the same address guess.
-        if let Some(known) = state.secrets.recall(text) {
-            return Ok(Credential::Secret(known));
+        // Whoever was known may ask though others behind the same address guess.
+        if !state.secrets.was_good(text) {
+            check_guesses(request)?;
         }
-        check_guesses(request)?;
         let found = state.secrets.recognise(store, text, state.node.now()).await?;
         return found.map(Credential::Secret).ok_or_else(|| note_failure(request, invalid_secret()));
     }
@@ -505,11 +526,7 @@ fn recognise_operator(request: &HttpRequest) -> Result<Operator, Problem> {
         return Err(note_failure(request, Problem::new(Code::AdminTokenInvalid, detail)));
     };
     let role = Role::needed_for(request.method(), request.path());
-    if operator.may(role) {
-        return Ok(operator);
-    }
-    let detail = format!("this asks for the role `{}`, which the token of {} has not", role.as_str(), operator.name);
-    Err(Problem::new(Code::RoleMissing, detail).with("role", role.as_str()))
+    if operator.may(role) { Ok(operator) } else { Err(lacks(role, &operator.name)) }
 }
 
 fn strip_scheme<'a>(value: &'a str, scheme: &str) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use footlight_ledger::AccountId;
+use footlight_ledger::{AccountId, SessionId};
 use parking_lot::Mutex;
 
 /// The window that limits are told for.
@@ -64,10 +64,19 @@ pub(crate) struct TooMuch {
     pub(crate) retry_after: Duration,
 }
 
+/// From whose limit a call is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Payer {
+    /// The account's own.
+    Account(AccountId),
+    /// That of one session: its tokens may be in strangers' hands.
+    Session(SessionId),
+}
+
 /// The limits of one listener's callers.
 pub(crate) struct Limits {
     origin: Instant,
-    accounts: Buckets<AccountId>,
+    accounts: Buckets<Payer>,
     failures: Buckets<IpAddr>,
 }
 
@@ -82,8 +91,8 @@ impl Limits {
     }
 
     /// Takes a call's cost; `None` where there is no limit.
-    pub(crate) fn take(&self, account: AccountId, cost: u32) -> Option<Result<Left, TooMuch>> {
-        self.accounts.take(account, cost, self.origin.elapsed())
+    pub(crate) fn take(&self, payer: Payer, cost: u32) -> Option<Result<Left, TooMuch>> {
+        self.accounts.take(payer, cost, self.origin.elapsed())
     }
 
     /// Notes that this address showed something that opens nothing.

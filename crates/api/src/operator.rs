@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use actix_web::http::Method;
+use actix_web::{HttpMessage as _, HttpRequest};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use crate::options::{AdminToken, ApiOptions};
+use crate::problem::{Code, Problem};
 use crate::secret;
 
 /// What an operator's token opens.
@@ -45,6 +47,25 @@ impl Role {
             Self::Operate
         }
     }
+}
+
+/// Passes if the operator behind a request has `role`: for what a call's body alone tells.
+///
+/// # Errors
+/// As for a call that asks for the role by its path.
+pub(crate) fn require(request: &HttpRequest, role: Role) -> Result<(), Problem> {
+    let extensions = request.extensions();
+    let operator = extensions.get::<Operator>();
+    if operator.is_some_and(|operator| operator.may(role)) {
+        return Ok(());
+    }
+    Err(lacks(role, operator.map_or("nobody", |operator| &operator.name)))
+}
+
+/// The problem of an operator without `role`.
+pub(crate) fn lacks(role: Role, name: &str) -> Problem {
+    let detail = format!("this asks for the role `{}`, which the token of {name} has not", role.as_str());
+    Problem::new(Code::RoleMissing, detail).with("role", role.as_str())
 }
 
 /// An operator's token, by the name that the log of actions shows.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use footlight_ledger::{
-    AccountId, Ask, Command, EndReason, Outcome, PauseReason, Refusal, SecretId, SessionId, SliceAnswer, TabState,
+    AccountId, Ask, Command, EndReason, Outcome, PauseReason, Refusal, SecretId, SessionId, SliceAnswer, Tab, TabState,
     Touched, Units, Verdict,
 };
 use footlight_session::{SessionRecord, SessionState};
@@ -118,7 +118,7 @@ impl Node {
     async fn late_report_of(&self, mut record: SessionRecord, report: EngineReport) -> Result<EngineAnswer, NodeError> {
         let slice = self.report(record.account, record.id, report, true).await?;
         let end_reason = record.end_reason;
-        if record.units != slice.settled_units || record.credits_used != slice.charged {
+        if record.units < slice.settled_units || record.credits_used < slice.charged {
             (record.units, record.credits_used) = (slice.settled_units, slice.charged);
             self.inner.directory.put(record, Finality::Last);
         }
@@ -170,14 +170,17 @@ impl Node {
 
     /// Why the account says that the session is over.
     async fn ended_for(&self, account: AccountId, session: SessionId) -> Result<EndReason, NodeError> {
-        let touched = Touched { sessions: vec![session], ..Touched::default() };
-        let books = self.inner.parts.desk.inspect(account, touched).await?;
-        let tab = books.and_then(|mut books| books.tabs.remove(&session));
-        match tab.map(|tab| tab.state) {
+        match self.tab(account, session).await?.map(|tab| tab.state) {
             Some(TabState::Ended { reason, .. }) => Ok(reason),
             // Forgotten since: nobody came back for a week.
             _ => Ok(EndReason::EngineLost),
         }
+    }
+
+    async fn tab(&self, account: AccountId, session: SessionId) -> Result<Option<Tab>, NodeError> {
+        let touched = Touched { sessions: vec![session], ..Touched::default() };
+        let books = self.inner.parts.desk.inspect(account, touched).await?;
+        Ok(books.and_then(|mut books| books.tabs.remove(&session)))
     }
 
     /// Begins a session whose engine is elsewhere. It takes no seat: this node makes none of its frames.
@@ -189,6 +192,9 @@ impl Node {
         order: &Order,
     ) -> Result<SessionRecord, NodeError> {
         let inner = &self.inner;
+        if inner.supervisor.is_draining() {
+            return Err(NodeError::Draining);
+        }
         let (used, total) = (inner.cards.engines() as u64, u64::from(inner.parts.options.max_engines));
         if used >= total {
             return Err(NodeError::Capacity { what: "engines", used, total, retry_after_s: FULL_RETRY_S });
@@ -215,7 +221,12 @@ impl Node {
                 card.set_reported(slice.settled_units, slice.charged);
                 reason
             }
-            Outcome::Refused(Refusal::SessionEnded { reason }) => reason,
+            Outcome::Refused(Refusal::SessionEnded { reason }) => {
+                if let Some(tab) = self.tab(card.account, card.id).await? {
+                    card.set_reported(tab.settled_units, tab.charged);
+                }
+                reason
+            }
             // The account has forgotten it: there is nothing left to settle.
             Outcome::Refused(Refusal::UnknownSession) => reason,
             outcome => return Err(NodeError::Internal { detail: format!("an end was answered by {outcome:?}") }),

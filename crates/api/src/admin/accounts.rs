@@ -13,6 +13,7 @@ use super::secrets;
 use crate::body::{AccountPath, JsonBody, QueryOf};
 use crate::idempotency::{self, Answer};
 use crate::json::{AccountJson, AccountOpenedJson, Credits, EntryJson, Page, PageQuery};
+use crate::operator::{self, Role};
 use crate::options::PlanTerm;
 use crate::problem::{Problem, ProblemSchema};
 use crate::routes::journal::{self as public_journal, JournalQuery};
@@ -64,6 +65,11 @@ pub(crate) async fn open(
     request: HttpRequest,
     body: JsonBody<OpenAccountBody>,
 ) -> Result<HttpResponse, Problem> {
+    let brings_money =
+        body.value.plan.is_some() || body.value.debt_limit.is_some() || body.value.overage_limit.is_some();
+    if brings_money {
+        operator::require(&request, Role::Money)?;
+    }
     let plan = match &body.value.plan {
         Some(name) => Some(offered(&state, name, body.value.term)?),
         None => None,

@@ -43,7 +43,7 @@ pub(crate) struct ActionJson {
     /// On what.
     #[schema(example = "/admin/v1/accounts/acc_0193b5f2a7c87d1e8f3a9b2c4d5e6f70/grants")]
     pub path: String,
-    /// What it was answered; null if the node went down over it.
+    /// What it was answered; null if the node went down, or the operator hung up, before it was.
     #[schema(example = 201)]
     pub status: Option<u16>,
     /// The answer's `x-request-id`, by which the node's own log has more.
@@ -76,12 +76,19 @@ pub(crate) fn is_logged(method: &Method) -> bool {
 /// What the store said.
 pub(crate) async fn begin(state: &ApiState, action: &ActionJson) -> Result<(), Problem> {
     write(state, action).await?;
+    if let Err(problem) = remove_old(state, action.at).await {
+        tracing::warn!(%problem, "old lines of the log of operators' actions could not be removed");
+    }
+    Ok(())
+}
+
+async fn remove_old(state: &ApiState, now: Timestamp) -> Result<(), Problem> {
     // A moment in which somebody works is as good as any for cleaning up.
     let range = RecordRange { limit: REMOVED_AT_ONCE, ..RecordRange::default() };
     let oldest = state.node.store().list_records(Owner::Service, LOG, range).await?;
     let old: Vec<RecordOp> = oldest
         .into_iter()
-        .filter(|record| is_old(&record.id, action.at))
+        .filter(|record| is_old(&record.id, now))
         .map(|record| RecordOp::Delete { key: RecordKey::new(LOG, record.id), expected: Expected::Any })
         .collect();
     if !old.is_empty() {
@@ -136,7 +143,11 @@ pub(crate) async fn list(
         ..RecordRange::default()
     };
     let records = state.node.store().list_records(Owner::Service, LOG, range).await?;
-    let actions = records.into_iter().map(|record| codec::decode(&record.body, || format!("{LOG} {}", record.id)));
-    let actions: Vec<ActionJson> = actions.collect::<Result<_, _>>()?;
-    Ok(web::Json(Page::cut(actions, limit, |action| action.id.clone(), |action| action)))
+    let page = Page::cut(records, limit, |record| record.id.clone(), |record| record);
+    // One line that cannot be read must not hide the others.
+    let readable = page.data.into_iter().filter_map(|record| {
+        let read = codec::decode::<ActionJson>(&record.body, || format!("{LOG} {}", record.id));
+        read.inspect_err(|error| tracing::error!(%error, "a line of the log of operators' actions cannot be read")).ok()
+    });
+    Ok(web::Json(Page { data: readable.collect(), next_cursor: page.next_cursor }))
 }

@@ -30,7 +30,7 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         description = "Real-time talking-avatar sessions, charged in credits per active minute.\n\n\
             Create a session, attach to its stream, send speech: lip-synced video comes back, and only the frames \
             that are driven by your audio and handed to somebody are billed. Idle, paused and unwatched time is free.\n\n\
-            Every call carries your API secret in the header `api-secret`. What goes wrong is answered as \
+            Calls carry your API secret in the header `api-secret`; some take a token in its place. What goes wrong is answered as \
             `application/problem+json` with a stable `code`. Credits are exact numbers with at most six decimals. \
             Lists come in pages: send `next_cursor` as `cursor` for the next one.",
     ),
@@ -103,6 +103,10 @@ impl Modify for ApiSecret {
         ));
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("api-secret", SecurityScheme::ApiKey(scheme));
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "A runtime token (engines elsewhere) or a client token (browsers), `flt1....`, for the calls that name it.",
+        ));
+        components.add_security_scheme("token", SecurityScheme::Http(token.build()));
     }
 }
 

@@ -4,6 +4,10 @@
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+/// The calls that take a token in the place of the account's secret.
+const FOR_TOKENS: [&str; 6] =
+    ["create_session", "get_session", "stop_session", "heartbeat", "session_events", "stream"];
+
 /// Which listener's calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
@@ -52,6 +56,9 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>, listener: 
     // A signature or a probe stands for itself: such calls name their own security, and it is empty.
     let is_open = operation.get("security").is_some_and(|security| *security == json!([]) || *security == json!([{}]));
     let id = operation.get("operationId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if FOR_TOKENS.contains(&id.as_str()) {
+        operation.insert("security".to_owned(), json!([{"api-secret": []}, {"token": []}]));
+    }
     let mut refusals: Vec<(&str, &str)> = Vec::new();
     if has_query || has_body || has_key {
         refusals.push(("400", "`invalid_body`, `invalid_query`, `idempotency_key_invalid`"));

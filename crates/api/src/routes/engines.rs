@@ -3,7 +3,8 @@
 use actix_web::http::StatusCode;
 use actix_web::web;
 use actix_web::{HttpResponse, http::Uri};
-use footlight_ledger::{SessionId, Surface, Timestamp};
+use footlight_actors::EngineReport;
+use footlight_ledger::{Ask, PauseReason, SessionId, Surface, Timestamp};
 
 use crate::auth::{Authenticated, EngineCaller};
 use crate::body::{JsonBody, SessionPath};
@@ -105,7 +106,15 @@ pub(crate) async fn heartbeat(
         // Found here sooner than by the round that looks for it.
         node.secret_revoked(caller.account, caller.secret).await;
     }
-    let answer = node.heartbeat(caller.caller(), id, heartbeat.into()).await?;
+    let mut report: EngineReport = heartbeat.into();
+    if caller.is_revoked {
+        // Whichever secret the session was begun with: it reports, and gets nothing more.
+        report.ask = Ask::Release;
+    }
+    let mut answer = node.heartbeat(caller.caller(), id, report).await?;
+    if caller.is_revoked && answer.end_reason.is_none() {
+        answer.pause_reasons.insert(PauseReason::KeyRevoked);
+    }
     let is_over = answer.end_reason.is_some() || caller.is_revoked;
     let token = (!is_over).then(|| runtime_token(&state, &caller, record.product.surface(), Some(id)));
     Ok(web::Json(HeartbeatAnswerJson::of(heartbeat.request_number, answer, node.terms(), token)))

@@ -166,6 +166,7 @@ pub(crate) async fn stop(
     session: SessionPath,
 ) -> Result<web::Json<SessionJson>, Problem> {
     caller.check_session(session.0)?;
+    caller.check_not_revoked()?;
     let record = state.node.stop(caller.caller(), session.0).await?;
     Ok(web::Json(SessionJson::of(record)))
 }

@@ -38,6 +38,8 @@ pub(crate) enum Outgoing {
 pub(crate) struct Inbound {
     node: Node,
     who: Caller,
+    /// Whether the client may pause, resume and stop the session.
+    may_control: bool,
     session: SessionId,
     /// The format that binary messages have unless `audio_begin` says otherwise.
     default_format: PcmFormat,
@@ -55,9 +57,11 @@ pub(crate) struct Inbound {
 }
 
 impl Inbound {
+    #[allow(clippy::too_many_arguments, reason = "each is one part, named where it is called")]
     pub(crate) fn new(
         node: Node,
         who: Caller,
+        may_control: bool,
         session: SessionId,
         default_format: PcmFormat,
         ear: Ear,
@@ -67,6 +71,7 @@ impl Inbound {
         Self {
             node,
             who,
+            may_control,
             session,
             default_format,
             ear,
@@ -134,6 +139,10 @@ impl Inbound {
                     *position_ms = Some(cut.position_ms);
                     *utterance_id = cut.utterance;
                 }
+            }
+            Command::Pause { .. } | Command::Resume { .. } | Command::Stop { .. } if !self.may_control => {
+                let detail = "a client token hears, speaks and interrupts; it neither pauses nor resumes nor stops";
+                return Err(Problem::new(Code::TokenNotEnough, detail));
             }
             Command::Pause { .. } => drop(self.node.pause(self.who, self.session).await?),
             Command::Resume { .. } => drop(self.node.resume(self.who, self.session).await?),

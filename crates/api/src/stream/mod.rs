@@ -149,7 +149,16 @@ pub(crate) async fn open(
     let messages = messages.max_frame_size(max_message).aggregate_continuations().max_continuation_size(max_message);
     let (replies, waiting_replies) = mpsc::channel(REPLIES_MAX);
     let heard_at = Rc::new(Cell::new(Instant::now()));
-    let inbound = Inbound::new(state.node.clone(), who, session, query.input(), ear, replies, Rc::clone(&heard_at));
+    let inbound = Inbound::new(
+        state.node.clone(),
+        who,
+        caller.may_control,
+        session,
+        query.input(),
+        ear,
+        replies,
+        Rc::clone(&heard_at),
+    );
     let outbound = Outbound {
         node: state.node.clone(),
         who,

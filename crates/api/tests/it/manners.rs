@@ -84,9 +84,19 @@ async fn each_operator_does_what_its_roles_say_and_the_log_tells_who_did_what() 
         ("till", Method::GET, account.clone(), "read"),
         ("till", Method::POST, format!("{account}/suspend"), "operate"),
         ("shift", Method::POST, format!("{account}/grants"), "money"),
+        ("shift", Method::POST, format!("{account}/grants/"), "money"),
     ] {
         assert_eq!(call(name, method, path).await.problem(403, "role_missing")["role"], role);
     }
+    for escaped in ["%67rants", "grant%73"] {
+        call("shift", Method::POST, format!("{account}/{escaped}")).await.problem(404, "route_not_found");
+    }
+    let open = |name: &str, body: serde_json::Value| {
+        let request = served.http.post(format!("{}/admin/v1/accounts", served.admin));
+        answer(request.bearer_auth(format!("{name}-token")).json(&body))
+    };
+    let refused = open("shift", json!({"plan": "enterprise"})).await;
+    assert_eq!(refused.problem(403, "role_missing")["role"], "money", "a plan is money");
     assert_eq!(call("till", Method::POST, format!("{account}/grants")).await.status, StatusCode::CREATED);
     assert_eq!(call("shift", Method::POST, format!("{account}/suspend")).await.status, StatusCode::OK);
 
@@ -95,12 +105,12 @@ async fn each_operator_does_what_its_roles_say_and_the_log_tells_who_did_what() 
     let line = |at: usize| (lines[at]["operator"].clone(), lines[at]["path"].clone(), lines[at]["status"].clone());
     assert_eq!(line(0), (json!("shift"), json!(format!("{account}/suspend")), json!(200)));
     assert_eq!(line(1), (json!("till"), json!(format!("{account}/grants")), json!(201)));
-    assert_eq!(lines.len(), 4, "what was refused changed nothing, and what was read: {log}");
+    assert_eq!(lines.len(), 5, "what was refused by its path changed nothing, and what was read: {log}");
     assert!(lines.iter().all(|line| line["address"] == "127.0.0.1" && line["request_id"].is_string()), "{log}");
     let page = served.operate(Method::GET, "/admin/v1/log?limit=3", json!({})).await.json();
     let cursor = page["next_cursor"].as_str().expect("more");
     let rest = served.operate(Method::GET, &format!("/admin/v1/log?limit=3&cursor={cursor}"), json!({})).await.json();
-    assert_eq!(rest["data"], json!([lines[3]]));
+    assert_eq!(rest["data"], json!([lines[3], lines[4]]));
 }
 
 #[actix_web::test]

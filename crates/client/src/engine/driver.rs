@@ -225,7 +225,9 @@ impl Driver {
         {
             let last = (self.options.heartbeat / RETRY_LAST_PART).max(pause);
             self.retry = self.clock.is_waiting().then(|| (now.plus(pause), (pause * 2).min(last)));
-            self.clock.credits_rose();
+            if self.clock.is_waiting() {
+                self.clock.credits_rose();
+            }
         }
         let notice = self.clock.check_grace(now, &self.gate, &self.options);
         self.tell(notice);
@@ -272,6 +274,10 @@ impl Driver {
             self.clock.ask();
         }
         self.tell(notice);
+        if self.gate.remaining() > 0 {
+            // Whoever waits for a unit looks again, also where nothing else about the session changed.
+            self.status.send_modify(|_| {});
+        }
         if let Some(held) = held {
             // The node may hold it back for more than one reason, and for some though nothing was asked.
             self.status.send_if_modified(|status| {
@@ -363,9 +369,11 @@ fn said(error: &ApiError, number: u64) -> Sent {
             Sent::Refused(Refusal::SessionEnded { reason })
         }
         "api_secret_invalid" | "api_secret_missing" => Sent::SecretGone,
+        _ if error.is_passing() => Sent::Unreachable,
         _ => {
-            tracing::warn!(%error, "a heartbeat was refused");
-            Sent::Unreachable
+            // It was answered, so there is no grace. Nothing that this engine can mend by itself: it is held back.
+            tracing::error!(%error, "a heartbeat was refused");
+            Sent::Refused(Refusal::Suspended)
         }
     }
 }

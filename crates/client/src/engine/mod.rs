@@ -10,9 +10,10 @@ mod status;
 mod usage_file;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-use footlight_ledger::{Counting, Product, Units};
+use footlight_ledger::{Counting, EndReason, Product, Units};
 use footlight_session::{SliceGate, slice};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +33,9 @@ const WISHES_MAX: usize = 16;
 /// Tries at beginning a session, and the pause after the first; each further one is twice as long.
 const BEGIN_TRIES: u32 = 5;
 const BEGIN_PAUSE: Duration = Duration::from_millis(250);
+/// How long a node keeps a claim on a request that was never answered, and how often it is asked meanwhile.
+const CLAIM_LAPSES: Duration = Duration::from_secs(75);
+const CLAIM_PAUSE: Duration = Duration::from_secs(2);
 
 /// An engine's half of a metered session.
 ///
@@ -46,6 +50,8 @@ pub struct MeteredEngine {
 struct Line {
     session: Session,
     counting: Counting,
+    /// Where connected time is sold: whether it is being counted.
+    is_connected: AtomicBool,
     gate: Arc<SliceGate>,
     usage: Arc<UsageFile>,
     status: watch::Receiver<EngineStatus>,
@@ -102,10 +108,15 @@ impl MeteredEngine {
         let (wishes, waiting) = mpsc::channel(WISHES_MAX);
         let (tell, status) = watch::channel(EngineStatus::default());
         let counting = engine.counting;
-        let token = engine.token.clone().unwrap_or(token);
+        let token = match engine.token.clone() {
+            Some(token) => token,
+            // The answer was a repeat: those come without.
+            None => retry(|| client.runtime_token(surface, Some(id))).await?,
+        };
         let driver = Driver::new(client, id, surface, engine, token, Arc::clone(&gate), Arc::clone(&usage), tell);
         let driver = tokio::spawn(driver.run(waiting));
-        Ok(Self { line: Some(Line { session, counting, gate, usage, status, wishes, driver }) })
+        let is_connected = AtomicBool::new(false);
+        Ok(Self { line: Some(Line { session, counting, is_connected, gate, usage, status, wishes, driver }) })
     }
 
     /// The session's id, `ses_...`; `None` for an engine that is not metered.
@@ -163,6 +174,7 @@ impl MeteredEngine {
     pub async fn idle(&self) {
         let Some(line) = &self.line else { return };
         line.usage.note_units(line.gate.used());
+        line.is_connected.store(false, Ordering::Release);
         // Waited for: a wish to end must not overtake it.
         let _ = line.wishes.send(Wish::Silence).await;
     }
@@ -181,6 +193,7 @@ impl MeteredEngine {
         let status = line.status.borrow().clone();
         match status.bill {
             Some(bill) => Ok(bill),
+            None if status.ended != Some(EndReason::KeyRevoked) => Err(EngineError::Unsettled),
             None => Err(EngineError::Secret {
                 detail: "the session could not be settled: its secret is not valid any more".to_owned(),
             }),
@@ -192,6 +205,11 @@ impl Line {
     /// Takes a unit at the gate, and notes the one before as handed out: this one may yet be lost on its way.
     fn take(&self) -> bool {
         if self.counting == Counting::Connected {
+            let is_new = !self.is_connected.swap(true, Ordering::AcqRel);
+            if is_new {
+                // Time counts from now on, whatever is left of the slice from before.
+                self.wish(Wish::Speak);
+            }
             return self.gate.remaining() > 0;
         }
         let before = self.gate.used();
@@ -224,16 +242,21 @@ async fn retry<T, F>(call: impl Fn() -> F) -> Result<T, EngineError>
 where
     F: Future<Output = Result<T, ApiError>>,
 {
-    let mut pause = BEGIN_PAUSE;
-    for _ in 1..BEGIN_TRIES {
-        match call().await {
-            Err(error) if error.is_passing() => {
+    let (began, mut pause, mut tries) = (Instant::now(), BEGIN_PAUSE, 1);
+    loop {
+        let wait = match call().await {
+            // A node that went down over it has left a claim behind, which lapses.
+            Err(error) if error.code() == Some("idempotency_in_progress") && began.elapsed() < CLAIM_LAPSES => {
+                CLAIM_PAUSE
+            }
+            Err(error) if error.is_passing() && tries < BEGIN_TRIES => {
                 tracing::debug!(%error, "the node is asked again");
-                tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
+                tries += 1;
                 pause *= 2;
+                pause / 2
             }
             answered => return answered.map_err(EngineError::from),
-        }
+        };
+        tokio::time::sleep(wait.mul_f64(0.5 + rand::random::<f64>() / 2.0)).await;
     }
-    call().await.map_err(EngineError::from)
 }

@@ -80,6 +80,9 @@ pub enum EngineError {
     /// The node cannot be reached.
     #[error(transparent)]
     Unreachable(ApiError),
+    /// The session went on elsewhere, or its driver failed: its last settlement is not known here.
+    #[error("what the session came to is not known: ask the node for it")]
+    Unsettled,
     /// Usage cannot be kept on disk.
     #[error("the state directory {path} cannot be used")]
     State {

@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use footlight_ledger::{SessionId, Surface, Units};
 use parking_lot::Mutex;
@@ -71,13 +72,18 @@ impl UsageFile {
 
     fn make(directory: &Path, path: &Path, noted: &Noted) -> io::Result<Open> {
         fs::create_dir_all(directory)?;
-        let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        // Under another name until it is whole and locked: another start must not take it for a dead one's.
+        let draft = path.with_extension("new");
+        let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&draft)?;
         file.lock()?;
         let head = serde_json::to_vec(noted)?;
         file.write_all(&head)?;
         let mut open = Open { file, path: path.to_owned(), usage: Usage::default(), has_failed: false };
         open.write()?;
         open.file.sync_all()?;
+        fs::rename(&draft, path)?;
+        // The name, too, must be there after a power cut. Where folders cannot be synced, they need not be.
+        let _ = File::open(directory).and_then(|folder| folder.sync_all());
         Ok(open)
     }
 
@@ -188,6 +194,12 @@ impl Former {
         let usage = Usage { units: number_at(0), number: number_at(8) };
         let open = Open { file, path: path.to_owned(), usage, has_failed: false };
         Ok(Some(Self { noted, usage, open }))
+    }
+
+    /// How long ago anything was noted of it.
+    pub(super) fn age(&self) -> Duration {
+        let noted_at = self.open.file.metadata().and_then(|metadata| metadata.modified()).ok();
+        noted_at.and_then(|at| at.elapsed().ok()).unwrap_or_default()
     }
 
     /// It is settled, or nobody will ever settle it.

@@ -1,9 +1,12 @@
 //! Frames that this process makes by itself, charged to an account at a node.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use footlight_client::{Allowed, Bill, EngineError, EngineOptions, MeteredEngine, Microcredits, Product};
+use footlight_client::{
+    Allowed, Bill, EndReason, EngineError, EngineOptions, MeteredEngine, Microcredits, PauseReason, Product,
+};
 use tokio::runtime::Runtime;
 
 use super::settings_for;
@@ -20,9 +23,34 @@ pub(crate) struct Meter {
     runtime: Runtime,
 }
 
-/// Frames may not go on: why, in words.
+/// Frames may not go on.
 #[derive(Debug)]
-pub(crate) struct Stop(pub(crate) String);
+pub(crate) struct Stop {
+    /// Why, in the API's words.
+    pub(crate) why: String,
+    /// What to do about it.
+    pub(crate) advice: &'static str,
+    /// What the command exits with.
+    pub(crate) failure: Failure,
+}
+
+impl Stop {
+    fn paused(reasons: &BTreeSet<PauseReason>) -> Self {
+        let is = |wanted: &[PauseReason]| reasons.iter().any(|reason| wanted.contains(reason));
+        let (advice, failure) = if is(&[PauseReason::CreditsExhausted, PauseReason::Debt, PauseReason::SpendingLimit]) {
+            ("top up, and render it again", Failure::Credits)
+        } else if is(&[PauseReason::StoreUnreachable]) {
+            ("the node was away for longer than the grace; render it again when it is back", Failure::Unreachable)
+        } else {
+            ("somebody holds it back; ask whoever runs the account", Failure::Failed)
+        };
+        Self { why: words(reasons), advice, failure }
+    }
+
+    fn ended(reason: &EndReason) -> Self {
+        Self { why: word(reason), advice: "the session was ended elsewhere", failure: Failure::Failed }
+    }
+}
 
 impl Meter {
     /// Begins a session at the node, if the command line asks for one.
@@ -54,8 +82,8 @@ impl Meter {
     pub(crate) fn next_frame(&self) -> Result<(), Stop> {
         match self.runtime.block_on(self.engine.next_unit()) {
             Allowed::Yes => Ok(()),
-            Allowed::Paused(reasons) => Err(Stop(words(&reasons))),
-            Allowed::Ended(reason) => Err(Stop(word(&reason))),
+            Allowed::Paused(reasons) => Err(Stop::paused(&reasons)),
+            Allowed::Ended(reason) => Err(Stop::ended(&reason)),
         }
     }
 
@@ -87,12 +115,14 @@ fn failure(error: EngineError) -> anyhow::Error {
             Failure::Credits
         }
         EngineError::Unreachable(_) => Failure::Unreachable,
-        EngineError::Secret { .. } | EngineError::Refused(_) | EngineError::State { .. } => Failure::Failed,
+        EngineError::Secret { .. } | EngineError::Refused(_) | EngineError::Unsettled | EngineError::State { .. } => {
+            Failure::Failed
+        }
     };
     coded(failure, format!("{:#}", anyhow::Error::from(error)))
 }
 
-fn words<T: serde::Serialize>(reasons: &std::collections::BTreeSet<T>) -> String {
+fn words<T: serde::Serialize>(reasons: &BTreeSet<T>) -> String {
     reasons.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 

@@ -16,7 +16,7 @@ use super::print;
 use super::recording::{self, Shape};
 use crate::avatars;
 use crate::cli::{Global, Render};
-use crate::exit::{Failure, coded};
+use crate::exit::coded;
 
 pub(crate) fn run(global: &Global, options: &Render) -> anyhow::Result<()> {
     let speech = crate::speech::read(&options.audio)?;
@@ -56,23 +56,27 @@ pub(crate) fn run(global: &Global, options: &Render) -> anyhow::Result<()> {
         }
         recording::push(&mut file, &unit).map_err(Cut::from)
     });
+    // Settled whatever became of the video: what is held for it would be held for minutes.
+    let settled = meter.map(Meter::end).transpose();
     let stopped = match performed {
         Ok(()) => None,
-        Err(Cut::Stopped(why)) => Some(why),
+        Err(Cut::Stopped(stop)) => Some(stop),
         Err(Cut::Failed(error)) => return Err(error),
     };
     file.finish().with_context(|| format!("{} cannot be finished", options.output.display()))?;
     bar.finish_and_clear();
-    let bill = meter.map(Meter::end).transpose()?;
-    if let Some(Stop(why)) = stopped {
+    if let Some(Stop { why, advice, failure }) = stopped {
         let total = frame_count(speech.len(), picture.fps);
         let path = options.output.display();
-        let message = format!(
-            "stopped after {made} of {total} frames: {why}; {path} ends there ({} used). Top up, and render it again",
-            credits(bill.unwrap_or_default().credits)
-        );
-        return Err(coded(Failure::Credits, message));
+        let used = match settled {
+            Ok(bill) => format!("{} used", credits(bill.unwrap_or_default().credits)),
+            Err(error) => format!("{error}"),
+        };
+        let message =
+            format!("stopped after {made} of {total} frames: {why}; {path} ends there ({used}). To go on: {advice}");
+        return Err(coded(failure, message));
     }
+    let bill = settled?;
     let seconds = frames as f64 / f64::from(picture.fps);
     let pace = seconds / began.elapsed().as_secs_f64();
     if global.json {

@@ -48,6 +48,11 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("sessions.max_duration", settings.sessions.max_duration, SECOND, settings.sessions.max_max_duration)?;
     between("sessions.paused_timeout", settings.sessions.paused_timeout, SECOND, 7 * DAY)?;
     between("node.drain_deadline", settings.node.drain_deadline, Duration::ZERO, HOUR)?;
+    let units = settings.limits.account_units_per_minute;
+    ensure!(
+        units == 0 || units >= 60,
+        "`limits.account_units_per_minute` is {units}; it must be 0 (no limit) or at least 60, which the dearest call fits"
+    );
     between("tokens.runtime_lifetime", settings.tokens.runtime_lifetime, 10 * SECOND, DAY)?;
     between("tokens.client_lifetime", settings.tokens.client_lifetime, 10 * SECOND, DAY)?;
     let key = &settings.tokens.key.0;
@@ -56,7 +61,15 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
+    let mut tokens = vec![settings.admin_token.0.as_str()];
     for (name, operator) in &settings.admin_tokens {
+        let token = operator.token.0.as_str();
+        ensure!(name != "admin", "`admin_tokens.admin` is the name of `admin_token` itself; choose another");
+        ensure!(
+            token.is_empty() || !tokens.contains(&token),
+            "`admin_tokens.{name}.token` is another operator's as well; make one for each"
+        );
+        tokens.push(token);
         ensure!(!operator.token.0.is_empty(), "`admin_tokens.{name}.token` is empty");
         ensure!(!operator.roles.is_empty(), "`admin_tokens.{name}.roles` is empty; name `read`, `operate` or `money`");
     }
