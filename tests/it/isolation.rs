@@ -50,7 +50,7 @@ impl Operation {
         match self.id.as_str() {
             "speak" => request.header("content-type", "audio/wav").body(speech::buzz(0.1, 16_000)),
             "heartbeat" => request.json(&json!({"epoch": 1, "request_number": 1, "units": 0})),
-            "create_webhook" => request.json(&json!({"url": "http://127.0.0.1:9/hook"})),
+            "create_webhook" => request.json(&json!({"url": "https://hooks.example/hook"})),
             "create_runtime_token" => request.json(&json!({"surface": "self_hosted"})),
             _ if self.method == Method::GET => request,
             _ => request.json(&json!({})),
@@ -108,7 +108,7 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     };
     let session = victim.create(marked(json!({}))).await?;
     let engine = victim.create(marked(json!({"product": "essence_self_hosted"}))).await?;
-    let hook = json!({"url": "http://127.0.0.1:9/only-the-owner-knows-this-word"});
+    let hook = json!({"url": "https://hooks.example/only-the-owner-knows-this-word"});
     let webhook = victim.expect(Method::POST, "/v1/webhooks", Some(hook)).await?;
     let webhook = webhook["id"].as_str().context("a webhook's id")?.to_owned();
     let own_session = stranger.create(json!({"product": "essence_self_hosted"})).await?;

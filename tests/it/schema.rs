@@ -50,6 +50,7 @@ async fn keeps_its_word(setup: NodeSetup) -> anyhow::Result<()> {
         .without_pictures()
         .set("limits.account_units_per_minute", "0")
         .set("limits.failures_per_minute", "0")
+        .set("payments.stripe_webhook_secret", "whsec_for_this_test_alone")
         .set("node.speaking_slots", "5000")
         .set("node.max_sessions", "5000");
     let node = setup.start().await?;

@@ -184,11 +184,10 @@ pub(crate) async fn require_credential(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if let Err(problem) = check_path(request.request()) {
-        return Ok(request.into_response(problem.error_response()).map_into_right_body());
-    }
     let admitted = match recognise_caller(request.request()).await {
-        Ok(credential) => charge_manners(request.request(), &credential).map(|left| (credential, left)),
+        Ok(credential) => check_path(request.request())
+            .and_then(|()| charge_manners(request.request(), &credential))
+            .map(|left| (credential, left)),
         Err(problem) => Err(problem),
     };
     match admitted {
@@ -266,7 +265,8 @@ pub(crate) async fn require_operator(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let state = ApiState::of(request.request()).clone();
-    let operator = match check_path(request.request()).and_then(|()| recognise_operator(request.request())) {
+    let operator = match recognise_operator(request.request()).and_then(|it| check_path(request.request()).map(|()| it))
+    {
         Ok(operator) => operator,
         Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
     };

@@ -30,11 +30,11 @@ pub struct TokenJson {
 #[schema(as = CreateRuntimeToken, example = json!({"surface": "self_hosted"}))]
 pub struct CreateRuntimeTokenJson {
     /// Where the engine runs: `self_hosted`, `on_device` or `managed`.
-    #[schema(value_type = String, example = "self_hosted")]
+    #[schema(value_type = String, pattern = "^(self_hosted|on_device|managed)$", example = "self_hosted")]
     pub surface: Surface,
     /// Binds the token to this session, `ses_...`; without it, it begins sessions.
     #[serde(default)]
-    #[schema(example = json!(null))]
+    #[schema(pattern = "^ses_[0-9a-f]{32}$")]
     pub session: Option<String>,
 }
 
@@ -138,7 +138,7 @@ pub struct HeartbeatJson {
     /// `slice` (the default): it speaks, or is about to, and needs the next slice. `keep`: it is silent, and keeps what it
     /// has. `release`: it is silent, and gives back what it has.
     #[serde(default = "slice")]
-    #[schema(value_type = Option<String>, example = "slice")]
+    #[schema(value_type = String, required = false, pattern = "^(slice|keep|release)$", example = "slice")]
     pub ask: Ask,
     /// Whether this is the last one: the session ends.
     #[serde(default)]

@@ -1,6 +1,7 @@
 //! What every call may be answered beside its own answers. It follows from the call's form, so it is added here once instead
 //! of at each route: a call with a body can be sent a bad one, and one that asks for a secret can be sent none.
 
+use footlight_ledger::Product;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
@@ -40,6 +41,9 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>, listener: 
             Some("query") => has_query = true,
             Some("header") if name == "idempotency-key" => has_key = true,
             _ => {}
+        }
+        if matches!(name.as_str(), "from" | "to") && parameter["in"] == "query" {
+            parameter["schema"]["format"] = json!("date-time");
         }
         if let Some(pattern) = pattern_of(path, &name) {
             parameter["schema"]["pattern"] = json!(pattern);
@@ -113,6 +117,10 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
         ("session", _) => id("ses"),
         ("account", _) => id("acc"),
         ("secret", _) => id("sec"),
+        ("product", _) => Some(one_of(Product::ALL.map(Product::as_str))),
+        ("state", path) if path.ends_with("/sessions") => {
+            Some(one_of(["starting", "running", "idle", "paused", "ended"]))
+        }
         ("cursor", "/v1/sessions" | "/admin/v1/sessions") => id("ses"),
         ("cursor", "/admin/v1/accounts" | "/admin/v1/audit") => id("acc"),
         ("cursor", "/admin/v1/log") => {
@@ -121,6 +129,10 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
         ("cursor", path) if path.ends_with("/journal") || path.ends_with("/usage") => Some("^[0-9]{1,15}$".to_owned()),
         _ => None,
     }
+}
+
+fn one_of<const N: usize>(words: [&str; N]) -> String {
+    format!("^({})$", words.join("|"))
 }
 
 fn without_null(schema: &mut Value) {

@@ -32,6 +32,7 @@ pub(crate) struct SummaryQuery {
     #[param(example = "day,model")]
     pub group_by: Option<String>,
     /// `json` or `csv`.
+    #[param(inline)]
     pub format: Option<Format>,
     /// Only hours that begin at this instant or later.
     #[param(value_type = Option<String>, example = "2026-11-01T00:00:00Z")]
