@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
-use footlight_ledger::{AccountId, SecretId, Timestamp};
+use footlight_ledger::{Account, AccountId, SecretId, SpendingLimit, Timestamp};
 use footlight_store::SecretRecord;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -22,6 +22,9 @@ const NAME_LEN_MAX: usize = 100;
 const OVERLAP_DEFAULT_S: u32 = 24 * 3_600;
 /// The longest overlap: 90 days. Whoever wants two secrets for ever makes two.
 const OVERLAP_MAX_S: u32 = 90 * 24 * 3_600;
+
+/// How long the limit of a revoked secret is kept: what runs on it has paused long before.
+const LIMIT_OUTLIVES_MS: i64 = 24 * 3_600_000;
 
 /// What a new secret is to be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -119,7 +122,7 @@ pub(crate) async fn create(
         let id = SecretId(Uuid::now_v7());
         // The limit first: a secret must never work without the one it was asked for with.
         if limit.is_some() {
-            shared.node.set_spending_limit(account.0, id, limit.map(Into::into)).await?;
+            limit_spending(&shared, account.0, id, limit.map(Into::into)).await?;
         }
         let made = make_as(&shared, account.0, id, name).await?;
         show_once(&shared, made).await
@@ -166,7 +169,7 @@ pub(crate) async fn rotate(
         let fresh = SecretId(Uuid::now_v7());
         let limit = shared.node.account(account.0).await?.budget(id).map(|budget| budget.limit);
         if limit.is_some() {
-            shared.node.set_spending_limit(account.0, fresh, limit).await?;
+            limit_spending(&shared, account.0, fresh, limit).await?;
         }
         let made = make_as(&shared, account.0, fresh, old.name.clone()).await?;
         // The old one last: a crash before leaves two that work, a crash after would leave none that anyone knows.
@@ -202,7 +205,7 @@ pub(crate) async fn set_spending_limit(
     let id: SecretId = path_id(&request, "secret", Code::UnknownSecret)?;
     let limit = checked(body.value.spending_limit)?;
     let record = find(&state, account.0, id).await?;
-    let account = state.node.set_spending_limit(account.0, id, limit.map(Into::into)).await?;
+    let account = limit_spending(&state, account.0, id, limit.map(Into::into)).await?;
     Ok(web::Json(SecretJson::of(record, &account)))
 }
 
@@ -250,6 +253,23 @@ pub(crate) async fn revoke(
     let record = end(&state, record, state.node.now()).await?;
     let account = state.node.account(account.0).await?;
     Ok(web::Json(SecretJson::of(record, &account)))
+}
+
+/// Sets a secret's limit, and forgets those of secrets that are long revoked: an account has room for a hundred.
+async fn limit_spending(
+    state: &ApiState,
+    account: AccountId,
+    id: SecretId,
+    limit: Option<SpendingLimit>,
+) -> Result<Account, Problem> {
+    let long_ago = state.node.now().plus_ms(-LIMIT_OUTLIVES_MS);
+    let limited = state.node.account(account).await?;
+    for record in state.node.store().list_secrets(account).await? {
+        if record.is_revoked(long_ago) && limited.budget(record.id).is_some() {
+            state.node.set_spending_limit(account, record.id, None).await?;
+        }
+    }
+    Ok(state.node.set_spending_limit(account, id, limit).await?)
 }
 
 /// A secret of an account.

@@ -110,3 +110,22 @@ async fn what_runs_on_a_revoked_secret_pauses() {
     let unharmed = served.call(&customer, Method::GET, &format!("/v1/sessions/{unharmed}")).await.json();
     assert_eq!(unharmed["pause_reasons"], json!([]), "{unharmed}");
 }
+
+#[actix_web::test]
+async fn the_limits_of_secrets_that_are_long_revoked_make_room() {
+    let served = serve().await;
+    let customer = served.customer("0").await;
+    let limit = json!({ "spending_limit": { "credits": 1, "per": "total" } });
+    let (old, _) = made(&served, &customer, "", limit.clone()).await;
+    let account = customer.id.parse().expect("an id");
+    let store = served.node.store();
+    let secrets = store.list_secrets(account).await.expect("the store");
+    let mut record = secrets.into_iter().find(|record| record.id.to_string() == old).expect("it was made");
+    record.revoked_at = Some(served.node.now().plus_ms(-25 * 3_600_000));
+    store.put_secret(record).await.expect("the store");
+    let (new, _) = made(&served, &customer, "", limit).await;
+    let listed = served.operate(Method::GET, &format!("/admin/v1/accounts/{}/secrets", customer.id), json!({})).await;
+    for secret in listed.json()["data"].as_array().expect("data") {
+        assert_eq!(secret["spending_limit"].is_object(), secret["id"] == json!(new), "{secret}");
+    }
+}

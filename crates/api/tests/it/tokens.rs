@@ -132,7 +132,10 @@ async fn tokens_open_what_they_are_for_and_nothing_else() {
 
     // Every call that does not think of tokens is closed to them.
     let for_tokens = ["create_session", "get_session", "stop_session", "heartbeat", "session_events", "stream"];
-    for (method, path, id) in operations(&openapi::public()) {
+    // Payments are believed by their signature alone.
+    let operations =
+        operations(&openapi::public()).into_iter().filter(|(_, path, _)| !path.starts_with("/v1/payments/"));
+    for (method, path, id) in operations {
         let path = path.replace("{id}", &session);
         for token in [&free, &bound, &viewer] {
             if for_tokens.contains(&id.as_str()) && token != &viewer {
