@@ -113,6 +113,7 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
         ("session", _) => id("ses"),
         ("account", _) => id("acc"),
         ("secret", _) => id("sec"),
+        ("job", _) | ("cursor", "/v1/jobs") => id("job"),
         ("cursor", "/v1/sessions" | "/admin/v1/sessions") => id("ses"),
         ("cursor", "/admin/v1/accounts" | "/admin/v1/audit") => id("acc"),
         ("cursor", "/admin/v1/log") => {
