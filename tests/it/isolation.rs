@@ -88,17 +88,19 @@ async fn told(request: RequestBuilder, id: &str) -> anyhow::Result<(StatusCode, 
 }
 
 /// The victim's thing at a path, and an id of the same kind that nobody has.
-fn thing_at(path: &str, session: &str, webhook: &str) -> anyhow::Result<(String, String)> {
+fn thing_at(path: &str, session: &str, webhook: &str, job: &str) -> anyhow::Result<(String, String)> {
     let nobodys = |prefix: &str| format!("{prefix}_01999999999979999999999999999999");
     Ok(match path {
         _ if path.starts_with("/v1/sessions/") => (session.to_owned(), nobodys("ses")),
         _ if path.starts_with("/v1/webhooks/") => (webhook.to_owned(), nobodys("whk")),
+        _ if path.starts_with("/v1/jobs/") => (job.to_owned(), nobodys("job")),
         _ => bail!("this test does not know what is at {path}: teach it, with a thing of the victim's"),
     })
 }
 
 async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     let setup = setup.without_pictures().set("tokens.runtime_lifetime", "20s").set("limits.failures_per_minute", "0");
+    let setup = setup.set("jobs.prices.book", "1").set("webhooks.allow_private_addresses", "true");
     let node = setup.start().await?;
     let (victim, stranger) = (node.customer("50").await?, node.customer("50").await?);
     let marked = |body: Value| {
@@ -111,6 +113,9 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     let hook = json!({"url": "https://hooks.example/only-the-owner-knows-this-word"});
     let webhook = victim.expect(Method::POST, "/v1/webhooks", Some(hook)).await?;
     let webhook = webhook["id"].as_str().context("a webhook's id")?.to_owned();
+    let job = json!({"kind": "book", "input": {"title": MARK}});
+    let job = victim.expect(Method::POST, "/v1/jobs", Some(job)).await?;
+    let job = job["id"].as_str().context("a job's id")?.to_owned();
     let own_session = stranger.create(json!({"product": "essence_self_hosted"})).await?;
     let operations = operations(&node.url).await?;
     let http = reqwest::Client::new();
@@ -123,13 +128,15 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
         if !operation.is_about_a_thing() {
             let asked = operation.with_body(request(operation, &operation.path)).header("api-secret", &stranger.secret);
             let (_, _, body) = told(asked, "").await?;
-            for secret in [MARK, session.as_str(), engine.as_str(), webhook.as_str(), victim.account.as_str()] {
+            for secret in
+                [MARK, session.as_str(), engine.as_str(), webhook.as_str(), job.as_str(), victim.account.as_str()]
+            {
                 ensure!(!body.contains(secret), "{} tells the stranger of {secret}: {body}", operation.id);
             }
             continue;
         }
         for victims in [&session, &engine] {
-            let (thing, nobodys) = thing_at(&operation.path, victims, &webhook)?;
+            let (thing, nobodys) = thing_at(&operation.path, victims, &webhook, &job)?;
             let ask = |thing: &str| {
                 let asked = operation.with_body(request(operation, &operation.at(thing)));
                 asked.header("api-secret", &stranger.secret)

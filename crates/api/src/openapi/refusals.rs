@@ -121,6 +121,7 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
         ("state", path) if path.ends_with("/sessions") => {
             Some(one_of(["starting", "running", "idle", "paused", "ended"]))
         }
+        ("job", _) | ("cursor", "/v1/jobs") => id("job"),
         ("cursor", "/v1/sessions" | "/admin/v1/sessions") => id("ses"),
         ("cursor", "/admin/v1/accounts" | "/admin/v1/audit") => id("acc"),
         ("cursor", "/admin/v1/log") => {
