@@ -279,12 +279,11 @@ async fn find(state: &ApiState, account: AccountId, id: SecretId) -> Result<Secr
     found.ok_or_else(|| Problem::new(Code::UnknownSecret, format!("the account has no secret {id}")))
 }
 
-/// Lets a secret work until `at` and no longer; one that ends earlier is left alone.
+/// Lets a secret work until `at` and no longer, or as long as it was to. Written also when it has ended already: the first
+/// attempt may have been written by half.
 async fn end(state: &ApiState, mut record: SecretRecord, at: Timestamp) -> Result<SecretRecord, Problem> {
-    if record.revoked_at.is_none_or(|earlier| earlier > at) {
-        record.revoked_at = Some(at);
-        state.node.store().put_secret(record.clone()).await?;
-    }
+    record.revoked_at = Some(record.revoked_at.map_or(at, |earlier| earlier.min(at)));
+    state.node.store().put_secret(record.clone()).await?;
     state.secrets.forget(&record.hash, record.id);
     if record.is_revoked(state.node.now()) {
         state.node.secret_revoked(record.account, record.id).await;
