@@ -31,6 +31,7 @@ pub struct Metrics {
     pub meter_in_grace: IntGauge,
     pub draining: IntGauge,
     pub unmetered: IntGauge,
+    pub payments_not_credited: IntCounter,
 }
 
 /// The products, as label values.
@@ -148,6 +149,10 @@ impl Metrics {
             )?,
             draining: gauge("footlight_draining", "Whether this node takes no new sessions because it drains.")?,
             unmetered: gauge("footlight_unmetered", "Whether nothing is charged here: for development alone.")?,
+            payments_not_credited: counter(
+                "footlight_payments_not_credited_total",
+                "Payments told of by a payment provider that bring no credits and never will: the log says which.",
+            )?,
         };
         metrics.export_zeros();
         metrics.add_to(registry)?;
@@ -206,7 +211,8 @@ impl Metrics {
         registry.register(Box::new(self.meter_waiting.clone()))?;
         registry.register(Box::new(self.meter_in_grace.clone()))?;
         registry.register(Box::new(self.draining.clone()))?;
-        registry.register(Box::new(self.unmetered.clone()))
+        registry.register(Box::new(self.unmetered.clone()))?;
+        registry.register(Box::new(self.payments_not_credited.clone()))
     }
 
     /// Counts a failed call of the store.

@@ -1,7 +1,7 @@
 //! Spending limits of API secrets: how much what is opened with a secret may cost, in a calendar month or in all.
 //!
 //! A budget counts from when it is set. What its sessions hold is taken from it like what they spent, so a slice ends where
-//! the limit does, to the unit.
+//! the limit does, to the unit. Grace is bounded by it for each session, and not taken from it.
 
 use serde::{Deserialize, Serialize};
 

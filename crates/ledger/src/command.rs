@@ -59,6 +59,9 @@ pub enum Command {
     SetLimits { limits: Limits },
     /// Sets, changes or lifts the spending limit of a secret. What was spent before the first limit is not counted.
     SetSpendingLimit { secret: SecretId, limit: Option<SpendingLimit> },
+    /// Gives a secret that follows another one the other's limit, with what was spent of it: a secret that is replaced does
+    /// not begin its limit anew. Does nothing where there is none.
+    CarrySpendingLimit { from: SecretId, to: SecretId },
     /// Opens, suspends or closes.
     SetStatus { status: AccountStatus },
     /// Sets credits aside for one-time work.
@@ -249,6 +252,7 @@ impl Command {
             Self::KeepPlan
             | Self::SetLimits { .. }
             | Self::SetSpendingLimit { .. }
+            | Self::CarrySpendingLimit { .. }
             | Self::SetStatus { .. }
             | Self::Touch => {}
         }

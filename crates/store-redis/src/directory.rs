@@ -13,7 +13,7 @@ use crate::keys::{self, AccountKeys};
 use crate::link::Link;
 use crate::lists::{bound, command};
 use crate::reply;
-use crate::script::{BEGIN_REQUEST, FINISH_REQUEST};
+use crate::script::{BEGIN_REQUEST, FINISH_REQUEST, REPLACE};
 
 /// A claim that was never finished lapses after this long: its worker crashed.
 const CLAIM_MS: i64 = 60_000;
@@ -24,6 +24,9 @@ const ANSWER_MS: i64 = 24 * 3_600_000;
 /// How long progress waits for an heir.
 const PROGRESS_S: i64 = 7 * 24 * 3_600;
 
+/// How often a secret's record is read again when somebody else wrote it meanwhile: people write it, seldom.
+const REPLACES_MAX: u32 = 10;
+
 /// Sends writes in order; the first error is the answer.
 async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
     for reply in link.send(commands, Stage::Writing).await? {
@@ -32,14 +35,44 @@ async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The lookup by hash is what opens doors, so it is written last: a half-written secret opens none.
+/// The lookup by hash is what opens doors. A secret that works is written there last, and one that ends first: what is
+/// half done never opens a door that is to be closed, and the list still shows what is to be ended again.
 pub(crate) async fn put_secret(link: &Link, record: &SecretRecord) -> Result<(), StoreError> {
-    let document = codec::encode_named(record);
-    let mut of_account = command("HSET", &AccountKeys::of(record.account).secrets());
-    of_account.arg(record.id.0.as_bytes()).arg(&document);
-    let mut by_hash = command("SET", &keys::secret(&record.hash));
-    by_hash.arg(&document);
-    write(link, vec![of_account, by_hash]).await
+    let listed = Place { key: AccountKeys::of(record.account).secrets(), field: Some(record.id.0) };
+    let by_hash = Place { key: keys::secret(&record.hash), field: None };
+    let [first, second] = if record.revoked_at.is_some() { [by_hash, listed] } else { [listed, by_hash] };
+    put_secret_at(link, &first, record).await?;
+    put_secret_at(link, &second, record).await
+}
+
+/// Where a copy of a secret's record lies.
+struct Place {
+    key: String,
+    /// Its field in a hash; none for a string.
+    field: Option<Uuid>,
+}
+
+/// Writes one copy, with the earlier end of the stored one and this one.
+async fn put_secret_at(link: &Link, place: &Place, record: &SecretRecord) -> Result<(), StoreError> {
+    for _ in 0..REPLACES_MAX {
+        let mut get = command(if place.field.is_some() { "HGET" } else { "GET" }, &place.key);
+        if let Some(field) = &place.field {
+            get.arg(field.as_bytes());
+        }
+        let stored = reply::bytes("a secret", link.ask(get, Stage::Reading).await?)?;
+        let mut merged = record.clone();
+        if let Some(stored) = &stored {
+            merged.keep_earlier_end(&codec::decode(stored, || "a secret".to_owned())?);
+        }
+        let mut call = REPLACE.call(std::slice::from_ref(&place.key));
+        call.arg(place.field.as_ref().map_or(&[][..], |field| &field.as_bytes()[..]));
+        call.arg(stored.unwrap_or_default()).arg(codec::encode_named(&merged));
+        let reply = REPLACE.run(link, call, Stage::Writing).await?;
+        if reply::number("a secret", &reply)? == 1 {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Contended { account: record.account, tries: REPLACES_MAX })
 }
 
 pub(crate) async fn find_secret(link: &Link, hash: &[u8; 32]) -> Result<Option<SecretRecord>, StoreError> {

@@ -11,7 +11,7 @@
 //! | `fl:{acc_…}:d` | sorted set: session by the bucket in which it is due | - | `commit.lua` |
 //! | `fl:{acc_…}:dj` | sorted set: job by when its hold is given back | - | `commit.lua` |
 //! | `fl:{acc_…}:b` | string: written to learn that all before is durable | 1 s | a money write |
-//! | `fl:{acc_…}:secrets` | hash: secret's id -> record | - | the API |
+//! | `fl:{acc_…}:secrets` | hash: secret's id -> record | - | `replace.lua` |
 //! | `fl:{acc_…}:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
 //! | `fl:{owner}:r:<collection>` | hash: record's id -> version, queue, instant, body | - | `write_records.lua` |
 //! | `fl:{owner}:r:<collection>:i` | sorted set, score 0: record ids | - | `write_records.lua` |
@@ -21,7 +21,7 @@
 //! | `fl:{owner}:unfinished:<uuid>` | the same, on its way to its name | 10 min | the API, workers |
 //! | `fl:due:<collection>` | sorted set: owner and queue by when to look there | - | `hint_due.lua`, `settle_hint.lua` |
 //! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |
-//! | `fl:secret:<hash>` | string: record | - | the API |
+//! | `fl:secret:<hash>` | string: record | - | `replace.lua` |
 //! | `fl:session:<ses_…>` | string: record | 30 days from its end | the owning node |
 //! | `fl:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
 //! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node |

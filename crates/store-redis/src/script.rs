@@ -29,6 +29,7 @@ script!(FINISH_REQUEST, "finish_request.lua");
 script!(WRITE_RECORDS, "write_records.lua");
 script!(HINT_DUE, "hint_due.lua");
 script!(SETTLE_HINT, "settle_hint.lua");
+script!(REPLACE, "replace.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

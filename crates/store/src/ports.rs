@@ -170,12 +170,19 @@ impl SecretRecord {
     pub fn is_revoked(&self, now: Timestamp) -> bool {
         self.revoked_at.is_some_and(|at| at <= now)
     }
+
+    /// Ends no later than `stored` does: an end is never taken back, nor put off.
+    pub fn keep_earlier_end(&mut self, stored: &Self) {
+        self.revoked_at = self.revoked_at.into_iter().chain(stored.revoked_at).min();
+    }
 }
 
 /// API secrets.
 #[async_trait]
 pub trait SecretStore: Send + Sync + 'static {
-    /// Writes a secret's record (new, or changed).
+    /// Writes a secret's record (new, or changed). Its end is the earlier of the stored one and this one, in one step:
+    /// whoever writes what was read before a revocation does not undo it. After an error it may be half written; then it
+    /// opens nothing that it should not once it was to end, and the same again completes it.
     async fn put_secret(&self, record: SecretRecord) -> Result<(), StoreError>;
     /// Finds a secret by the SHA-256 of its text.
     async fn find_secret(&self, hash: &[u8; 32]) -> Result<Option<SecretRecord>, StoreError>;

@@ -150,6 +150,24 @@ impl Node {
         self.change(account, Command::SetSpendingLimit { secret, limit }).await
     }
 
+    /// Gives a secret that follows another one the other's limit, if there is one, with what was spent of it.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Refused`]; what the store said.
+    pub async fn carry_spending_limit(
+        &self,
+        account: AccountId,
+        from: SecretId,
+        to: SecretId,
+    ) -> Result<Account, NodeError> {
+        self.change(account, Command::CarrySpendingLimit { from, to }).await
+    }
+
+    /// Counts a payment that was made and will never be credited.
+    pub fn count_payment_not_credited(&self) {
+        self.inner.metrics.payments_not_credited.inc();
+    }
+
     /// Says that a secret was revoked in the store: sessions opened with it pause as `key_revoked`. Those on other nodes
     /// are found within a heartbeat.
     pub async fn secret_revoked(&self, account: AccountId, secret: SecretId) {

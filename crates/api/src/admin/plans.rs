@@ -75,9 +75,11 @@ impl Considered {
         };
         let change = account.plan_change(plan.as_ref());
         let anew = match change {
-            PlanChange::Stays | PlanChange::Anew { .. } => false,
+            PlanChange::Anew { .. } => false,
+            PlanChange::Stays => body.when == When::Now && plan.is_some(),
             PlanChange::Upgrade { .. } => body.when == When::Now || costs_nothing(state, account),
-            PlanChange::Later { .. } => body.when == When::Now,
+            // Without a plan nothing would begin, and what the free one gave would be lost for nothing.
+            PlanChange::Later { .. } => body.when == When::Now || (plan.is_some() && costs_nothing(state, account)),
         };
         let change = if anew { account.plan_anew(plan.as_ref()) } else { change };
         Ok(Self { plan, change, anew })
@@ -89,7 +91,9 @@ impl Considered {
 /// An upgrade within the same term comes at once: the present period goes on, and the difference of the two plans is
 /// granted for the part of it that is left. From a month to a year of no less, or from a plan that costs nothing, a new
 /// period begins at once. Everything else, an end of the plan included, comes when the present period ends; the present
-/// plan again takes that back. `"when": "now"` begins a new period at once in any case.
+/// plan again takes that back. `"when": "now"` begins a new period at once in any case, on the present plan as well: each
+/// call without a key of its own grants a period's credits. A key changes once: what comes under it again, for the same
+/// plan, changes nothing.
 #[utoipa::path(
     put, path = "/admin/v1/accounts/{account}/plan", tag = "accounts", operation_id = "set_plan", request_body = PlanBody,
     params(
@@ -195,8 +199,9 @@ fn custom_terms(custom: CustomPlan, term: PlanTerm) -> Result<PlanTerms, Problem
     Ok(term.applied_to(&PlanTerms { name, credits: credits.0, months: 1, max_sessions }))
 }
 
-/// Whether the account is on an offered plan whose price is nothing.
+/// Whether the account is on an offered plan whose price is nothing. By its name: what it gives may have been set otherwise
+/// since the account took it.
 fn costs_nothing(state: &ApiState, account: &Account) -> bool {
-    let present = account.plan.as_ref();
-    state.options.plans.iter().any(|offer| offer.price_usd == 0 && Some(&offer.terms) == present)
+    let Some(present) = &account.plan else { return false };
+    state.options.plans.iter().any(|offer| offer.price_usd == 0 && offer.terms.name == present.name)
 }

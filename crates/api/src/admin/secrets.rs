@@ -23,8 +23,8 @@ const OVERLAP_DEFAULT_S: u32 = 24 * 3_600;
 /// The longest overlap: 90 days. Whoever wants two secrets for ever makes two.
 const OVERLAP_MAX_S: u32 = 90 * 24 * 3_600;
 
-/// How long the limit of a revoked secret is kept: what runs on it has paused long before.
-const LIMIT_OUTLIVES_MS: i64 = 24 * 3_600_000;
+/// How long the limit of a revoked secret is kept at least: every node has heard of it long before.
+const LIMIT_OUTLIVES_MS: i64 = 10 * 60_000;
 
 /// What a new secret is to be.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -124,7 +124,7 @@ pub(crate) async fn create(
         if limit.is_some() {
             limit_spending(&shared, account.0, id, limit.map(Into::into)).await?;
         }
-        let made = make_as(&shared, account.0, id, name).await?;
+        let made = make_or_unlimit(&shared, account.0, id, name).await?;
         show_once(&shared, made).await
     })
     .await
@@ -132,8 +132,8 @@ pub(crate) async fn create(
 
 /// Rotate a secret
 ///
-/// Makes a new secret of the same name, with a spending limit of the same size that begins with nothing spent. The old
-/// one works for `overlap_s` more; what was opened with it pauses as `key_revoked` then.
+/// Makes a new secret of the same name, with the same spending limit, of which as much is spent as of the old one's; from
+/// then on each counts its own. The old one works for `overlap_s` more; what was opened with it pauses as `key_revoked` then.
 #[utoipa::path(
     post, path = "/admin/v1/accounts/{account}/secrets/{secret}/rotate", tag = "secrets",
     operation_id = "rotate_secret", request_body = RotateSecretBody,
@@ -167,11 +167,9 @@ pub(crate) async fn rotate(
             return Err(Problem::new(Code::WrongState, format!("{id} is revoked or rotated already")));
         }
         let fresh = SecretId(Uuid::now_v7());
-        let limit = shared.node.account(account.0).await?.budget(id).map(|budget| budget.limit);
-        if limit.is_some() {
-            limit_spending(&shared, account.0, fresh, limit).await?;
-        }
-        let made = make_as(&shared, account.0, fresh, old.name.clone()).await?;
+        forget_limits(&shared, account.0).await?;
+        shared.node.carry_spending_limit(account.0, id, fresh).await?;
+        let made = make_or_unlimit(&shared, account.0, fresh, old.name.clone()).await?;
         // The old one last: a crash before leaves two that work, a crash after would leave none that anyone knows.
         end(&shared, old, shared.node.now().plus_ms(i64::from(overlap_s) * 1_000)).await?;
         show_once(&shared, made).await
@@ -255,21 +253,43 @@ pub(crate) async fn revoke(
     Ok(web::Json(SecretJson::of(record, &account)))
 }
 
-/// Sets a secret's limit, and forgets those of secrets that are long revoked: an account has room for a hundred.
+/// Makes a secret whose limit is set already, and takes the limit back when that fails. What failed by half may be there,
+/// but nobody was shown it.
+async fn make_or_unlimit(state: &ApiState, account: AccountId, id: SecretId, name: String) -> Result<Made, Problem> {
+    let made = make_as(state, account, id, name).await;
+    if made.is_err()
+        && let Err(error) = state.node.set_spending_limit(account, id, None).await
+    {
+        tracing::warn!(%account, secret = %id, %error, "a spending limit is left of a secret that was not made");
+    }
+    made
+}
+
+/// Sets a secret's limit, where there is room for it.
 async fn limit_spending(
     state: &ApiState,
     account: AccountId,
     id: SecretId,
     limit: Option<SpendingLimit>,
 ) -> Result<Account, Problem> {
-    let long_ago = state.node.now().plus_ms(-LIMIT_OUTLIVES_MS);
+    forget_limits(state, account).await?;
+    Ok(state.node.set_spending_limit(account, id, limit).await?)
+}
+
+/// Forgets the limits of secrets that have ended, once nothing is held in them: an account has room for a hundred.
+async fn forget_limits(state: &ApiState, account: AccountId) -> Result<(), Problem> {
+    let a_while_ago = state.node.now().plus_ms(-LIMIT_OUTLIVES_MS);
     let limited = state.node.account(account).await?;
+    if limited.budgets.is_empty() {
+        return Ok(());
+    }
     for record in state.node.store().list_secrets(account).await? {
-        if record.is_revoked(long_ago) && limited.budget(record.id).is_some() {
+        let is_idle = limited.budget(record.id).is_some_and(|budget| budget.held.is_zero());
+        if is_idle && record.is_revoked(a_while_ago) {
             state.node.set_spending_limit(account, record.id, None).await?;
         }
     }
-    Ok(state.node.set_spending_limit(account, id, limit).await?)
+    Ok(())
 }
 
 /// A secret of an account.
@@ -279,12 +299,11 @@ async fn find(state: &ApiState, account: AccountId, id: SecretId) -> Result<Secr
     found.ok_or_else(|| Problem::new(Code::UnknownSecret, format!("the account has no secret {id}")))
 }
 
-/// Lets a secret work until `at` and no longer; one that ends earlier is left alone.
+/// Lets a secret work until `at` and no longer, or as long as it was to. Written also when it has ended already: the first
+/// attempt may have been written by half.
 async fn end(state: &ApiState, mut record: SecretRecord, at: Timestamp) -> Result<SecretRecord, Problem> {
-    if record.revoked_at.is_none_or(|earlier| earlier > at) {
-        record.revoked_at = Some(at);
-        state.node.store().put_secret(record.clone()).await?;
-    }
+    record.revoked_at = Some(record.revoked_at.map_or(at, |earlier| earlier.min(at)));
+    state.node.store().put_secret(record.clone()).await?;
     state.secrets.forget(&record.hash, record.id);
     if record.is_revoked(state.node.now()) {
         state.node.secret_revoked(record.account, record.id).await;

@@ -74,10 +74,15 @@ pub(crate) async fn list(
         None => scan::first_from(&state, caller.account, query.from).await?,
     };
     let mut data = Vec::new();
+    let mut open: Option<OpenUsage> = None;
     for _ in 0..scan::PAGE_MAX / scan::BLOCK {
         let entries = state.node.store().list_entries(caller.account, from, scan::BLOCK).await?;
-        let at_the_end = entries.len() < scan::BLOCK;
+        let mut at_the_end = entries.len() < scan::BLOCK;
         for entry in entries {
+            if open.as_ref().is_some_and(|open| entry.number >= open.journal_end) {
+                at_the_end = true;
+                break;
+            }
             if data.len() == limit {
                 return Ok(web::Json(Page { data, next_cursor: Some(entry.number.to_string()) }));
             }
@@ -90,24 +95,37 @@ pub(crate) async fn list(
             }
         }
         if at_the_end {
-            let open = open_usage(&state, caller).await?;
-            data.extend(open.into_iter().filter(|usage| query.wants(usage)));
+            let Some(open) = open.take() else {
+                // The end is read once more, for what was sealed before this: every hour is in one of the two.
+                open = Some(open_usage(&state, caller).await?);
+                continue;
+            };
+            data.extend(open.rows.into_iter().filter(|usage| query.wants(usage)));
             return Ok(web::Json(Page { data, next_cursor: None }));
         }
     }
     Ok(web::Json(Page { data, next_cursor: Some(from.to_string()) }))
 }
 
+/// What is in no entry yet.
+pub(super) struct OpenUsage {
+    pub rows: Vec<UsageJson>,
+    /// The number of the first entry that was not written when the rows were read.
+    pub journal_end: u64,
+}
+
 /// Usage since each session's last sealed entry.
-pub(super) async fn open_usage(state: &ApiState, caller: Authenticated) -> Result<Vec<UsageJson>, Problem> {
+pub(super) async fn open_usage(state: &ApiState, caller: Authenticated) -> Result<OpenUsage, Problem> {
     let alive = state.node.list_sessions(caller.into(), None, OPEN_MAX, SessionFilter::default()).await?;
     let sessions =
         alive.records.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
     let touched = Touched { sessions: sessions.collect(), ..Touched::default() };
-    let books = state.node.desk().inspect(caller.account, touched).await?;
-    let tabs = books.into_iter().flat_map(|books| books.tabs.into_values());
-    let mut open: Vec<UsageJson> =
+    let Some(books) = state.node.desk().inspect(caller.account, touched).await? else {
+        return Ok(OpenUsage { rows: Vec::new(), journal_end: 0 });
+    };
+    let tabs = books.tabs.into_values();
+    let mut rows: Vec<UsageJson> =
         tabs.filter(|tab| tab.open_usage.units > 0).map(|tab| UsageJson::open(&tab)).collect();
-    open.sort_by_key(|usage| (usage.hour, usage.session_id));
-    Ok(open)
+    rows.sort_by_key(|usage| (usage.hour, usage.session_id));
+    Ok(OpenUsage { rows, journal_end: books.account.next_entry })
 }

@@ -205,12 +205,18 @@ pub(crate) async fn summary(
     let query = query.0;
     let by = query.by()?;
     let mut rows = Rows { query: &query, by: &by, sums: BTreeMap::new() };
+    // First, and the journal only up to where it ended then: an hour that is sealed meanwhile counts once.
+    let open = open_usage(&state, caller).await?;
     let mut from = scan::first_from(&state, caller.account, query.from).await?;
     let mut at_the_end = false;
     for _ in 0..ENTRIES_MAX / scan::BLOCK {
         let entries = state.node.store().list_entries(caller.account, from, scan::BLOCK).await?;
         at_the_end = entries.len() < scan::BLOCK;
         for entry in entries {
+            if entry.number >= open.journal_end {
+                at_the_end = true;
+                break;
+            }
             from = entry.number + 1;
             if let EntryKind::Usage { session, product, secret, usage, late } = &entry.kind {
                 rows.add(&UsageJson::sealed(*session, *product, *secret, usage, *late))?;
@@ -225,8 +231,8 @@ pub(crate) async fn summary(
             format!("leaves more than the {ENTRIES_MAX} journal entries that are summed up at once: say a later one");
         return Err(Problem::field("from", detail));
     }
-    for usage in open_usage(&state, caller).await? {
-        rows.add(&usage)?;
+    for usage in &open.rows {
+        rows.add(usage)?;
     }
     Ok(match query.format.unwrap_or_default() {
         Format::Json => HttpResponse::Ok().json(rows.json()),

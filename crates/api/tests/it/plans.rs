@@ -93,6 +93,33 @@ async fn from_a_plan_that_costs_nothing_a_whole_period_begins() {
     assert_eq!((&told["effect"], &told["credits_expiring"]), (&json!("anew"), &json!(99)), "{told}");
     let after = put(&served, &account, json!({ "plan": "creator" })).await;
     assert_eq!((&after["balance"], &after["totals"]["expired"]), (&json!(1_800), &json!(99)), "{after}");
+    // Also to one that gives less, but not to none: that would only take away.
+    let account = on(&served, json!({ "plan": "free" })).await;
+    let less = json!({ "custom": { "name": "small", "credits": 10, "max_sessions": 1 } });
+    assert_eq!(preview(&served, &account, less).await["effect"], json!("anew"));
+    assert_eq!(preview(&served, &account, json!({ "plan": null })).await["effect"], json!("later"));
+}
+
+#[actix_web::test]
+async fn a_change_that_began_anew_is_made_once_under_its_key() {
+    let served = serve().await;
+    let account = on(&served, json!({ "plan": "free" })).await;
+    let change = |key: &'static str, body: Value| {
+        let request = served.operator(Method::PUT, &format!("{account}/plan")).header("idempotency-key", key);
+        answer(request.json(&body))
+    };
+    // From a plan that costs nothing; then the present plan again, which begins a period because it is said.
+    for (key, body, granted) in [
+        ("from-free", json!({ "plan": "creator" }), 99 + 1_800),
+        ("again", json!({ "plan": "creator", "when": "now" }), 99 + 1_800 + 1_800),
+    ] {
+        for _ in 0..2 {
+            let after = change(key, body.clone()).await;
+            assert_eq!(after.status, reqwest::StatusCode::OK, "{}", after.text);
+            let after = after.json();
+            assert_eq!((&after["balance"], &after["totals"]["granted"]), (&json!(1_800), &json!(granted)), "{after}");
+        }
+    }
 }
 
 #[actix_web::test]

@@ -129,3 +129,18 @@ async fn the_limits_of_secrets_that_are_long_revoked_make_room() {
         assert_eq!(secret["spending_limit"].is_object(), secret["id"] == json!(new), "{secret}");
     }
 }
+
+#[actix_web::test]
+async fn rotating_gives_nothing_of_a_limit_back() {
+    let served = serve().await;
+    let customer = served.customer("10").await;
+    let limit = json!({ "spending_limit": { "credits": 0.1, "per": "month" } });
+    let (id, limited) = made(&served, &customer, "", limit).await;
+    let session = served.create(&limited, json!({})).await;
+    let _viewer = crate::stream::connect(&served, &limited, &session, "").await;
+    speak(&served, &limited, &session, 8.0).await;
+    served.wait_for(&limited, &session, |session| session["state"] == "paused").await;
+    let (_, new) = made(&served, &customer, &format!("/{id}/rotate"), json!({})).await;
+    let refused = answer(served.request(&new, Method::POST, "/v1/sessions")).await.problem(402, "spending_limit");
+    assert_eq!((&refused["limit"], &refused["spent"]), (&json!(0.1), &json!(0.1)), "{refused}");
+}

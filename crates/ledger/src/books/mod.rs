@@ -164,6 +164,7 @@ impl Books {
             Command::ChangePlan { plan, grant } => self.change_plan(plan.as_ref(), *grant),
             Command::KeepPlan => Ok(self.keep_plan()),
             Command::SetSpendingLimit { secret, limit } => self.set_spending_limit(*secret, *limit),
+            Command::CarrySpendingLimit { from, to } => self.carry_spending_limit(*from, *to),
             Command::SetLimits { limits } => self.set_limits(*limits),
             Command::SetStatus { status } => self.set_status(*status),
             Command::HoldJob { job, amount } => self.hold_job(terms, *job, *amount),

@@ -125,6 +125,21 @@ impl Books {
         Ok(Outcome::LimitsSet)
     }
 
+    pub(super) fn carry_spending_limit(&mut self, from: SecretId, to: SecretId) -> Result<Outcome, Refusal> {
+        let Some(Budget { limit, spent, .. }) = self.account.budget(from).cloned() else {
+            return Ok(Outcome::LimitsSet);
+        };
+        // Again: it has spent of it by itself since.
+        if self.account.budget(to).is_some() {
+            return Ok(Outcome::LimitsSet);
+        }
+        let set = self.set_spending_limit(to, Some(limit))?;
+        for budget in self.account.budgets.iter_mut().filter(|budget| budget.secret == to) {
+            budget.spent = spent;
+        }
+        Ok(set)
+    }
+
     pub(super) fn set_status(&mut self, status: AccountStatus) -> Result<Outcome, Refusal> {
         if self.account.status != status {
             if self.account.status == AccountStatus::Closed {

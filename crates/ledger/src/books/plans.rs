@@ -8,28 +8,26 @@ use crate::{EntryKind, GrantId, Microcredits, NextPlan, Outcome, Period, PlanCha
 
 impl Books {
     pub(super) fn set_plan(&mut self, plan: Option<&PlanTerms>, grant: GrantId) -> Result<Outcome, Refusal> {
-        self.once_for(grant, digest(&format!("plan {plan:?}")), plan, |account| {
+        self.once_for(grant, plan, |account| {
             account.begin_plan(plan, grant);
             Ok(plan.map_or(Microcredits::ZERO, |plan| plan.credits))
         })
     }
 
     pub(super) fn change_plan(&mut self, plan: Option<&PlanTerms>, grant: GrantId) -> Result<Outcome, Refusal> {
-        self.once_for(grant, digest(&format!("change to plan {plan:?}")), plan, |account| {
-            match account.plan_change(plan) {
-                PlanChange::Stays => {
-                    account.keep_plan();
-                    Ok(Microcredits::ZERO)
-                }
-                PlanChange::Upgrade { granted } => account.upgrade(plan, grant, granted),
-                PlanChange::Anew { granted, .. } => {
-                    account.begin_plan(plan, grant);
-                    Ok(granted)
-                }
-                PlanChange::Later { at } => {
-                    account.await_plan(plan, at);
-                    Ok(Microcredits::ZERO)
-                }
+        self.once_for(grant, plan, |account| match account.plan_change(plan) {
+            PlanChange::Stays => {
+                account.keep_plan();
+                Ok(Microcredits::ZERO)
+            }
+            PlanChange::Upgrade { granted } => account.upgrade(plan, grant, granted),
+            PlanChange::Anew { granted, .. } => {
+                account.begin_plan(plan, grant);
+                Ok(granted)
+            }
+            PlanChange::Later { at } => {
+                account.await_plan(plan, at);
+                Ok(Microcredits::ZERO)
             }
         })
     }
@@ -39,15 +37,16 @@ impl Books {
         Outcome::PlanSet
     }
 
-    /// Changes the plan, once under this grant's id. `change` answers what it granted.
+    /// Changes the plan, once under this grant's id. `change` answers what it granted. How a change comes is no part of what
+    /// it is: what had to begin anew the first time may look like an upgrade, or like nothing, the second time.
     fn once_for(
         &mut self,
         grant: GrantId,
-        body: u64,
         plan: Option<&PlanTerms>,
         change: impl FnOnce(&mut Account) -> Result<Microcredits, Refusal>,
     ) -> Result<Outcome, Refusal> {
         let name = plan_change(grant);
+        let body = digest(&format!("plan {plan:?}"));
         if self.earlier(&name, body)?.is_some() {
             return Ok(Outcome::PlanSet);
         }

@@ -81,7 +81,8 @@ impl Books {
             return Err(Refusal::CreditsExhausted { available: reach, needed });
         }
         match secret.and_then(|secret| account.budget(secret)) {
-            Some(budget) if needed > budget.left() + budget.held => {
+            // What other sessions of the secret hold may come back, too; what was spent does not.
+            Some(budget) if needed > budget.limit.credits.above(budget.spent) => {
                 Err(Refusal::OverSpendingLimit { limit: budget.limit.credits, spent: budget.spent })
             }
             _ => Ok(()),

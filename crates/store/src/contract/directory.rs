@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::given::{PRICING, new_account, new_session, now};
 use crate::{Remembered, SecretRecord, Store};
 
-/// Only the hash opens; revoking is a change of the record.
+/// Only the hash opens; revoking is a change of the record, and what comes later neither undoes it nor puts it off.
 pub async fn secrets_are_found_by_hash_until_revoked(store: Arc<dyn Store>) {
     let secret = |name: &str, hash| SecretRecord {
         id: SecretId(Uuid::now_v7()),
@@ -28,6 +28,14 @@ pub async fn secrets_are_found_by_hash_until_revoked(store: Arc<dyn Store>) {
     assert_eq!(store.find_secret(&[1; 32]).await.expect("reads"), Some(first.clone()));
     assert_eq!(store.find_secret(&[3; 32]).await.expect("reads"), None);
     second.revoked_at = Some(now());
+    store.put_secret(second.clone()).await.expect("writes");
+    assert_eq!(store.find_secret(&[2; 32]).await.expect("reads"), Some(second.clone()));
+    for later in [None, Some(now().plus_ms(3_600_000))] {
+        store.put_secret(SecretRecord { revoked_at: later, ..second.clone() }).await.expect("writes");
+        assert_eq!(store.find_secret(&[2; 32]).await.expect("reads"), Some(second.clone()), "{later:?}");
+    }
+    assert_eq!(store.list_secrets(first.account).await.expect("lists"), [first.clone(), second.clone()]);
+    second.revoked_at = second.revoked_at.map(|at| at.plus_ms(-1));
     store.put_secret(second.clone()).await.expect("writes");
     assert_eq!(store.find_secret(&[2; 32]).await.expect("reads"), Some(second.clone()));
     assert_eq!(store.list_secrets(first.account).await.expect("lists"), [first, second]);

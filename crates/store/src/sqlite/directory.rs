@@ -16,14 +16,19 @@ const ANSWER_MS: i64 = 24 * 3_600_000;
 /// Lapsed keys removed along with each new one: more than one, so that they never pile up.
 const LAPSED_PER_CLAIM: u32 = 4;
 
+/// There is one writer, so nothing comes between the reading and the writing.
 pub(super) fn put_secret(connection: &Connection, record: &SecretRecord) -> Result<(), Failure> {
+    let mut record = record.clone();
+    if let Some(stored) = find_secret(connection, &record.hash)? {
+        record.keep_earlier_end(&stored);
+    }
     connection
         .prepare_cached("INSERT OR REPLACE INTO secrets (id, account, hash, doc) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![
             record.id.0.as_bytes(),
             record.account.0.as_bytes(),
             record.hash,
-            codec::encode_named(record)
+            codec::encode_named(&record)
         ])?;
     Ok(())
 }

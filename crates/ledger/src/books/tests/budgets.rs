@@ -101,6 +101,40 @@ fn a_limit_counts_from_when_it_is_set_and_from_each_sessions_next_heartbeat() {
 }
 
 #[test]
+fn a_secret_that_follows_another_goes_on_with_what_was_spent() {
+    let mut scene = Scene::with_credits("1000");
+    limit(&mut scene, 1, "3", LimitPer::Month);
+    begin(&mut scene, 1, 1);
+    scene.beat(1, 0, Ask::Slice);
+    scene.beat(1, 1_500, Ask::Release);
+    for _ in 0..2 {
+        scene.run(&Command::CarrySpendingLimit { from: secret(1), to: secret(2) });
+    }
+    begin(&mut scene, 2, 2);
+    let last = scene.beat(2, 0, Ask::Slice);
+    assert_eq!((last.verdict, last.slice_end), (Verdict::Final, 750), "2 of 3 are spent");
+    let followed = scene.books.account.budget(secret(2)).expect("a budget");
+    assert_eq!((followed.limit.per, followed.spent), (LimitPer::Month, credits("2")));
+    // Where there is no limit there is none to follow.
+    scene.run(&Command::CarrySpendingLimit { from: secret(3), to: secret(4) });
+    assert_eq!(scene.books.account.budget(secret(4)), None);
+}
+
+#[test]
+fn what_a_lowered_limit_still_holds_lets_nothing_begin() {
+    let mut scene = Scene::with_credits("1000");
+    limit(&mut scene, 1, "10", LimitPer::Total);
+    begin(&mut scene, 1, 1);
+    scene.beat(1, 0, Ask::Slice);
+    scene.beat(1, 1_500, Ask::Slice);
+    // 2 are spent and 2 are held: nothing of a limit of 1 is left, and nothing comes back.
+    limit(&mut scene, 1, "1", LimitPer::Total);
+    assert_eq!(budget(&scene), (credits("2"), credits("2")));
+    let refused = refusal(begin(&mut scene, 2, 1));
+    assert_eq!(refused, Refusal::OverSpendingLimit { limit: credits("1"), spent: credits("2") });
+}
+
+#[test]
 fn limits_are_few_and_never_negative() {
     let mut scene = Scene::new();
     assert!(matches!(refusal(limit(&mut scene, 1, "-1", LimitPer::Total).outcome), Refusal::OutOfRange { .. }));
