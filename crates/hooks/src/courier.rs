@@ -82,14 +82,18 @@ async fn round(hooks: &Arc<Inner>) -> Result<(), StoreError> {
     for DueQueue { owner, queue } in hooks.store.due_queues(LANES, hooks.now(), ENDPOINTS_MAX).await? {
         let (Some(account), Ok(hook)) = (owner.account(), Uuid::parse_str(&queue)) else { continue };
         let hook = HookId(hook);
-        match hooks.receivers.room(hook, &hooks.options) {
-            Room::Rests(left) => put_off(hooks, account, hook, left).await?,
-            Room::Free(room) => {
-                let room = room.min(hooks.courier.turns.available_permits());
-                if room > 0 {
-                    claim(hooks, account, hook, room).await?;
-                }
-            }
+        let done = match hooks.receivers.room(hook, &hooks.options) {
+            Room::Rests(left) => put_off(hooks, account, hook, left).await,
+            Room::Free(room) => match room.min(hooks.courier.turns.available_permits()) {
+                0 => Ok(()),
+                room => claim(hooks, account, hook, room).await,
+            },
+        };
+        match done {
+            Err(error) if error.is_transport() => return Err(error),
+            // What is wrong with one endpoint's records is wrong with those alone.
+            Err(error) => tracing::error!(%error, %hook, "a webhook's deliveries cannot be worked off"),
+            Ok(()) => {}
         }
     }
     Ok(())

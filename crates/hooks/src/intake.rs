@@ -126,7 +126,7 @@ async fn write(hooks: &Arc<Inner>, events: Vec<Event>) -> Left {
     for (account, mut events) in by_account {
         let endpoints = match hooks.book.of(account).await {
             Ok(endpoints) => endpoints,
-            Err(error) if error.is_transport() => {
+            Err(error) if !is_for_good(&error) => {
                 is_store_away = true;
                 left.extend(events);
                 continue;
@@ -159,7 +159,7 @@ async fn write(hooks: &Arc<Inner>, events: Vec<Event>) -> Left {
                 is_store_away |= !unwritten.is_empty();
                 left.extend(unwritten);
             }
-            Err(error) if error.is_transport() => {
+            Err(error) if !is_for_good(&error) => {
                 if !is_store_away {
                     tracing::warn!(%error, "events could not be written; they are tried again");
                 }
@@ -180,11 +180,16 @@ async fn one_by_one(hooks: &Arc<Inner>, events: Vec<Event>) -> Vec<Event> {
             // Told before is told.
             Ok(RecordOutcome::Conflict) => {}
             Ok(RecordOutcome::Written) => hooks.metrics.told(std::slice::from_ref(event)),
-            Err(error) if error.is_transport() => return events[at..].to_vec(),
+            Err(error) if !is_for_good(&error) => return events[at..].to_vec(),
             Err(error) => hooks.lose(1, &error),
         }
     }
     Vec::new()
+}
+
+/// Whether it is no use to try again. A store that is full, or cannot be reached, takes events another time.
+const fn is_for_good(error: &StoreError) -> bool {
+    matches!(error, StoreError::Corrupt { .. })
 }
 
 async fn one(hooks: &Arc<Inner>, event: &Event) -> Result<RecordOutcome, StoreError> {

@@ -1,6 +1,6 @@
 //! What an account is to be told of its credits: a pure comparison of what it was told with how it stands.
 
-use footlight_ledger::{Account, Entry, EntryKind, GrantKind, Microcredits, Timestamp};
+use footlight_ledger::{Account, AccountStatus, Entry, EntryKind, GrantKind, Microcredits, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::documents::Alerts;
@@ -77,7 +77,8 @@ pub(crate) fn look(
     }
     watch.see_top_up(alerts, request, standing, now, &mut news);
     let soon = if account.open_sessions > 0 { LOOK_AGAIN_MS } else { LOOK_AGAIN_IDLE_MS };
-    let rolls_at = account.period.map(|period| period.ends_at);
+    // A closed account's periods end and nothing follows.
+    let rolls_at = account.period.filter(|_| account.status != AccountStatus::Closed).map(|period| period.ends_at);
     let asks_at = watch.asked_at.zip(alerts.auto_top_up).map(|(at, rule)| at.plus_ms(cool_down_ms(rule.cool_down_s)));
     let again_at = [Some(now.plus_ms(soon)), rolls_at, asks_at].into_iter().flatten().min().unwrap_or(now);
     // What lies in the past is looked at again in a moment, not at once for ever.
