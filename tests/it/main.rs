@@ -11,6 +11,7 @@ mod engines;
 mod full_disk;
 mod interrupt;
 mod isolation;
+mod jobs;
 mod metered_render;
 mod observability;
 mod outage;

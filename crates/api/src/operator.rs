@@ -19,10 +19,12 @@ pub enum Role {
     Operate,
     /// Grants, plans and limits.
     Money,
+    /// Claiming jobs and saying what became of them. Not in the log: workers ask all the time.
+    Work,
 }
 
 impl Role {
-    const ALL: [Self; 3] = [Self::Read, Self::Operate, Self::Money];
+    const ALL: [Self; 4] = [Self::Read, Self::Operate, Self::Money, Self::Work];
 
     /// Its name in the settings.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -30,6 +32,7 @@ impl Role {
             Self::Read => "read",
             Self::Operate => "operate",
             Self::Money => "money",
+            Self::Work => "work",
         }
     }
 
@@ -41,6 +44,8 @@ impl Role {
             Self::Read
         } else if path.split('/').any(|step| MONEY.contains(&step)) {
             Self::Money
+        } else if path.starts_with("/admin/v1/jobs/") {
+            Self::Work
         } else {
             Self::Operate
         }
@@ -120,6 +125,7 @@ mod tests {
         assert_eq!(needed(&Method::PUT, "/admin/v1/accounts/acc_1/secrets/sec_1/spending-limit"), Role::Money);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts/acc_1/secrets/sec_1/rotate"), Role::Operate);
         assert_eq!(needed(&Method::GET, "/admin/v1/plans"), Role::Read);
+        assert_eq!(needed(&Method::POST, "/admin/v1/jobs/claim"), Role::Work);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts/acc_1/suspend"), Role::Operate);
         assert_eq!(needed(&Method::POST, "/admin/v1/accounts"), Role::Operate);
     }

@@ -97,6 +97,10 @@ codes! {
     TooManyWebhooks = "too_many_webhooks", CONFLICT, "Too many webhooks";
     /// The webhook failed for days, or said that it is gone, and is not called. Enable it first.
     WebhookDisabled = "webhook_disabled", CONFLICT, "The webhook is disabled";
+    /// There is no such job, or it belongs to another account.
+    UnknownJob = "unknown_job", NOT_FOUND, "No such job";
+    /// The job was given to another worker, or is over. Stop working on it.
+    ClaimLost = "claim_lost", CONFLICT, "The claim is lost";
     /// There is nothing by that id.
     UnknownThing = "unknown_thing", NOT_FOUND, "Nothing by that id";
     /// The session is in a state that does not take this; `state` names it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, web};
 use footlight_actors::{Caller, Node};
 use footlight_hooks::Hooks;
+use footlight_jobs::Jobs;
 use footlight_ledger::AccountId;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -28,6 +29,7 @@ const ACCOUNT_SHARE: u64 = 4;
 pub struct ApiState {
     pub(crate) node: Node,
     pub(crate) hooks: Hooks,
+    pub(crate) jobs: Jobs,
     pub(crate) options: ApiOptions,
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
@@ -40,9 +42,9 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Puts the node, its webhooks and the options together.
+    /// Puts the node, its webhooks, its jobs and the options together.
     #[must_use]
-    pub fn new(node: Node, hooks: Hooks, options: ApiOptions) -> Self {
+    pub fn new(node: Node, hooks: Hooks, jobs: Jobs, options: ApiOptions) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
@@ -58,6 +60,7 @@ impl ApiState {
             decoders: Arc::new(Semaphore::new(decoders)),
             node,
             hooks,
+            jobs,
             options,
         }
     }

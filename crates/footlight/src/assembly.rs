@@ -13,7 +13,8 @@ use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PaymentOptions, PlanOffer, WebhookSecret};
 use footlight_hooks::Hooks;
-use footlight_ledger::{AccountId, Timestamp};
+use footlight_jobs::{JobOptions, JobParts, Jobs};
+use footlight_ledger::{AccountId, Microcredits, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
 use uuid::Uuid;
@@ -32,6 +33,7 @@ const DEVELOPMENT_ACCOUNT: AccountId = AccountId(Uuid::from_u128(0xdef));
 pub(crate) struct Assembly {
     pub(crate) node: Node,
     pub(crate) hooks: Hooks,
+    pub(crate) jobs: Jobs,
     pub(crate) store: Arc<dyn Store>,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
@@ -59,6 +61,13 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     }
     let registry = prometheus::Registry::new();
     let hooks = hooks::start(settings, &store, &desk, &registry).context("starting the webhooks")?;
+    let jobs = Jobs::start(JobParts {
+        store: Arc::clone(&store),
+        desk: desk.clone(),
+        clock: Arc::new(now),
+        hooks: hooks.clone(),
+        options: job_options(settings),
+    });
     let node = Node::start(NodeParts {
         store: Arc::clone(&store),
         desk,
@@ -73,7 +82,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     })
     .await
     .context("starting the node")?;
-    Ok(Assembly { node, hooks, store, _data_dir: lock })
+    Ok(Assembly { node, hooks, jobs, store, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -125,7 +134,19 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         },
         ..ApiOptions::default()
     };
-    Ok(Data::new(ApiState::new(assembly.node.clone(), assembly.hooks.clone(), options)))
+    Ok(Data::new(ApiState::new(assembly.node.clone(), assembly.hooks.clone(), assembly.jobs.clone(), options)))
+}
+
+fn job_options(settings: &Settings) -> JobOptions {
+    let jobs = &settings.jobs;
+    let free = |price: Microcredits| if settings.unmetered { Microcredits::ZERO } else { price };
+    JobOptions {
+        prices: jobs.prices.iter().map(|(kind, price)| (*kind, free(price.0))).collect(),
+        lease: jobs.lease,
+        timeout: jobs.timeout,
+        attempts_max: jobs.max_attempts,
+        kept: jobs.keep_for,
+    }
 }
 
 fn node_options(settings: &Settings) -> NodeOptions {

@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub(crate) mod audit;
 pub(crate) mod grants;
 pub(crate) mod health;
+pub(crate) mod jobs;
 pub(crate) mod log;
 pub(crate) mod node;
 pub(crate) mod plans;
@@ -74,6 +75,10 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/nodes", "GET").route(web::get().to(node::list)))
         .service(resource("/drain", "POST").route(web::post().to(node::drain)))
         .service(resource("/undrain", "POST").route(web::post().to(node::undrain)))
+        .service(resource("/jobs/claim", "POST").route(web::post().to(jobs::claim)))
+        .service(resource("/jobs/{job}/progress", "POST").route(web::post().to(jobs::progress)))
+        .service(resource("/jobs/{job}/complete", "POST").route(web::post().to(jobs::complete)))
+        .service(resource("/jobs/{job}/fail", "POST").route(web::post().to(jobs::fail)))
         .service(resource("/log", "GET").route(web::get().to(log::list)))
         .service(resource("/audit", "GET").route(web::get().to(audit::audit)));
 }

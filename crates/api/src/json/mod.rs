@@ -6,6 +6,7 @@ mod credits;
 mod engine;
 mod event;
 mod instant;
+mod job;
 pub(crate) mod journal;
 pub(crate) mod page;
 mod plan;
@@ -27,6 +28,7 @@ pub use engine::{
 };
 pub use event::{EventJson, EventKindJson};
 pub use instant::{Instant, InvalidInstant};
+pub use job::{ClaimJobJson, ClaimedJobJson, CompleteJobJson, CreateJobJson, FailJobJson, JobJson, JobProgressJson};
 pub use journal::{EntryJson, EntryKindJson, PartJson};
 pub use page::{Page, PageQuery};
 pub use plan::{NextPlanJson, PlanChangeJson};

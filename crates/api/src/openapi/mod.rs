@@ -45,6 +45,7 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         routes::webhooks::create, routes::webhooks::list, routes::webhooks::get, routes::webhooks::delete,
         routes::webhooks::enable, routes::webhooks::deliveries, routes::webhooks::replay,
         routes::webhooks::alerts, routes::webhooks::set_alerts,
+        routes::jobs::create, routes::jobs::list, routes::jobs::get, routes::jobs::cancel,
     ),
     tags(
         (name = "sessions", description = "Create, follow and stop sessions"),
@@ -53,6 +54,7 @@ pub fn admin() -> utoipa::openapi::OpenApi {
         (name = "credits", description = "What there is, what it costs, what was used"),
         (name = "avatars", description = "The faces there are"),
         (name = "payments", description = "What payment providers tell"),
+        (name = "jobs", description = "One-time work: asked for, followed, cancelled"),
         (name = "webhooks", description = "Being told of what happens to sessions and credits"),
     ),
     components(schemas(ProblemSchema, WebhookEventJson)),
@@ -78,10 +80,12 @@ struct Public;
         admin::secrets::set_spending_limit,
         admin::sessions::list, admin::sessions::get, admin::sessions::stop,
         admin::log::list, admin::node::list, admin::node::drain, admin::node::undrain,
+        admin::jobs::claim, admin::jobs::progress, admin::jobs::complete, admin::jobs::fail,
         admin::health::metrics, admin::health::healthz, admin::health::readyz,
     ),
     tags(
         (name = "accounts", description = "Who pays, and what they have"),
+        (name = "jobs", description = "One-time work, for the workers that do it"),
         (name = "secrets", description = "How accounts prove who they are"),
         (name = "sessions", description = "Sessions of all accounts"),
         (name = "node", description = "This node: how full it is, and emptying it"),

@@ -5,6 +5,7 @@ pub(crate) mod avatars;
 pub(crate) mod credits;
 pub(crate) mod engines;
 pub(crate) mod events;
+pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod me;
 pub(crate) mod payments;
@@ -65,6 +66,12 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))
         .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
         .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
+        .service(resource("/jobs", "GET, POST").route(web::post().to(jobs::create)).route(web::get().to(jobs::list)))
+        .service(
+            resource("/jobs/{job}", "DELETE, GET")
+                .route(web::get().to(jobs::get))
+                .route(web::delete().to(jobs::cancel)),
+        )
         .service(
             resource("/webhooks", "GET, POST")
                 .route(web::post().to(webhooks::create))

@@ -8,6 +8,7 @@ use actix_web::{App, HttpServer};
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, configure_admin, configure_public, tune_connection};
 use footlight_hooks::{HookOptions, HookParts, Hooks};
+use footlight_jobs::{JobOptions, JobParts, Jobs};
 use footlight_ledger::{RateCard, Terms, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{LedgerDesk, SqliteStore, Store};
@@ -55,6 +56,13 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
         registry: prometheus::Registry::new(),
     })
     .expect("webhooks");
+    let jobs = Jobs::start(JobParts {
+        store: Arc::clone(&store),
+        desk: desk.clone(),
+        clock: Arc::new(now),
+        hooks: hooks.clone(),
+        options: JobOptions::default(),
+    });
     let node = Node::start(NodeParts {
         desk,
         store,
@@ -77,7 +85,7 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
     let admin_token = Some(AdminToken::new(TOKEN));
     let mut options = ApiOptions { admin_token, failures_per_minute: 0, ..ApiOptions::default() };
     change(&mut options);
-    let state = Data::new(ApiState::new(node.clone(), hooks, options));
+    let state = Data::new(ApiState::new(node.clone(), hooks, jobs, options));
     let public = listen(&state, configure_public);
     let admin = listen(&state, configure_admin);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");

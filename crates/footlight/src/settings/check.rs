@@ -71,6 +71,11 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("webhooks.keep_log_for", webhooks.keep_log_for, 60 * SECOND, 90 * DAY)?;
     ensure!((1.0..=1e6).contains(&webhooks.pace), "`webhooks.pace` must be between 1 and 1000000");
 
+    between("jobs.lease", settings.jobs.lease, SECOND, HOUR)?;
+    between("jobs.timeout", settings.jobs.timeout, settings.jobs.lease, 23 * HOUR)?;
+    between("jobs.keep_for", settings.jobs.keep_for, HOUR, 400 * DAY)?;
+    ensure!((1..=100).contains(&settings.jobs.max_attempts), "`jobs.max_attempts` must be between 1 and 100");
+
     for (name, plan) in &settings.plans {
         let credits = plan.credits.0;
         ensure!(

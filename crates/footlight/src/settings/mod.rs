@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use footlight_api::Role;
+use footlight_jobs::JobKind;
 use footlight_ledger::{Counting, Product, Rounding};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) stage: StageSettings,
     pub(crate) api: ApiSettings,
     pub(crate) webhooks: WebhookSettings,
+    pub(crate) jobs: JobSettings,
     pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
     pub(crate) plans: BTreeMap<String, PlanSettings>,
     pub(crate) payments: Payments,
@@ -195,6 +197,19 @@ pub(crate) struct WebhookSettings {
     pub(crate) keep_log_for: Duration,
     pub(crate) allow_private_addresses: bool,
     pub(crate) pace: f64,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JobSettings {
+    pub(crate) prices: BTreeMap<JobKind, Amount>,
+    #[serde(with = "humantime_serde")]
+    pub(crate) lease: Duration,
+    #[serde(with = "humantime_serde")]
+    pub(crate) timeout: Duration,
+    pub(crate) max_attempts: u32,
+    #[serde(with = "humantime_serde")]
+    pub(crate) keep_for: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
