@@ -29,7 +29,32 @@ type Known = (Instant, Arc<[Endpoint]>);
 /// Looks endpoints up.
 pub(crate) struct Book {
     store: Arc<dyn Store>,
-    known: Mutex<HashMap<AccountId, Known>>,
+    known: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    accounts: HashMap<AccountId, Known>,
+    /// Grows whenever something is forgotten: what was asked for before that may be as it was before the change.
+    generation: u64,
+}
+
+impl Pages {
+    /// Keeps what was asked for in `generation`.
+    fn keep(&mut self, account: AccountId, known: Known, generation: u64) {
+        if self.generation != generation {
+            return;
+        }
+        if self.accounts.len() >= KEPT_MAX {
+            self.accounts.clear();
+        }
+        self.accounts.insert(account, known);
+    }
+
+    fn forget(&mut self, account: AccountId) {
+        self.generation += 1;
+        self.accounts.remove(&account);
+    }
 }
 
 impl Book {
@@ -39,21 +64,23 @@ impl Book {
 
     /// An account's endpoints, disabled ones included; a few seconds old at most.
     pub(crate) async fn of(&self, account: AccountId) -> Result<Arc<[Endpoint]>, StoreError> {
-        if let Some((read_at, endpoints)) = self.known.lock().get(&account) {
+        if let Some((read_at, endpoints)) = self.known.lock().accounts.get(&account) {
             let fresh_for = if endpoints.is_empty() { NONE_FRESH_FOR } else { FRESH_FOR };
             if read_at.elapsed() < fresh_for {
                 return Ok(Arc::clone(endpoints));
             }
         }
+        self.reread(account).await
+    }
+
+    /// An account's endpoints as they are in the store.
+    pub(crate) async fn reread(&self, account: AccountId) -> Result<Arc<[Endpoint]>, StoreError> {
         let asked_at = Instant::now();
+        let generation = self.known.lock().generation;
         let range = RecordRange { limit: usize::MAX, ..RecordRange::default() };
         let records = self.store.list_records(Owner::Account(account), HOOKS, range).await?;
         let endpoints: Arc<[Endpoint]> = records.iter().map(read).collect::<Result<Vec<_>, _>>()?.into();
-        let mut known = self.known.lock();
-        if known.len() >= KEPT_MAX {
-            known.clear();
-        }
-        known.insert(account, (asked_at, Arc::clone(&endpoints)));
+        self.known.lock().keep(account, (asked_at, Arc::clone(&endpoints)), generation);
         Ok(endpoints)
     }
 
@@ -62,9 +89,14 @@ impl Book {
         Ok(self.of(account).await?.iter().find(|endpoint| endpoint.id == hook).cloned())
     }
 
+    /// One endpoint as it is in the store.
+    pub(crate) async fn get_surely(&self, account: AccountId, hook: HookId) -> Result<Option<Endpoint>, StoreError> {
+        Ok(self.reread(account).await?.iter().find(|endpoint| endpoint.id == hook).cloned())
+    }
+
     /// The account's endpoints have changed.
     pub(crate) fn forget(&self, account: AccountId) {
-        self.known.lock().remove(&account);
+        self.known.lock().forget(account);
     }
 
     /// Changes an endpoint as it is in the store; answers it, or `None` when it is gone. `change` says whether there is
@@ -92,5 +124,24 @@ impl Book {
             }
         }
         Err(StoreError::Contended { account, tries: TRIES_MAX })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_before_a_change_is_not_kept() {
+        let (mut pages, account) = (Pages::default(), AccountId(Uuid::nil()));
+        let none = || (Instant::now(), Arc::from([]));
+        let before = pages.generation;
+        pages.forget(account);
+        pages.keep(account, none(), before);
+        assert!(pages.accounts.is_empty());
+        pages.keep(account, none(), pages.generation);
+        assert_eq!(pages.accounts.len(), 1);
     }
 }

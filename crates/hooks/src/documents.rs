@@ -3,18 +3,20 @@
 //! | collection | id | what | due |
 //! | --- | --- | --- | --- |
 //! | `hooks` | `<hook>` | an endpoint | - |
+//! | `hooks-made` | `only` | the endpoint made last: two that are made at once meet here | - |
 //! | `hook-deliveries` | `<hook>/<event>` | an event at an endpoint, and how it went | its removal, once it is over |
 //! | `hook-pending` | `<hook>/<stream>/<event>` | that it is still to be delivered | - |
 //! | `hook-lanes` | `<hook>/<stream>` | that a stream has pending events | the next attempt; queue: the hook |
 //! | `hook-told` | `<name>` | that something that happens once was told | its removal |
-//! | `hook-alerts` | `alerts` | what an account wants to be told of its credits | - |
-//! | `hook-watch` | `watch` | what it was told, and how far its journal was read | the next look |
+//! | `hook-alerts` | `only` | what an account wants to be told of its credits | - |
+//! | `hook-watch` | `only` | what it was told, and how far its journal was read | the next look |
 //!
 //! All of an account's records change together: an event that is written is pending at every endpoint at once. A stream is
 //! one session's events, or the account's own. Ids of events grow with time, so a stream's pending events are listed in
 //! the order in which they happened.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use footlight_ledger::{AccountId, EventId, HookId, Microcredits, SessionId, Timestamp};
 use footlight_store::{Due, Expected, Record, RecordKey, RecordOp, RecordVersion, StoreError, codec};
@@ -25,6 +27,7 @@ use crate::event::{EventType, Threshold};
 use crate::sender::Sent;
 
 pub(crate) const HOOKS: &str = "hooks";
+pub(crate) const HOOKS_MADE: &str = "hooks-made";
 pub(crate) const DELIVERIES: &str = "hook-deliveries";
 pub(crate) const PENDING: &str = "hook-pending";
 pub(crate) const LANES: &str = "hook-lanes";
@@ -36,14 +39,14 @@ pub(crate) const WATCH: &str = "hook-watch";
 pub(crate) const REMOVAL: &str = "removal";
 /// The line of accounts that wait for a look.
 pub(crate) const LOOK: &str = "look";
-/// The one record of an account in `hook-alerts` and in `hook-watch`.
+/// The one record of an account in `hook-alerts`, `hook-watch` and `hooks-made`.
 pub(crate) const ONLY: &str = "only";
 
 /// Attempts that a delivery remembers: the first ones say how it began, the last ones how it stands.
 const ATTEMPTS_KEPT: usize = 20;
 
 /// An endpoint: where an account wants to be told, and of what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its name.
     pub id: HookId,
@@ -63,6 +66,21 @@ pub struct Endpoint {
     pub failing_since: Option<Timestamp>,
     /// Since when it is not called any more, and why.
     pub disabled: Option<(Timestamp, String)>,
+}
+
+/// Without the secret: what is written to a log is read by many.
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("id", &self.id)
+            .field("account", &self.account)
+            .field("url", &self.url)
+            .field("events", &self.events)
+            .field("created_at", &self.created_at)
+            .field("failing_since", &self.failing_since)
+            .field("disabled", &self.disabled)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Endpoint {
@@ -175,6 +193,8 @@ pub struct AutoTopUp {
 
 /// Writes bytes as such and not as a list of numbers.
 mod bytes {
+    use std::fmt;
+
     use serde::{Deserializer, Serializer, de};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -187,7 +207,7 @@ mod bytes {
         impl de::Visitor<'_> for Bytes {
             type Value = Vec<u8>;
 
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("bytes")
             }
 

@@ -48,6 +48,12 @@ impl EventType {
         Self::JobFinished,
     ];
 
+    /// Whether one may be left out when far too much waits: what comes after it says how things stand.
+    #[must_use]
+    pub(crate) const fn is_passing(self) -> bool {
+        matches!(self, Self::SessionPaused | Self::SessionResumed)
+    }
+
     /// The public word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -230,10 +236,10 @@ impl Event {
         }
     }
 
-    /// Whether it may be left out when far too much waits: what comes after it says how things stand.
+    /// Whether it may be left out, see [`EventType::is_passing`].
     #[must_use]
     pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self.kind(), EventType::SessionPaused | EventType::SessionResumed)
+        self.kind().is_passing()
     }
 }
 

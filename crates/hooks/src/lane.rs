@@ -48,6 +48,19 @@ enum Page {
     Failed,
 }
 
+/// How an attempt went.
+struct Attempted {
+    state: DeliveryState,
+    /// The receiver wants nothing more, ever.
+    is_gone: bool,
+}
+
+impl Attempted {
+    const fn of(state: DeliveryState) -> Self {
+        Self { state, is_gone: false }
+    }
+}
+
 impl Delivering {
     pub(crate) fn new(
         hooks: Arc<Inner>,
@@ -85,7 +98,8 @@ impl Delivering {
                     return Ok(());
                 }
             }
-            if self.hooks.is_stopping() {
+            // A slow receiver must not keep its turn while others wait for one.
+            if self.hooks.is_stopping() || self.hooks.courier.is_full() {
                 self.set_due(self.hooks.now(), 0).await?;
                 return Ok(());
             }
@@ -118,50 +132,69 @@ impl Delivering {
     /// Sends events in their order, and writes down what became of them.
     async fn deliver(&mut self, events: Vec<String>) -> Result<Page, StoreError> {
         let hooks = Arc::clone(&self.hooks);
-        let endpoint = hooks.book.get(self.account, self.hook).await?;
+        let is_callable = |endpoint: &Endpoint| endpoint.disabled.is_none();
+        let mut endpoint = hooks.book.get(self.account, self.hook).await?.filter(is_callable);
+        if endpoint.is_none() {
+            // What is given up is given up for good, so not on the word of what was read a while ago.
+            endpoint = hooks.book.get_surely(self.account, self.hook).await?.filter(is_callable);
+        }
         let ids: Vec<String> = events.iter().map(|event| format!("{}/{event}", self.hook.0.simple())).collect();
         let deliveries = hooks.store.get_records(self.owner(), DELIVERIES, &ids).await?;
-        let mut ops = Vec::new();
+        let mut over = Vec::new();
         let mut page = Page::Done;
         for (id, record) in ids.into_iter().zip(deliveries) {
             let event = id.rsplit('/').next().unwrap_or_default();
             let pending = RecordKey::new(PENDING, format!("{}/{event}", self.key().id));
-            let over = RecordOp::Delete { key: pending, expected: Expected::Any };
+            let gone = RecordOp::Delete { key: pending, expected: Expected::Any };
             // Its log was removed: there is nothing to send.
             let Some(record) = record else {
-                ops.push(over);
+                over.push(vec![gone]);
                 continue;
             };
-            let mut delivery: Delivery = read(&record)?;
-            delivery.state = self.attempt(endpoint.as_ref(), &mut delivery).await;
+            let key = RecordKey::new(DELIVERIES, id);
+            let expected = Expected::Version(record.version);
+            let mut delivery: Delivery = match read(&record) {
+                Ok(delivery) => delivery,
+                Err(error) => {
+                    tracing::error!(%error, hook = %self.hook, "a delivery cannot be read and is given up");
+                    hooks.metrics.given_up.inc();
+                    over.push(vec![gone, RecordOp::Delete { key, expected }]);
+                    continue;
+                }
+            };
+            let attempted = self.attempt(endpoint.as_ref(), &mut delivery).await;
+            delivery.state = attempted.state;
             let due = (delivery.state != DeliveryState::Pending).then(|| self.removal());
-            ops.push(put(RecordKey::new(DELIVERIES, id), Expected::Any, due, &delivery).1);
+            let mut ops = vec![put(key, expected, due, &delivery).1];
             if delivery.state == DeliveryState::Pending {
+                over.push(ops);
                 page = Page::Failed;
                 break;
             }
-            ops.push(over);
-            if self.ours_until.saturating_duration_since(Instant::now()) < hooks.options.timeout * 2 {
-                // The rest is read again, with time enough.
+            ops.push(gone);
+            over.push(ops);
+            let time_left = self.ours_until.saturating_duration_since(Instant::now());
+            if attempted.is_gone || time_left < hooks.options.timeout * 2 {
+                // The rest is read again: with time enough, and with the endpoint as it is now.
                 break;
             }
         }
-        self.write(ops).await?;
+        self.write(over).await?;
         Ok(page)
     }
 
     /// One attempt, unless there is nobody to send to or it was tried for long enough.
-    async fn attempt(&self, endpoint: Option<&Endpoint>, delivery: &mut Delivery) -> DeliveryState {
+    async fn attempt(&self, endpoint: Option<&Endpoint>, delivery: &mut Delivery) -> Attempted {
         let hooks = &self.hooks;
-        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.disabled.is_none()) else {
+        let Some(endpoint) = endpoint else {
             hooks.metrics.given_up.inc();
-            return DeliveryState::Failed;
+            return Attempted::of(DeliveryState::Failed);
         };
         let now = hooks.now();
         let tried_until = delivery.since.plus_ms(ms(hooks.options.paced(hooks.options.give_up_after)));
         if now > tried_until && delivery.attempt_count > 0 {
             hooks.metrics.given_up.inc();
-            return DeliveryState::Failed;
+            return Attempted::of(DeliveryState::Failed);
         }
         let (id, body) = (delivery.event.to_string(), delivery.body.clone());
         let sent = hooks.sender.send(&endpoint.url, &endpoint.secret, &id, now.0.div_euclid(1_000), body).await;
@@ -170,11 +203,15 @@ impl Delivering {
         if sent.is_success() {
             hooks.receivers.succeeded(self.hook);
             self.endpoint_works(endpoint).await;
-            return DeliveryState::Delivered;
+            return Attempted::of(DeliveryState::Delivered);
         }
         hooks.receivers.failed(self.hook, &hooks.options);
         self.endpoint_fails(endpoint, now, sent.is_gone()).await;
-        if sent.is_gone() { DeliveryState::Failed } else { DeliveryState::Pending }
+        if sent.is_gone() {
+            hooks.metrics.given_up.inc();
+            return Attempted { state: DeliveryState::Failed, is_gone: true };
+        }
+        Attempted::of(DeliveryState::Pending)
     }
 
     async fn endpoint_works(&self, endpoint: &Endpoint) {
@@ -215,17 +252,30 @@ impl Delivering {
         }
     }
 
-    async fn write(&self, ops: Vec<RecordOp>) -> Result<(), StoreError> {
-        let batch = RecordBatch { owner: self.owner(), ops };
-        let mut tries = 0;
-        loop {
-            match write_surely(&*self.hooks.store, batch.clone()).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_transport() && tries < TRIES_MAX => tries += 1,
-                Err(error) => return Err(error),
+    /// Writes down what became of deliveries, of each by itself: one that was changed meanwhile (it was replayed, or taken
+    /// back because far too many waited) stays as it is now.
+    async fn write(&self, over: Vec<Vec<RecordOp>>) -> Result<(), StoreError> {
+        let owner = self.owner();
+        let mut batches: Vec<RecordBatch> = over.into_iter().map(|ops| RecordBatch { owner, ops }).collect();
+        for tries in 0..=TRIES_MAX {
+            if tries > 0 {
+                tokio::time::sleep(TRY_AFTER).await;
             }
-            tokio::time::sleep(TRY_AFTER).await;
+            let outcomes = self.hooks.store.write_records(batches.clone()).await;
+            let mut left = Vec::new();
+            for (batch, outcome) in batches.into_iter().zip(outcomes) {
+                match outcome {
+                    Ok(_) => {}
+                    Err(error) if error.is_transport() && tries < TRIES_MAX => left.push(batch),
+                    Err(error) => return Err(error),
+                }
+            }
+            if left.is_empty() {
+                return Ok(());
+            }
+            batches = left;
         }
+        Ok(())
     }
 
     /// Says when somebody should look at the stream, and whose it is until then; answers whether it was ours to say.

@@ -8,9 +8,11 @@
 //! the journal and the account, so that none is lost or told twice whatever crashes.
 //!
 //! Suggested reading order: [`event`], `documents` (what is kept), `outbox`, `intake`, `courier`, `lane`, `sender`,
+//! `backlog` (what is dropped),
 //! `address` (what may be called), `look` (what is said of credits), `watching`.
 
 mod address;
+mod backlog;
 mod book;
 mod courier;
 mod documents;

@@ -25,14 +25,23 @@ pub(crate) struct Watch {
     pub(crate) next_entry: u64,
     /// Thresholds that were told and are not armed again.
     told: Vec<Threshold>,
-    /// Whether it was told that the credits are used up, since the last grant.
+    /// Whether it was told that the credits are used up, since it last got or was given back any.
     exhausted: bool,
     /// What was spent in all, at some points of the past; the oldest first.
     samples: Vec<(Timestamp, Microcredits)>,
-    /// The last request for money that no grant has answered.
-    asked_at: Option<Timestamp>,
+    /// The request for money that no grant has answered.
+    #[serde(default)]
+    asked: Option<Asked>,
     /// When the plan's period began.
     period: Option<Timestamp>,
+}
+
+/// A request for money. It stands until a grant carries its name or its cool-down is over, whatever else happens to the
+/// balance or the rule: who pays for it must not be asked for the same money under another name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Asked {
+    request: String,
+    until: Timestamp,
 }
 
 /// What a look came to.
@@ -66,6 +75,8 @@ pub(crate) fn look(
     request: String,
     now: Timestamp,
 ) -> Looked {
+    // What was written after the account was read belongs to the next look.
+    let entries = &entries[..entries.partition_point(|entry| entry.number < account.next_entry)];
     let mut watch = watch.clone();
     let standing = watch.take_sample(account, now);
     let mut news = Vec::new();
@@ -79,7 +90,7 @@ pub(crate) fn look(
     let soon = if account.open_sessions > 0 { LOOK_AGAIN_MS } else { LOOK_AGAIN_IDLE_MS };
     // A closed account's periods end and nothing follows.
     let rolls_at = account.period.filter(|_| account.status != AccountStatus::Closed).map(|period| period.ends_at);
-    let asks_at = watch.asked_at.zip(alerts.auto_top_up).map(|(at, rule)| at.plus_ms(cool_down_ms(rule.cool_down_s)));
+    let asks_at = watch.asked.as_ref().map(|asked| asked.until);
     let again_at = [Some(now.plus_ms(soon)), rolls_at, asks_at].into_iter().flatten().min().unwrap_or(now);
     // What lies in the past is looked at again in a moment, not at once for ever.
     Looked { news, watch, again_at: again_at.max(now.plus_ms(1_000)) }
@@ -111,37 +122,44 @@ impl Watch {
         for entry in entries {
             self.next_entry = self.next_entry.max(entry.number + 1);
             match &entry.kind {
-                EntryKind::Granted { grant, grant_kind, amount, .. } => {
+                EntryKind::Granted { grant, grant_kind, amount, name, .. } => {
                     self.exhausted = false;
-                    self.asked_at = None;
+                    self.asked.take_if(|asked| name.as_ref().is_some_and(|name| name.0.contains(&asked.request)));
                     self.told.retain(|threshold| !matches!(threshold, Threshold::RunwayMinutes(_)));
                     if *grant_kind != GrantKind::Plan {
                         let (grant, kind, amount) = (*grant, *grant_kind, *amount);
                         news.push(News::ToppedUp { grant, kind, amount, standing });
                     }
                 }
-                EntryKind::LimitsSet { .. } => self.exhausted = false,
+                EntryKind::LimitsSet { .. } | EntryKind::JobReleased { .. } => self.exhausted = false,
                 _ => {}
             }
         }
     }
 
-    /// A change of plan begins a period too; that is not news to whoever changed it.
+    /// A change of plan by its owner may begin a period too, and that is no news to them. What a period that follows
+    /// another grants has a name of its own; of one that grants nothing it is only known that no plan was set.
     fn see_period(&mut self, account: &Account, entries: &[Entry], standing: Standing, news: &mut Vec<News>) {
-        let changed = entries.iter().any(|entry| matches!(entry.kind, EntryKind::PlanSet { .. }));
-        let before = std::mem::replace(&mut self.period, account.period.map(|period| period.starts_at));
-        if let (Some(before), Some(period), Some(plan)) = (before, account.period, &account.plan)
-            && before != period.starts_at
-            && !changed
-        {
-            let (starts_at, ends_at) = (period.starts_at, period.ends_at);
-            news.push(News::PeriodRolled {
-                plan: plan.name.clone(),
-                starts_at,
-                ends_at,
-                credits: plan.credits,
-                standing,
-            });
+        let starts_at = account.period.map(|period| period.starts_at);
+        let (Some(before), Some(period), Some(plan)) = (self.period, account.period, &account.plan) else {
+            self.period = starts_at;
+            return;
+        };
+        if before == period.starts_at {
+            return;
+        }
+        let id = period.grant_id(account.id);
+        let is_granted = |entry: &Entry| matches!(entry.kind, EntryKind::Granted { grant, .. } if grant == id);
+        let is_change = |entry: &Entry| matches!(entry.kind, EntryKind::PlanSet { .. });
+        let has_rolled = entries.iter().any(is_granted);
+        if !has_rolled && self.next_entry < account.next_entry {
+            // Its grant may be in the part of the journal that is still to be read.
+            return;
+        }
+        self.period = starts_at;
+        if has_rolled || !entries.iter().any(is_change) {
+            let (plan, credits, ends_at) = (plan.name.clone(), plan.credits, period.ends_at);
+            news.push(News::PeriodRolled { plan, starts_at: period.starts_at, ends_at, credits, standing });
         }
     }
 
@@ -167,15 +185,13 @@ impl Watch {
         now: Timestamp,
         news: &mut Vec<News>,
     ) {
-        let Some(rule) = alerts.auto_top_up.filter(|rule| standing.balance < rule.below) else {
-            self.asked_at = None;
-            return;
-        };
-        if self.asked_at.is_some_and(|at| now.0 - at.0 < cool_down_ms(rule.cool_down_s)) {
-            return;
+        self.asked.take_if(|asked| asked.until <= now);
+        let Some(rule) = alerts.auto_top_up.filter(|rule| standing.balance < rule.below) else { return };
+        if self.asked.is_none() {
+            let until = now.plus_ms(i64::from(rule.cool_down_s) * 1_000);
+            self.asked = Some(Asked { request: request.clone(), until });
+            news.push(News::TopUpRequested { request, amount: rule.amount, standing });
         }
-        self.asked_at = Some(now);
-        news.push(News::TopUpRequested { request, amount: rule.amount, standing });
     }
 }
 
@@ -210,18 +226,17 @@ fn side(threshold: Threshold, account: &Account, standing: Standing) -> Side {
     }
 }
 
-/// Whether nothing of the account can speak for want of credit: somebody was turned away and nobody speaks, or there is
-/// nothing left of what once was.
+/// Whether nothing of the account can speak for want of credit: somebody was turned away, nobody speaks and nobody who
+/// waits could begin with what there is; or there is nothing left of what once was. Who was turned away before a grant
+/// waits until they ask again, and is no sign of anything then.
 fn is_exhausted(account: &Account) -> bool {
     let totals = &account.totals;
     let overage_left = account.limits.overage.above(totals.overage_held + totals.overage_spent);
     let nothing_held = totals.held.is_zero() && totals.overage_held.is_zero();
     let nothing_left = totals.available.is_zero() && overage_left.is_zero();
-    (account.waiting > 0 && account.speaking == 0) || (nothing_left && nothing_held && !totals.granted.is_zero())
-}
-
-const fn cool_down_ms(seconds: u32) -> i64 {
-    seconds as i64 * 1_000
+    let is_open = account.status == AccountStatus::Open;
+    let turned_away = is_open && account.waiting > 0 && account.speaking == 0 && !account.could_serve_line();
+    turned_away || (nothing_left && nothing_held && !totals.granted.is_zero())
 }
 
 #[cfg(test)]
@@ -265,8 +280,12 @@ mod tests {
         }
 
         fn grant(&mut self, amount: i64) {
+            self.grant_as(format!("grant {}", self.names), amount);
+        }
+
+        fn grant_as(&mut self, name: String, amount: i64) {
             self.names += 1;
-            let (id, name) = (GrantId(Uuid::from_u128(self.names)), GrantName(self.names.to_string()));
+            let (id, name) = (GrantId(Uuid::from_u128(self.names)), GrantName(name));
             let amount = credits(amount);
             self.apply(&Command::Grant { id, name, kind: GrantKind::TopUp, amount, expires_at: None });
         }
@@ -285,7 +304,9 @@ mod tests {
         fn look(&mut self) -> Vec<News> {
             let new = &self.entries[usize::try_from(self.watch.next_entry).expect("few")..];
             let account = &self.books.account;
-            let looked = look(&self.watch, account, new, &self.alerts, "request".to_owned(), self.now);
+            self.names += 1;
+            let request = format!("top_{}", self.names);
+            let looked = look(&self.watch, account, new, &self.alerts, request, self.now);
             assert!(looked.again_at > self.now);
             self.watch = looked.watch;
             looked.news
@@ -342,6 +363,20 @@ mod tests {
     }
 
     #[test]
+    fn the_roll_that_brings_a_smaller_plan_is_told() {
+        let mut stand = Stand::new(Vec::new(), None);
+        for (credits_each, grant) in [(1_000, 1), (500, 2)] {
+            let plan = PlanTerms { name: "pro".to_owned(), credits: credits(credits_each), months: 1, max_sessions: 3 };
+            stand.apply(&Command::ChangePlan { plan: Some(plan), grant: GrantId(Uuid::from_u128(grant)) });
+            assert_eq!(stand.words(), Vec::<String>::new());
+        }
+        stand.pass(32 * 24 * 3_600_000);
+        stand.apply(&Command::Touch);
+        assert_eq!(stand.words(), ["rolled 500"]);
+        assert_eq!(stand.words(), Vec::<String>::new());
+    }
+
+    #[test]
     fn the_runway_is_measured_from_what_was_spent_lately() {
         let mut stand = Stand::new(vec![Threshold::RunwayMinutes(10)], None);
         stand.grant(1_000);
@@ -390,10 +425,20 @@ mod tests {
         stand.pass(2_000);
         assert_eq!(stand.words(), ["wants 500"], "nobody answered");
         stand.grant(5);
+        assert_eq!(stand.words(), ["topped up 5"], "a present is no answer");
+        let rule = stand.alerts.auto_top_up.take();
+        assert_eq!(stand.words(), Vec::<String>::new());
+        stand.alerts.auto_top_up = rule;
+        assert_eq!(stand.words(), Vec::<String>::new(), "it is still asked for");
+        let request = stand.watch.asked.clone().expect("a request").request;
+        stand.grant_as(format!("payment {request}"), 5);
         assert_eq!(stand.words(), ["topped up 5", "wants 500"], "it came, and was too little");
+        assert_ne!(stand.watch.asked.clone().expect("a request").request, request);
         stand.grant(500);
         assert_eq!(stand.words(), ["topped up 500"]);
         stand.spend(580);
-        assert_eq!(stand.words().first().map(String::as_str), Some("wants 500"));
+        assert_eq!(stand.words(), Vec::<String>::new(), "the request is open");
+        stand.pass(3_601_000);
+        assert_eq!(stand.words(), ["wants 500"]);
     }
 }

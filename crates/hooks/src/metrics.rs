@@ -9,6 +9,7 @@ pub(crate) struct HookMetrics {
     pub(crate) waiting: IntGauge,
     pub(crate) lost: IntCounter,
     pub(crate) given_up: IntCounter,
+    pub(crate) dropped: IntCounter,
     told: IntCounterVec,
     attempts: IntCounterVec,
     attempt_seconds: Histogram,
@@ -27,6 +28,10 @@ impl HookMetrics {
             given_up: IntCounter::new(
                 "footlight_hook_deliveries_given_up_total",
                 "Deliveries that were given up: tried for too long, or their endpoint is disabled or deleted.",
+            )?,
+            dropped: IntCounter::new(
+                "footlight_hook_deliveries_dropped_total",
+                "Deliveries that were dropped because far too many waited for one endpoint.",
             )?,
             told: IntCounterVec::new(
                 Opts::new("footlight_hook_events_total", "Events written to the outbox, by type."),
@@ -50,6 +55,7 @@ impl HookMetrics {
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.lost.clone()))?;
         registry.register(Box::new(metrics.given_up.clone()))?;
+        registry.register(Box::new(metrics.dropped.clone()))?;
         registry.register(Box::new(metrics.told.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;
         registry.register(Box::new(metrics.attempt_seconds.clone()))?;

@@ -27,6 +27,8 @@ pub struct HookOptions {
     pub allow_private: bool,
     /// Divides all waits between attempts and the times after which something is given up: for tests of long outages.
     pub pace: f64,
+    /// Events that wait for one endpoint. Beyond it the oldest are dropped, passing ones (paused, resumed) first.
+    pub max_pending: usize,
     /// Events that wait for the store before passing ones (paused, resumed) are left out.
     pub max_waiting: usize,
 }
@@ -45,6 +47,7 @@ impl Default for HookOptions {
             allow_http: false,
             allow_private: false,
             pace: 1.0,
+            max_pending: 50_000,
             max_waiting: 65_536,
         }
     }

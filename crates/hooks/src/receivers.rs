@@ -25,6 +25,7 @@ struct Receiver {
     /// Rests since the last success.
     rests: u32,
     rests_until: Option<Instant>,
+    failed_at: Option<Instant>,
 }
 
 /// What may be sent to a receiver now.
@@ -74,6 +75,7 @@ impl Receivers {
         let receiver = receivers.entry(hook).or_default();
         receiver.failures = receiver.failures.saturating_add(1);
         let now = Instant::now();
+        receiver.failed_at = Some(now);
         let rests = receiver.rests_until.is_some_and(|until| until > now);
         if !rests && (receiver.failures >= FAILURES_MAX || receiver.rests > 0) {
             receiver.rests = receiver.rests.saturating_add(1);
@@ -83,9 +85,22 @@ impl Receivers {
 
     /// Nothing is known of it any more: it was changed or deleted.
     pub(crate) fn forget(&self, hook: HookId) {
-        if let Some(receiver) = self.0.lock().get_mut(&hook) {
-            (receiver.failures, receiver.rests, receiver.rests_until) = (0, 0, None);
+        let mut receivers = self.0.lock();
+        if let Some(receiver) = receivers.get_mut(&hook) {
+            if receiver.under_way == 0 {
+                receivers.remove(&hook);
+            } else {
+                *receiver = Receiver { under_way: receiver.under_way, ..Receiver::default() };
+            }
         }
+    }
+
+    /// Forgets receivers that have not been tried for longer than one that still fails is left alone: they are deleted, or
+    /// another node tries them.
+    pub(crate) fn sweep(&self, options: &HookOptions, now: Instant) {
+        let tried_within = options.paced(options.last_retry).saturating_mul(3);
+        let is_tried = |at: Instant| now.saturating_duration_since(at) <= tried_within;
+        self.0.lock().retain(|_, receiver| receiver.under_way > 0 || receiver.failed_at.is_some_and(is_tried));
     }
 }
 
@@ -117,6 +132,21 @@ mod tests {
         receivers.succeeded(hook);
         receivers.end(hook);
         assert_eq!(receivers.room(hook, &options), Room::Free(options.concurrency));
+        assert!(receivers.0.lock().is_empty());
+    }
+
+    #[test]
+    fn what_was_deleted_is_forgotten() {
+        let options = HookOptions::default();
+        let (receivers, hook) = (Receivers::default(), HookId(Uuid::from_u128(1)));
+        receivers.begin(hook);
+        receivers.forget(hook);
+        receivers.failed(hook, &options);
+        receivers.end(hook);
+        assert_eq!(receivers.0.lock().len(), 1, "it failed after it was deleted");
+        receivers.sweep(&options, Instant::now());
+        assert_eq!(receivers.0.lock().len(), 1, "it may be tried again");
+        receivers.sweep(&options, Instant::now() + options.last_retry * 4);
         assert!(receivers.0.lock().is_empty());
     }
 }

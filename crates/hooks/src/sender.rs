@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue, USER_AGENT};
-use hyper::{Method, Request};
+use hyper::{Method, Request, Response};
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -18,6 +18,9 @@ use crate::signature::sign;
 
 /// What is read of an answer, so that its connection can be used again. Nobody looks at it.
 const ANSWER_READ_MAX: usize = 16 << 10;
+
+/// How long the rest of an answer is waited for, once its status is there.
+const ANSWER_READ_FOR: Duration = Duration::from_secs(1);
 
 /// Connections kept open to one receiver.
 const IDLE_PER_HOST: usize = 4;
@@ -79,14 +82,28 @@ impl Sender {
         let started = Instant::now();
         let attempt = tokio::time::timeout(self.timeout, self.attempt(url, secret, id, now_s, body)).await;
         let (status, error) = match attempt {
-            Ok(Ok(status)) => (Some(status), None),
+            Ok(Ok(answer)) => {
+                let status = answer.status().as_u16();
+                // The status is the answer, whatever becomes of the rest.
+                let rest = Limited::new(answer.into_body(), ANSWER_READ_MAX).collect();
+                let _ = tokio::time::timeout(ANSWER_READ_FOR, rest).await;
+                (Some(status), None)
+            }
             Ok(Err(error)) => (None, Some(error.chars().take(ERROR_LEN_MAX).collect())),
             Err(_) => (None, Some(format!("no answer within {:?}", self.timeout))),
         };
         Sent { status, error, took: started.elapsed() }
     }
 
-    async fn attempt(&self, url: &str, secret: &[u8], id: &str, now_s: i64, body: Vec<u8>) -> Result<u16, String> {
+    /// Answers when the status is there.
+    async fn attempt(
+        &self,
+        url: &str,
+        secret: &[u8],
+        id: &str,
+        now_s: i64,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, String> {
         // Checked again: settings may be stricter now than when the endpoint was made.
         let uri = self.policy.check(url).map_err(|why| format!("the address {why}"))?;
         let signature = sign(secret, id, now_s, &body);
@@ -100,11 +117,7 @@ impl Sender {
             .header("webhook-signature", signature)
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
-        let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
-        let status = answer.status().as_u16();
-        // The status is the answer, whatever becomes of the rest.
-        let _ = Limited::new(answer.into_body(), ANSWER_READ_MAX).collect().await;
-        Ok(status)
+        self.client.request(request).await.map_err(|error| causes(&error))
     }
 }
 

@@ -4,19 +4,21 @@ use std::collections::BTreeSet;
 
 use footlight_ledger::{AccountId, EventId, HookId, Touched};
 use footlight_store::records::{get_record, write_surely};
-use footlight_store::{
-    Due, Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, RecordRange, StoreError, codec,
-};
+use footlight_store::{Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, RecordRange, StoreError};
 use uuid::Uuid;
 
 use crate::documents::{
-    ALERTS, Alerts, DELIVERIES, Delivery, DeliveryState, Endpoint, HOOKS, LOOK, ONLY, WATCH, delivery_key, fresh,
-    hook_key, pending_key, put, read, stream,
+    ALERTS, Alerts, DELIVERIES, Delivery, DeliveryState, Endpoint, HOOKS, HOOKS_MADE, ONLY, delivery_key, hook_key,
+    pending_key, put, read, stream,
 };
 use crate::event::EventType;
 use crate::look::Watch;
 use crate::signature::SECRET_LEN;
+use crate::watching::ensure_watch;
 use crate::{HookError, Hooks, outbox, watching};
+
+/// How often making an endpoint is tried, beyond those that others may make meanwhile.
+const CREATE_TRIES: usize = 5;
 
 /// How often a replay is tried that a delivery comes between.
 const TRIES_MAX: u32 = 5;
@@ -50,33 +52,43 @@ impl Hooks {
         let inner = &self.inner;
         inner.policy.check(&new.url).map_err(HookError::InvalidUrl)?;
         let limit = inner.options.max_endpoints;
-        if self.list(account).await?.len() >= limit {
-            return Err(HookError::TooMany { limit });
+        let (owner, count) = (Owner::Account(account), RecordKey::new(HOOKS_MADE, ONLY));
+        // Whoever else makes one meanwhile succeeds, so after as many tries there are too many.
+        for _ in 0..limit.saturating_add(CREATE_TRIES) {
+            let before = get_record(&*inner.store, owner, &count).await?;
+            if self.list(account).await?.len() >= limit {
+                return Err(HookError::TooMany { limit });
+            }
+            let now = inner.now();
+            let endpoint = Endpoint {
+                id: HookId(Uuid::now_v7()),
+                account,
+                url: new.url.clone(),
+                events: new.events.clone(),
+                description: new.description.clone(),
+                secret: rand::random::<[u8; SECRET_LEN]>().to_vec(),
+                created_at: now,
+                failing_since: None,
+                disabled: None,
+            };
+            let expected = before.map_or(Expected::Absent, |before| Expected::Version(before.version));
+            let ops = vec![
+                put(hook_key(endpoint.id), Expected::Absent, None, &endpoint).1,
+                put(count.clone(), expected, None, &endpoint.id).1,
+                ensure_watch(&self.watch(account).await?, now),
+            ];
+            if write_surely(&*inner.store, RecordBatch { owner, ops }).await? == RecordOutcome::Written {
+                inner.book.forget(account);
+                return Ok(endpoint);
+            }
         }
-        let books = inner.desk.inspect(account, Touched::default()).await?;
-        let watch = Watch::begin(&books.ok_or(StoreError::NoAccount { account })?.account);
-        let now = inner.now();
-        let endpoint = Endpoint {
-            id: HookId(Uuid::now_v7()),
-            account,
-            url: new.url,
-            events: new.events,
-            description: new.description,
-            secret: rand::random::<[u8; SECRET_LEN]>().to_vec(),
-            created_at: now,
-            failing_since: None,
-            disabled: None,
-        };
-        let watched = RecordOp::Ensure {
-            key: RecordKey::new(WATCH, ONLY),
-            next: fresh(),
-            due: Some(Due { queue: LOOK.to_owned(), at: now }),
-            body: codec::encode_named(&watch),
-        };
-        let made = put(hook_key(endpoint.id), Expected::Absent, None, &endpoint).1;
-        self.write(account, vec![made, watched]).await?;
-        inner.book.forget(account);
-        Ok(endpoint)
+        Err(StoreError::Contended { account, tries: TRIES_MAX }.into())
+    }
+
+    /// A watch that begins now.
+    async fn watch(&self, account: AccountId) -> Result<Watch, HookError> {
+        let books = self.inner.desk.inspect(account, Touched::default()).await?;
+        Ok(Watch::begin(&books.ok_or(StoreError::NoAccount { account })?.account))
     }
 
     /// An account's endpoints, oldest first.
@@ -197,7 +209,9 @@ impl Hooks {
     /// # Errors
     /// What the store said.
     pub async fn set_alerts(&self, account: AccountId, alerts: &Alerts) -> Result<(), HookError> {
-        self.write(account, vec![put(RecordKey::new(ALERTS, ONLY), Expected::Any, None, alerts).1]).await?;
+        let set = put(RecordKey::new(ALERTS, ONLY), Expected::Any, None, alerts).1;
+        let watched = ensure_watch(&self.watch(account).await?, self.inner.now());
+        self.write(account, vec![set, watched]).await?;
         Ok(watching::look_at(&self.inner, account).await?)
     }
 

@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use footlight_ledger::{AccountId, AccountStatus, Command, EventId, Touched};
+use footlight_ledger::{AccountId, AccountStatus, Command, EventId, Timestamp, Touched};
 use footlight_store::records::{get_record, write_surely};
-use footlight_store::{Due, Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, StoreError};
+use footlight_store::{Due, Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, StoreError, codec};
 use tokio::sync::broadcast::error::TryRecvError;
 use uuid::Uuid;
 
-use crate::documents::{ALERTS, Alerts, LOOK, ONLY, WATCH, put, read};
+use crate::documents::{ALERTS, Alerts, LOOK, ONLY, WATCH, fresh, put, read};
 use crate::event::Event;
 use crate::look::{Looked, Watch, look};
 use crate::{Inner, outbox};
@@ -69,8 +69,12 @@ pub(crate) async fn run(inner: Weak<Inner>) {
 async fn due(hooks: &Inner) -> Result<Vec<AccountId>, StoreError> {
     let mut accounts = Vec::new();
     for line in hooks.store.due_queues(WATCH, hooks.now(), DUE_MAX).await? {
-        let due = hooks.store.list_due(line.owner, WATCH, &line.queue, hooks.now(), 1).await?;
-        accounts.extend(line.owner.account().filter(|_| !due.is_empty()));
+        match hooks.store.list_due(line.owner, WATCH, &line.queue, hooks.now(), 1).await {
+            Ok(due) => accounts.extend(line.owner.account().filter(|_| !due.is_empty())),
+            Err(error) if error.is_transport() => return Err(error),
+            // What is wrong with one account's records is wrong with those alone.
+            Err(error) => tracing::error!(%error, owner = %line.owner, "an account cannot be looked at"),
+        }
     }
     Ok(accounts)
 }
@@ -81,7 +85,7 @@ pub(crate) async fn look_at(hooks: &Arc<Inner>, account: AccountId) -> Result<()
     for _ in 0..TRIES_MAX {
         let endpoints = hooks.book.of(account).await?;
         if endpoints.is_empty() {
-            return give_up(hooks, owner, &key).await;
+            return give_up(hooks, account, &key).await;
         }
         let Some(record) = get_record(&*hooks.store, owner, &key).await? else { return Ok(()) };
         let before: Watch = read(&record)?;
@@ -118,11 +122,26 @@ pub(crate) async fn look_at(hooks: &Arc<Inner>, account: AccountId) -> Result<()
     Ok(())
 }
 
-/// Nobody wants to be told any more. Who made an endpoint meanwhile has touched the record.
-async fn give_up(hooks: &Inner, owner: Owner, key: &RecordKey) -> Result<(), StoreError> {
+/// Nobody wants to be told any more. Who makes an endpoint touches the watch in the same step: so it is read first, and
+/// the endpoints after that from the store itself.
+async fn give_up(hooks: &Inner, account: AccountId, key: &RecordKey) -> Result<(), StoreError> {
+    let owner = Owner::Account(account);
     let Some(record) = get_record(&*hooks.store, owner, key).await? else { return Ok(()) };
+    if !hooks.book.reread(account).await?.is_empty() {
+        return Ok(());
+    }
     let ops = vec![RecordOp::Delete { key: key.clone(), expected: Expected::Version(record.version) }];
     write_surely(&*hooks.store, RecordBatch { owner, ops }).await.map(drop)
+}
+
+/// The step that has an account looked at from now on, as it is `watch`ed; one that is looked at already goes on as it is.
+pub(crate) fn ensure_watch(watch: &Watch, now: Timestamp) -> RecordOp {
+    RecordOp::Ensure {
+        key: RecordKey::new(WATCH, ONLY),
+        next: fresh(),
+        due: Some(Due { queue: LOOK.to_owned(), at: now }),
+        body: codec::encode_named(watch),
+    }
 }
 
 /// What an account wants to be told of its credits.

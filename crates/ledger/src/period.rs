@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::account::{Account, AccountStatus, Grant, GrantKind, PlanTerms};
-use crate::{EntryKind, GrantId, Microcredits, Timestamp, calendar};
+use crate::{AccountId, EntryKind, GrantId, Microcredits, Timestamp, calendar};
 
 /// The most missed periods that a debt may use to repay itself in one command: a century of months. Without debt
 /// missed periods are skipped at once, since their credits would have come and gone unused.
@@ -42,9 +42,11 @@ impl Period {
 
     /// The name of the grant that this period makes: a UUID of version 5 (SHA-1) of the account and the period's
     /// start, so that every node that rolls the period over makes the same one.
-    fn grant_id(&self, account: &Account) -> GrantId {
+    /// The first period of a plan that is begun by hand makes one of the caller's choice instead.
+    #[must_use]
+    pub fn grant_id(&self, account: AccountId) -> GrantId {
         let name = format!("plan period from {}", self.starts_at.0);
-        GrantId(Uuid::new_v5(&account.id.0, name.as_bytes()))
+        GrantId(Uuid::new_v5(&account.0, name.as_bytes()))
     }
 }
 
@@ -77,7 +79,7 @@ impl Account {
             let owes = !self.totals.debt.is_zero() && !plan.credits.is_zero();
             let few = (present - first) / i64::from(plan.months) < MISSED_PERIODS_MAX;
             let next = Period::from_month(period.anchor, if owes && few { first } else { present }, plan);
-            let id = next.grant_id(self);
+            let id = next.grant_id(self.id);
             self.enter_period(next, id);
             self.repay_debt();
             self.expire_due();

@@ -56,6 +56,13 @@ impl Account {
         }
     }
 
+    /// Whether what may be spent is enough for one of those who wait, on an average, to begin.
+    #[must_use]
+    pub fn could_serve_line(&self) -> bool {
+        let spendable = self.spendable();
+        !spendable.is_zero() && i128::from(spendable.0) * i128::from(self.waiting) >= i128::from(self.waiting_need.0)
+    }
+
     fn overage_left(&self) -> Microcredits {
         self.limits.overage.above(self.totals.overage_held + self.totals.overage_spent)
     }
