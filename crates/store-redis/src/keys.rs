@@ -17,7 +17,7 @@
 //! | `fl:{owner}:r:<collection>:i` | sorted set, score 0: record ids | - | `write_records.lua` |
 //! | `fl:{owner}:r:<collection>:d:<queue>` | sorted set: record by when it is due | - | `write_records.lua` |
 //! | `fl:{owner}:blobs` | hash: blob's id -> length | - | the API, workers |
-//! | `fl:{owner}:blob:<id>` | hash `len` and numbered pieces of 1 MiB | - | the API, workers |
+//! | `fl:{owner}:blob:<id>` | hash `len`, `version` and numbered pieces of 1 MiB | - | the API, workers |
 //! | `fl:{owner}:unfinished:<uuid>` | the same, on its way to its name | 10 min | the API, workers |
 //! | `fl:due:<collection>` | sorted set: owner and queue by when to look there | - | `hint_due.lua`, `settle_hint.lua` |
 //! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |

@@ -30,6 +30,8 @@ script!(WRITE_RECORDS, "write_records.lua");
 script!(HINT_DUE, "hint_due.lua");
 script!(SETTLE_HINT, "settle_hint.lua");
 script!(REPLACE, "replace.lua");
+script!(BEGIN_BLOB, "begin_blob.lua");
+script!(FINISH_BLOB, "finish_blob.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

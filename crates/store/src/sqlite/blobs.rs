@@ -26,7 +26,11 @@ pub(super) enum Blobs {
 }
 
 impl Blobs {
-    pub(super) const fn in_directory(directory: PathBuf) -> Self {
+    /// Nobody else uses the directory: what is unfinished in it was left by a process that was killed, and is removed.
+    pub(super) fn in_directory(directory: PathBuf) -> Self {
+        if let Err(error) = remove_unfinished(&directory) {
+            tracing::warn!(%error, directory = %directory.display(), "files that were never finished stay");
+        }
         Self::Disk(directory)
     }
 
@@ -106,6 +110,22 @@ fn write(directory: &Path, id: &str, bytes: &[u8]) -> std::io::Result<()> {
     directory.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
+fn remove_unfinished(root: &Path) -> std::io::Result<()> {
+    for owner in found(fs::read_dir(root))?.into_iter().flatten() {
+        let owner = owner?;
+        if !owner.file_type()?.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(owner.path())? {
+            let file = file?;
+            if file.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                found(fs::remove_file(file.path()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 fn list(directory: &Path) -> std::io::Result<Vec<BlobInfo>> {
     let mut blobs = Vec::new();
     for entry in found(fs::read_dir(directory))?.into_iter().flatten() {
@@ -142,5 +162,23 @@ fn explain(path: &Path, error: &std::io::Error) -> StoreError {
             StoreError::Refused { detail: format!("the disk that holds {place} is full; free some space on it") }
         }
         _ => StoreError::Refused { detail: format!("{place} cannot be used: {error}") },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_removed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = SqliteStore::open(directory.path()).expect("a store");
+        store.put_blob(Owner::Service, "whole", vec![1]).await.expect("written");
+        drop(store);
+        let of_owner = directory.path().join(super::super::BLOBS).join(Owner::Service.to_string());
+        let left = of_owner.join(format!("{UNFINISHED}1-1"));
+        fs::write(&left, [1]).expect("written");
+        let blobs = Blobs::in_directory(directory.path().join(super::super::BLOBS));
+        assert!(matches!(blobs, Blobs::Disk(_)) && !left.exists() && of_owner.join("whole").exists());
     }
 }
