@@ -28,6 +28,8 @@ async fn ask(url: &str, header: &str, left_out: &[&str]) -> anyhow::Result<()> {
     let scratch = tempfile::tempdir()?;
     let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemathesis.toml");
     command.arg("--config-file").arg(configuration).arg("run").arg(format!("{url}/openapi.json"));
+    // DELETE stops a session, cancels a job and revokes a secret; what they were stays readable.
+    command.args(["--exclude-checks", "use_after_free"]);
     // The same cases each time: one that fails must fail again.
     command.args(["--header", header, "--checks", "all", "--no-color", "--seed", "1"]);
     command.args(["--max-examples", if slow() { "200" } else { "15" }]);
@@ -58,7 +60,7 @@ async fn keeps_its_word(setup: NodeSetup) -> anyhow::Result<()> {
     // What never ends cannot be waited for: streams have tests of their own.
     ask(&node.url, &format!("api-secret: {}", customer.secret), &["stream", "session_events"]).await?;
     // A drain takes the node away from under the other calls.
-    ask(&node.admin_url, &format!("authorization: Bearer {ADMIN_TOKEN}"), &["drain", "undrain"]).await?;
+    ask(&node.admin_url, &format!("Authorization: Bearer {ADMIN_TOKEN}"), &["drain", "undrain"]).await?;
     node.operator().expect_balanced().await?;
     Ok(())
 }

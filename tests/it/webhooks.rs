@@ -327,7 +327,7 @@ async fn tells_of_credits(setup: NodeSetup) -> anyhow::Result<()> {
     };
     receiver.wait_until(SOON, granted(2)).await?;
     // The account's events come in order: whatever else was to come has come before this one.
-    node.operator().grant(&customer.account, "25", "one more").await?;
+    node.operator().grant(&customer.account, "25", "one-more").await?;
     let got = receiver.wait_until(SOON, granted(3)).await?;
     let count = |kind: &str| got.iter().filter(|got| got.kind == kind).count();
     let counts = [

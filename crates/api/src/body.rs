@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::web::{Payload, Query};
 use actix_web::{FromRequest, HttpRequest, dev};
 use bytes::{Bytes, BytesMut};
@@ -95,7 +95,12 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
             let body =
                 read(&request, payload, options.max_json_bytes as u64, options.body_timeout(), |_| Ok(())).await?;
             let digest = Sha256::digest(&body).into();
-            let text: &[u8] = if body.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &body };
+            let is_blank = body.iter().all(u8::is_ascii_whitespace);
+            if is_blank && request.method() == Method::PUT {
+                // What it would put in the place of what is there is nothing: more likely it got lost.
+                return Err(Problem::new(Code::InvalidBody, "there is no body, and it would replace what is there"));
+            }
+            let text: &[u8] = if is_blank { b"{}" } else { &body };
             let mut json = serde_json::Deserializer::from_slice(text);
             let value = serde_path_to_error::deserialize(&mut json).map_err(|error| body_fault(&error))?;
             json.end().map_err(|error| {

@@ -1,6 +1,8 @@
 //! What every call may be answered beside its own answers. It follows from the call's form, so it is added here once instead
 //! of at each route: a call with a body can be sent a bad one, and one that asks for a secret can be sent none.
 
+use std::collections::BTreeSet;
+
 use footlight_ledger::Product;
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
@@ -19,15 +21,35 @@ pub(super) enum Listener {
 /// Adds to each operation the refusals that come with its form, and to ids and cursors what they look like.
 pub(super) fn complete(document: OpenApi, listener: Listener) -> OpenApi {
     let mut document = serde_json::to_value(document).expect("an OpenAPI document is plain data");
+    let emptiable = emptiable(&document["components"]["schemas"]);
     let paths = document["paths"].as_object_mut().expect("a document has paths");
     for (path, item) in paths {
-        for operation in item.as_object_mut().expect("a path has operations").values_mut() {
+        for (method, operation) in item.as_object_mut().expect("a path has operations") {
             if let Some(operation) = operation.as_object_mut() {
+                if method == "post" {
+                    allow_no_body(operation, &emptiable);
+                }
                 complete_operation(path, operation, listener);
             }
         }
     }
     serde_json::from_value(document).expect("what was added has the document's own form")
+}
+
+/// The shapes of which nothing is required, as they are referred to.
+fn emptiable(schemas: &Value) -> BTreeSet<String> {
+    let schemas = schemas.as_object().into_iter().flatten();
+    let emptiable = schemas.filter(|(_, schema)| schema["required"].as_array().is_none_or(Vec::is_empty));
+    emptiable.map(|(name, _)| format!("#/components/schemas/{name}")).collect()
+}
+
+/// A POST without a body is one with `{}`.
+fn allow_no_body(operation: &mut Map<String, Value>, emptiable: &BTreeSet<String>) {
+    let Some(body) = operation.get_mut("requestBody") else { return };
+    let shape = body["content"]["application/json"]["schema"]["$ref"].as_str();
+    if shape.is_some_and(|shape| emptiable.contains(shape)) {
+        body["required"] = json!(false);
+    }
 }
 
 fn complete_operation(path: &str, operation: &mut Map<String, Value>, listener: Listener) {
@@ -77,7 +99,8 @@ fn complete_operation(path: &str, operation: &mut Map<String, Value>, listener: 
             Listener::Admin => ("403", "`role_missing`, `admin_disabled`, `account_closed`"),
         });
     }
-    if has_path {
+    let names_account = listener == Listener::Admin && id == "audit";
+    if has_path || names_account {
         refusals.push(("404", "There is nothing by that id, or it belongs to another account"));
     }
     if has_body {
@@ -117,6 +140,7 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
         ("session", _) => id("ses"),
         ("account", _) => id("acc"),
         ("secret", _) => id("sec"),
+        ("grant", _) => id("gra"),
         ("product", _) => Some(one_of(Product::ALL.map(Product::as_str))),
         ("state", path) if path.ends_with("/sessions") => {
             Some(one_of(["starting", "running", "idle", "paused", "ended"]))
