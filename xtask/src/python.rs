@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::chores::run;
 use crate::tools::is_on_path;
 
 /// Walks an OpenAPI document and looks for answers that it does not allow.
@@ -70,9 +71,4 @@ pub(crate) fn lint() -> Result<(), String> {
     run(Command::new(bin.join("mypy")).current_dir(CLIENT))?;
     run(Command::new(bin.join("ruff")).args(["check", "."]).current_dir(CLIENT))?;
     run(Command::new(bin.join("ruff")).args(["format", "--check", "."]).current_dir(CLIENT))
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?} failed ({status})")) }
 }

@@ -276,7 +276,7 @@ pub(crate) async fn require_operator(
     request.extensions_mut().insert(operator.clone());
     let action = ActionJson {
         id: Uuid::now_v7().to_string(),
-        at: state.node.now(),
+        at: state.node.now().into(),
         operator: operator.name,
         address: request.peer_addr().map(|address| address.ip().to_string()),
         method: request.method().to_string(),

@@ -7,7 +7,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::error::{ApiError, problem};
+use crate::error::{ApiError, innermost, problem};
 use crate::shapes::{Heartbeat, HeartbeatAnswer, NewSession, Session, Token};
 
 /// How long a call may take in all.
@@ -159,13 +159,4 @@ impl Client {
     fn malformed(&self, detail: &str) -> ApiError {
         ApiError::Malformed { url: self.url.clone(), detail: detail.to_owned() }
     }
-}
-
-/// The innermost cause says what happened; the outer ones repeat the address.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

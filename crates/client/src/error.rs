@@ -80,3 +80,13 @@ pub(crate) fn problem(status: u16, body: &[u8]) -> ApiError {
     let detail = if detail.is_empty() { "it says no more".to_owned() } else { detail };
     ApiError::Problem { status, code, detail, retry_after_s, last, end_reason }
 }
+
+/// What happened, by the innermost cause: the outer ones of a failed request repeat its address.
+#[must_use]
+pub fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

@@ -26,5 +26,5 @@ pub mod shapes;
 
 pub use api::Client;
 pub use engine::{Allowed, Bill, EngineError, EngineOptions, EngineStatus, MeteredEngine, is_unmetered};
-pub use error::ApiError;
+pub use error::{ApiError, innermost};
 pub use footlight_ledger::{EndReason, Microcredits, PauseReason, Product, SessionId, Surface, Units};

@@ -28,9 +28,7 @@ pub(crate) struct ActionJson {
     /// Its name, in the order of time.
     pub id: String,
     /// When it was asked for.
-    #[serde(with = "instant")]
-    #[schema(value_type = Instant)]
-    pub at: Timestamp,
+    pub at: Instant,
     /// Whose token it came with: `admin`, or a name of `admin_tokens`.
     #[schema(example = "admin")]
     pub operator: String,
@@ -50,21 +48,6 @@ pub(crate) struct ActionJson {
     pub request_id: Option<String>,
 }
 
-mod instant {
-    use footlight_ledger::Timestamp;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::json::Instant;
-
-    pub(super) fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        Instant(*at).serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        Instant::deserialize(deserializer).map(|at| at.0)
-    }
-}
-
 /// Whether a call belongs in the log: whatever may change something.
 pub(crate) fn is_logged(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
@@ -76,7 +59,7 @@ pub(crate) fn is_logged(method: &Method) -> bool {
 /// What the store said.
 pub(crate) async fn begin(state: &ApiState, action: &ActionJson) -> Result<(), Problem> {
     write(state, action).await?;
-    if let Err(problem) = remove_old(state, action.at).await {
+    if let Err(problem) = remove_old(state, action.at.0).await {
         tracing::warn!(%problem, "old lines of the log of operators' actions could not be removed");
     }
     Ok(())

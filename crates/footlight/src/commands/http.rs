@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use footlight_client::innermost;
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
@@ -53,7 +54,7 @@ impl Http {
         let response = request.send().await.map_err(|error| {
             coded(
                 Failure::Unreachable,
-                format!("no node answers at {}: {}; is `footlight serve` running?", self.base, root(&error)),
+                format!("no node answers at {}: {}; is `footlight serve` running?", self.base, innermost(&error)),
             )
         })?;
         let status = response.status();
@@ -90,13 +91,4 @@ impl Http {
         items.truncate(limit);
         Ok(items)
     }
-}
-
-/// The innermost cause says what happened; the outer ones repeat the address.
-fn root(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
