@@ -1,0 +1,1 @@
+//! The avatars that accounts bring or have made, kept in the store.

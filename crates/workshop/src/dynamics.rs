@@ -1,0 +1,1 @@
+//! Gestures for an avatar: nod, shake, tilt, wink, listen.

@@ -1,0 +1,1 @@
+//! Avatar bundles from portraits.
