@@ -52,6 +52,7 @@ impl Operation {
             "heartbeat" => request.json(&json!({"epoch": 1, "request_number": 1, "units": 0})),
             "create_webhook" => request.json(&json!({"url": "https://hooks.example/hook"})),
             "create_runtime_token" => request.json(&json!({"surface": "self_hosted"})),
+            "play_gesture" => request.json(&json!({"gesture": "nod"})),
             _ if self.method == Method::GET => request,
             _ => request.json(&json!({})),
         }

@@ -174,6 +174,7 @@ impl SessionCard {
             }
             SessionEventKind::UtteranceStarted { .. }
             | SessionEventKind::UtteranceEnded { .. }
+            | SessionEventKind::GestureStarted { .. }
             | SessionEventKind::CreditsLow { .. }
             | SessionEventKind::RendererRestarted { .. }
             | SessionEventKind::Lagged { .. } => {}
@@ -248,6 +249,7 @@ fn change_of(before: &SessionRecord, kind: &SessionEventKind) -> Option<SessionC
         SessionEventKind::Ended { .. } => Some(SessionChange::Ended),
         SessionEventKind::UtteranceStarted { .. }
         | SessionEventKind::UtteranceEnded { .. }
+        | SessionEventKind::GestureStarted { .. }
         | SessionEventKind::CreditsLow { .. }
         | SessionEventKind::RendererRestarted { .. }
         | SessionEventKind::Lagged { .. } => None,

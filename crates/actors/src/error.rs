@@ -73,6 +73,14 @@ pub enum NodeError {
         /// The names there are.
         known: Vec<String>,
     },
+    /// The session's avatar has no gesture of this name.
+    #[error("{}", StageError::UnknownGesture { name: name.clone(), known: known.clone() })]
+    UnknownGesture {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
     /// A field of the request cannot be used.
     #[error("`{field}` {detail}")]
     InvalidField {
@@ -161,6 +169,7 @@ impl From<StageError> for NodeError {
             StageError::UnknownAvatar { name, known } => {
                 Self::UnknownAvatar { name, known: known.split(", ").map(str::to_owned).collect() }
             }
+            StageError::UnknownGesture { name, known } => Self::UnknownGesture { name, known },
             StageError::FrameRate { .. } => Self::InvalidField { field: "fps", detail: error.to_string() },
             StageError::QueueFull { queued_ms, limit_ms, .. } => Self::AudioQueueFull { queued_ms, limit_ms },
             other => Self::Stage(other),

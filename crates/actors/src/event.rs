@@ -50,6 +50,11 @@ pub enum SessionEventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         failed: Option<String>,
     },
+    /// The first frame of a gesture was handed out.
+    GestureStarted {
+        /// Its name.
+        gesture: String,
+    },
     /// The balance pays for this much more and no further slice.
     CreditsLow {
         /// What is left to speak, in milliseconds.

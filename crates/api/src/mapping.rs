@@ -45,6 +45,9 @@ impl From<NodeError> for Problem {
             NodeError::UnknownAvatar { known, .. } => {
                 Self::new(Code::UnknownAvatar, detail.clone()).at("/avatar", detail).with("known", known)
             }
+            NodeError::UnknownGesture { known, .. } => {
+                Self::new(Code::UnknownGesture, detail.clone()).at("/gesture", detail).with("known", known)
+            }
             NodeError::InvalidField { field, detail } => Self::field(format!("/{field}"), detail),
             NodeError::AudioQueueFull { queued_ms, limit_ms } => Self::new(Code::AudioQueueFull, detail)
                 .retry_after((queued_ms / 2_000).max(1))
@@ -120,6 +123,7 @@ impl From<StageError> for Problem {
         let detail = error.to_string();
         match error {
             StageError::UnknownAvatar { .. } => Self::new(Code::UnknownAvatar, detail.clone()).at("/avatar", detail),
+            StageError::UnknownGesture { name, known } => NodeError::UnknownGesture { name, known }.into(),
             StageError::FrameRate { .. } => Self::new(Code::InvalidField, detail.clone()).at("/fps", detail),
             StageError::QueueFull { queued_ms, limit_ms, .. } => {
                 NodeError::AudioQueueFull { queued_ms, limit_ms }.into()

@@ -125,6 +125,8 @@ codes! {
     InvalidField = "invalid_field", UNPROCESSABLE_ENTITY, "A value is not possible";
     /// There is no avatar of that name; `known` lists those there are.
     UnknownAvatar = "unknown_avatar", UNPROCESSABLE_ENTITY, "No such avatar";
+    /// The session's avatar has no gesture of that name; `known` lists those it has.
+    UnknownGesture = "unknown_gesture", UNPROCESSABLE_ENTITY, "No such gesture";
     /// There is no plan of that name; `known` lists those there are.
     UnknownPlan = "unknown_plan", UNPROCESSABLE_ENTITY, "No such plan";
     /// The body is larger than this node takes. Send long speech in pieces with `mode=append`.

@@ -1,14 +1,15 @@
 //! Pictures from poses.
 //!
 //! A [`Renderer`] turns a [`Pose`] into a [`Frame`]: [`NullRenderer`] for metering without pictures,
-//! [`EssenceRenderer`] on the CPU. [`life`] keeps a face alive while nothing is said. Nothing here
-//! knows of sessions, time or sound.
+//! [`EssenceRenderer`] on the CPU. [`life`] keeps a face alive while nothing is said, [`gesture`] moves it when
+//! it is asked to. Nothing here knows of sessions, time or sound.
 //!
-//! Suggested reading order: [`Frame`], [`Pose`], [`Renderer`], [`life`], [`essence`], [`measure`].
+//! Suggested reading order: [`Frame`], [`Pose`], [`Renderer`], [`life`], [`gesture`], [`essence`], [`measure`].
 
 mod error;
 pub mod essence;
 mod frame;
+pub mod gesture;
 pub mod life;
 pub mod measure;
 mod null;

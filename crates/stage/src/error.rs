@@ -56,6 +56,14 @@ pub enum StageError {
         /// How many wait.
         waiting: usize,
     },
+    /// The avatar has no gesture of this name.
+    #[error("the avatar has no gesture `{name}`; {}", those_it_has(known))]
+    UnknownGesture {
+        /// What was asked for.
+        name: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
     /// An utterance without a single sample.
     #[error("the audio is empty; send at least one sample")]
     EmptyAudio,
@@ -77,4 +85,8 @@ pub enum StageError {
     /// A worker thread could not be started.
     #[error("stage worker thread could not be started")]
     Thread(#[source] std::io::Error),
+}
+
+fn those_it_has(known: &[String]) -> String {
+    if known.is_empty() { "it has none".to_owned() } else { format!("it has: {}", known.join(", ")) }
 }

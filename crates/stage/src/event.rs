@@ -52,6 +52,11 @@ pub enum StageEvent {
         /// How it ended.
         outcome: UtteranceOutcome,
     },
+    /// The first frame of a gesture was handed out.
+    GestureStarted {
+        /// Its name.
+        gesture: String,
+    },
     /// Active frames ceased for another reason than the slice: nothing more to say, paused, or nobody watches.
     FellSilent,
     /// The first outlet was attached (`true`), or the last one detached (`false`).

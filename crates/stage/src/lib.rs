@@ -37,6 +37,7 @@ mod worker;
 pub use capacity::MeasuredCapacity;
 pub use error::StageError;
 pub use event::{EventSink, StageEvent, UtteranceOutcome};
+pub use footlight_avatar::bundle::Gesture;
 pub use footlight_session::UtteranceId;
 pub use live::LiveFeed;
 pub use offline::FrameWeights;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use footlight_avatar::bundle::parts::Part;
-use footlight_avatar::bundle::{AvatarBundle, Catalogue};
+use footlight_avatar::bundle::{AvatarBundle, Catalogue, Gesture};
 use footlight_avatar::face::FaceModel;
 use footlight_media::{OpusSettings, RateControl, VideoSettings};
 use footlight_render::{LoadedAvatar, Pose, life};
@@ -45,6 +45,8 @@ pub(crate) struct Set {
     /// `None` under the null renderer.
     pub(crate) avatar: Option<Arc<LoadedAvatar>>,
     pub(crate) video: VideoSettings,
+    /// What it can be asked to do, under any renderer.
+    pub(crate) gestures: Arc<[Arc<Gesture>]>,
 }
 
 impl Set {
@@ -127,7 +129,9 @@ impl Library {
     /// What pictures of this spec are made from.
     pub(crate) fn set(&self, spec: &PerformanceSpec) -> Result<Arc<Set>, StageError> {
         let avatar = self.avatar(&spec.avatar, spec.background)?;
+        let gestures = avatar.bundle().gestures.iter().cloned().map(Arc::new).collect();
         Ok(Arc::new(Set {
+            gestures,
             looks: Looks::of(spec),
             avatar: (self.renderer == RendererKind::Essence).then_some(avatar),
             video: VideoSettings {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
+use footlight_avatar::bundle::Gesture;
 use tokio::sync::oneshot;
 
 use crate::live::LiveBuffer;
@@ -18,6 +19,9 @@ const COMMANDS_MAX: usize = 64;
 /// Utterances that may wait for one performance: an hour of short sentences. Each costs memory and a look per frame,
 /// however short it is.
 pub(crate) const UTTERANCES_MAX: usize = 1_000;
+
+/// The most characters of an unknown gesture's name that an answer repeats.
+const NAME_SHOWN_CHARS: usize = 64;
 
 /// One piece of audio to speak.
 #[derive(Debug, Clone)]
@@ -80,6 +84,7 @@ pub struct Performance {
 #[derive(Debug)]
 struct Owner {
     shared: Arc<Shared>,
+    gestures: Arc<[Arc<Gesture>]>,
     outlet_queue_units: usize,
 }
 
@@ -94,6 +99,7 @@ pub(crate) enum Command {
     Speak { utterance: Utterance, mode: SpeakMode },
     SpeakLive { id: UtteranceId, buffer: Arc<LiveBuffer> },
     Interrupt { reply: oneshot::Sender<Interrupted> },
+    Gesture(Arc<Gesture>),
     Pause,
     Resume,
     Attach(Port),
@@ -226,8 +232,8 @@ impl Shared {
 }
 
 impl Performance {
-    pub(crate) fn new(shared: Arc<Shared>, outlet_queue_units: usize) -> Self {
-        Self { owner: Arc::new(Owner { shared, outlet_queue_units }) }
+    pub(crate) fn new(shared: Arc<Shared>, gestures: Arc<[Arc<Gesture>]>, outlet_queue_units: usize) -> Self {
+        Self { owner: Arc::new(Owner { shared, gestures, outlet_queue_units }) }
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -290,6 +296,29 @@ impl Performance {
         let (reply, answer) = oneshot::channel();
         self.owner.shared.send(Command::Interrupt { reply })?;
         Ok(answer)
+    }
+
+    /// Plays a gesture of the avatar, over rest and over speech, free of charge. A gesture that plays makes way for it. While
+    /// nobody watches, or while it is paused, nothing is played; nor is what is over then made up for. A gesture that
+    /// holds its pose does so until speech begins, an interrupt, another gesture, or for 30 s.
+    ///
+    /// Returns what was begun.
+    ///
+    /// # Errors
+    /// [`StageError::UnknownGesture`] lists those there are; [`StageError::Busy`], [`StageError::Closed`].
+    pub fn gesture(&self, name: &str) -> Result<Arc<Gesture>, StageError> {
+        let Some(gesture) = self.owner.gestures.iter().find(|gesture| gesture.name == name) else {
+            let known = self.gestures().map(str::to_owned).collect();
+            // Names come from outside and are repeated in an answer: not at any length.
+            return Err(StageError::UnknownGesture { name: name.chars().take(NAME_SHOWN_CHARS).collect(), known });
+        };
+        self.owner.shared.send(Command::Gesture(Arc::clone(gesture)))?;
+        Ok(Arc::clone(gesture))
+    }
+
+    /// The names of the avatar's gestures.
+    pub fn gestures(&self) -> impl Iterator<Item = &str> {
+        self.owner.gestures.iter().map(|gesture| gesture.name.as_str())
     }
 
     /// Holds speech where it is and shows a closed mouth, free of charge, until [`resume`](Self::resume).

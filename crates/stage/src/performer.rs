@@ -145,6 +145,9 @@ impl Performer {
                 // Whoever asked may have gone; the interrupt holds all the same.
                 let _ = reply.send(interrupted);
             }
+            // What nobody sees is not made up for.
+            Command::Gesture(gesture) if self.may_speak() => self.scene.begin_gesture(gesture),
+            Command::Gesture(_) => {}
             Command::Pause => self.paused = true,
             Command::Resume => {
                 // What was asked before the pause may have been answered, and the answer taken back, while it lasted.
@@ -241,6 +244,7 @@ impl Performer {
         if heard_by_somebody {
             let unit = self.video_unit(picture, true);
             self.hand_out_video(unit, backstage);
+            self.tell_of_gesture();
         } else {
             // Not offered: a reader who makes room in this moment must not get a frame that was not counted.
             self.ports.refuse_all(now);
@@ -278,6 +282,7 @@ impl Performer {
         let picture = self.scene.rest(force_idr, &mut props(backstage))?;
         let unit = self.video_unit(picture, false);
         self.hand_out_video(unit, backstage);
+        self.tell_of_gesture();
         self.push_silence()
     }
 
@@ -354,6 +359,8 @@ impl Performer {
             self.end_run(true);
         }
         let cuts = self.speech.clear();
+        // Gestures go on; a pose that waited for speech does not.
+        self.scene.release_gesture();
         self.asked = false;
         self.starved_frames = 0;
         let generation = self.shared.generation.fetch_add(1, AcqRel) + 1;
@@ -480,6 +487,12 @@ impl Performer {
     fn count_stalls(&self, frames: u64, stats: &WorkerStats) {
         self.shared.stalls.fetch_add(frames, AcqRel);
         WorkerStats::count(&stats.stalls, frames);
+    }
+
+    fn tell_of_gesture(&mut self) {
+        if let Some(gesture) = self.scene.take_begun_gesture() {
+            self.emit(StageEvent::GestureStarted { gesture: gesture.name.clone() });
+        }
     }
 
     fn report_spoken(&self, spoken: Spoken) {

@@ -135,8 +135,9 @@ impl Stage {
             Some(former) => shared.after(former),
             None => shared,
         });
+        let gestures = Arc::clone(&stand.set.gestures);
         let performer = Performer::new(Arc::clone(&shared), spec, gate, sink, stand, &self.library);
-        let performance = Performance::new(Arc::clone(&shared), self.options.outlet_queue_units);
+        let performance = Performance::new(Arc::clone(&shared), gestures, self.options.outlet_queue_units);
         worker.errands.send(Errand::Open(Box::new(performer), shared)).map_err(|_| StageError::Closed)?;
         Ok(performance)
     }

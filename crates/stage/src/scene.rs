@@ -1,15 +1,19 @@
 //! Where a performance's pictures come from: the shared idle loop, a camera of its own, or a frozen picture.
 
 mod camera;
+mod gesturing;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use footlight_avatar::Weights;
+use footlight_avatar::bundle::Gesture;
 use footlight_media::EncodedVideo;
+use footlight_render::gesture::{Mouth, lay_over};
 use footlight_render::{Pose, life};
 
 pub(crate) use self::camera::{Camera, CameraPool, Canvases};
+use self::gesturing::Gesturing;
 use crate::StageError;
 use crate::blend::Blend;
 use crate::idle::{begins_group, next_group};
@@ -28,6 +32,7 @@ pub(crate) struct Scene {
     /// follow the other. Stands still while the picture does.
     place: u64,
     source: Source,
+    gesturing: Gesturing,
 }
 
 enum Source {
@@ -57,7 +62,23 @@ pub(crate) struct Props<'a> {
 
 impl Scene {
     pub(crate) fn new(stand: Arc<Stand>) -> Self {
-        Self { stand, place: 0, source: Source::Loop }
+        let gesturing = Gesturing::new(stand.set.fps());
+        Self { stand, place: 0, source: Source::Loop, gesturing }
+    }
+
+    /// Begins a gesture with the next picture. One that plays makes way.
+    pub(crate) fn begin_gesture(&mut self, gesture: Arc<Gesture>) {
+        self.gesturing.begin(gesture);
+    }
+
+    /// Lets a pose that is held go on to its end.
+    pub(crate) fn release_gesture(&mut self) {
+        self.gesturing.release();
+    }
+
+    /// The gesture that the last picture began, once.
+    pub(crate) fn take_begun_gesture(&mut self) -> Option<Arc<Gesture>> {
+        self.gesturing.take_begun()
     }
 
     /// Whether an IDR can be made now, rather than when the loop comes to one.
@@ -78,10 +99,16 @@ impl Scene {
         force_idr: bool,
         props: &mut Props<'_>,
     ) -> Result<EncodedVideo, StageError> {
-        let target = life::compose(&self.life(), weights);
+        let begins = !matches!(&self.source, Source::Live(live) if live.speaking);
+        if begins {
+            // A pose of listening ends where speech begins.
+            self.gesturing.release();
+        }
+        let spoken = life::compose(&self.life(), weights);
+        let target = self.gesturing.next().map_or(spoken, |offset| lay_over(&spoken, &offset, Mouth::Speaking));
         let fps = self.stand.set.fps();
         let live = self.go_live(props)?;
-        if !live.speaking {
+        if begins {
             live.speaking = true;
             live.blend = Blend::from(live.shown, INTO_SPEECH_MS, fps);
         }
@@ -91,9 +118,12 @@ impl Scene {
         Ok(picture)
     }
 
-    /// The next picture of rest: the camera settles, then the loop takes over at its next group.
+    /// The next picture of rest: the camera settles, then the loop takes over at its next group. While a gesture plays the
+    /// camera stays.
     pub(crate) fn rest(&mut self, force_idr: bool, props: &mut Props<'_>) -> Result<EncodedVideo, StageError> {
+        let offset = self.gesturing.next();
         let settled = match &self.source {
+            _ if offset.is_some() => false,
             Source::Loop => true,
             Source::Live(live) => !live.speaking && live.blend.is_over() && begins_group(self.place),
             Source::Frozen(_) => begins_group(self.place),
@@ -102,7 +132,8 @@ impl Scene {
             self.strike(props);
             self.stand.idle.unit(self.place).clone()
         } else {
-            let target = self.life();
+            let life = self.life();
+            let target = offset.map_or(life, |offset| lay_over(&life, &offset, Mouth::Free));
             let fps = self.stand.set.fps();
             let live = self.go_live(props)?;
             if live.speaking {
@@ -116,12 +147,13 @@ impl Scene {
     }
 
     /// Comes to a stop with one closed-mouth IDR, and gives that again when `force_idr` asks for it. Out of the loop this
-    /// waits for a group to begin. `None` while nothing moves.
+    /// waits for a group to begin. `None` while nothing moves. Gestures are over.
     pub(crate) fn freeze(
         &mut self,
         force_idr: bool,
         props: &mut Props<'_>,
     ) -> Result<Option<EncodedVideo>, StageError> {
+        self.gesturing.drop_all();
         let picture = match &mut self.source {
             Source::Frozen(data) => {
                 return Ok(force_idr.then(|| EncodedVideo { data: data.clone(), idr: true }));
@@ -146,8 +178,9 @@ impl Scene {
         }
     }
 
-    /// Nobody watches: everything goes back, and the next watcher begins at a group.
+    /// Nobody watches: everything goes back, gestures are over, and the next watcher begins at a group.
     pub(crate) fn leave(&mut self, props: &mut Props<'_>) {
+        self.gesturing.drop_all();
         self.strike(props);
         self.place = next_group(self.place);
     }

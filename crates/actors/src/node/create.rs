@@ -393,6 +393,7 @@ fn refusal_word(error: &NodeError) -> &'static str {
         | NodeError::MadeElsewhere
         | NodeError::MadeHere
         | NodeError::Ended { .. }
+        | NodeError::UnknownGesture { .. }
         | NodeError::AudioQueueFull { .. }
         | NodeError::WrongState { .. }
         | NodeError::NameTaken

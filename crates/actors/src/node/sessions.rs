@@ -5,13 +5,13 @@ use std::time::Duration;
 use actix::{Message, dev::ToEnvelope};
 use footlight_ledger::{AccountId, EndReason, PauseReason, SessionId};
 use footlight_session::{Input, SessionRecord, SessionState, UtteranceId};
-use footlight_stage::{Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, StageError};
+use footlight_stage::{Gesture, Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, StageError};
 use uuid::Uuid;
 
 use super::{Inner, Node};
 use crate::card::SessionCard;
 use crate::event::{EventStream, SessionEvent, SessionEventKind};
-use crate::session::{Do, InterruptSpeech, OpenLive, SessionActor, Speak, StopSession};
+use crate::session::{Do, InterruptSpeech, OpenLive, PlayGesture, SessionActor, Speak, StopSession};
 use crate::{Caller, NodeError, Speech};
 use std::sync::Arc;
 
@@ -158,6 +158,17 @@ impl Node {
         let card = self.staged_card(who, id).await?;
         let interrupted = self.tell(&card, InterruptSpeech).await??;
         Ok(interrupted.await.map_err(|_| StageError::Closed)?)
+    }
+
+    /// Plays a gesture of the session's avatar, free of charge; what was begun. While the session is paused or nobody
+    /// watches, nothing is played.
+    ///
+    /// # Errors
+    /// [`NodeError::UnknownGesture`], [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::MadeElsewhere`],
+    /// [`NodeError::WrongState`].
+    pub async fn gesture(&self, who: Caller, id: SessionId, name: &str) -> Result<Arc<Gesture>, NodeError> {
+        let card = self.staged_card(who, id).await?;
+        self.tell(&card, PlayGesture(name.to_owned())).await?
     }
 
     /// Queues an utterance, behind what is queued or in its place.

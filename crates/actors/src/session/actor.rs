@@ -8,16 +8,17 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, 
 use footlight_ledger::{EndReason, Pricing};
 use footlight_session::meter::Notice;
 use footlight_session::{Input, Moment, SessionMachine, SessionRules, SliceGate, UtteranceId};
-use footlight_stage::{PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
+use footlight_stage::{Gesture, PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
 use super::messages::{
-    DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, SlotAnswered, Speak, Staged, StopSession,
+    DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, PlayGesture, SlotAnswered, Speak, Staged, StopSession,
 };
 use crate::NodeError;
 use crate::card::SessionCard;
 use crate::directory::{DirectoryWriter, Finality};
+use crate::event::SessionEventKind;
 use crate::meter::{MeterHandle, MeterLine, MeterNotice, Registration};
 use crate::metrics::Metrics;
 use crate::supervisor::{Seat, SupervisorHandle};
@@ -233,6 +234,15 @@ impl Handler<InterruptSpeech> for SessionActor {
     }
 }
 
+impl Handler<PlayGesture> for SessionActor {
+    type Result = Result<Arc<Gesture>, NodeError>;
+
+    fn handle(&mut self, message: PlayGesture, _: &mut Self::Context) -> Self::Result {
+        // The machine is not told: a gesture is free, and keeps no session from its timeouts.
+        Ok(self.running()?.gesture(&message.0)?)
+    }
+}
+
 impl Handler<StopSession> for SessionActor {
     type Result = MessageResult<StopSession>;
 
@@ -322,6 +332,10 @@ impl Handler<Staged> for SessionActor {
                 tracing::warn!(session = %self.parts.card.id, detail, "the renderer failed");
                 self.parts.card.set_performance(None);
                 Input::RendererFailed
+            }
+            StageEvent::GestureStarted { gesture } => {
+                let kind = SessionEventKind::GestureStarted { gesture };
+                return self.parts.card.tell((self.parts.wall)(), kind);
             }
             // The meter hears it directly.
             StageEvent::AskNow => return,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix::Message;
 use footlight_session::{Input, UtteranceId};
-use footlight_stage::{Interrupted, LiveFeed, SpeakMode, StageEvent};
+use footlight_stage::{Gesture, Interrupted, LiveFeed, SpeakMode, StageEvent};
 use tokio::sync::oneshot;
 
 use crate::NodeError;
@@ -37,6 +37,11 @@ pub(crate) struct OpenLive(pub(crate) UtteranceId);
 #[derive(Message)]
 #[rtype(result = "Result<oneshot::Receiver<Interrupted>, NodeError>")]
 pub(crate) struct InterruptSpeech;
+
+/// Play a gesture; the answer says what was begun.
+#[derive(Message)]
+#[rtype(result = "Result<Arc<Gesture>, NodeError>")]
+pub(crate) struct PlayGesture(pub(crate) String);
 
 /// End; the answer comes when the last settlement is in the store.
 #[derive(Message)]

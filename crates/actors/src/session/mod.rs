@@ -5,4 +5,4 @@ mod effects;
 mod messages;
 
 pub(crate) use actor::{SessionActor, SessionParts};
-pub(crate) use messages::{Do, HasStarted, InterruptSpeech, OpenLive, SlotAnswered, Speak, StopSession};
+pub(crate) use messages::{Do, HasStarted, InterruptSpeech, OpenLive, PlayGesture, SlotAnswered, Speak, StopSession};

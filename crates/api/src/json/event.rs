@@ -55,6 +55,12 @@ pub enum EventKindJson {
         /// Why it failed (`capacity`, or a sentence); null if it did not.
         failed: Option<String>,
     },
+    /// The first frame of a gesture was handed out.
+    GestureStarted {
+        /// Its name.
+        #[schema(example = "nod")]
+        gesture: String,
+    },
     /// The balance pays for this much more speech, and then the session pauses.
     CreditsLow {
         /// What is left to speak, in milliseconds.
@@ -86,6 +92,7 @@ impl EventKindJson {
             Self::State { .. } => "state",
             Self::UtteranceStarted { .. } => "utterance_started",
             Self::UtteranceEnded { .. } => "utterance_ended",
+            Self::GestureStarted { .. } => "gesture_started",
             Self::CreditsLow { .. } => "credits_low",
             Self::RendererRestarted { .. } => "renderer_restarted",
             Self::Ended { .. } => "ended",
@@ -108,6 +115,7 @@ impl From<SessionEvent> for EventJson {
             SessionEventKind::UtteranceEnded { utterance, position_ms, interrupted, failed } => {
                 EventKindJson::UtteranceEnded { utterance_id: utterance, position_ms, interrupted, failed }
             }
+            SessionEventKind::GestureStarted { gesture } => EventKindJson::GestureStarted { gesture },
             SessionEventKind::CreditsLow { remaining_ms } => EventKindJson::CreditsLow { remaining_ms },
             SessionEventKind::RendererRestarted { attempt } => EventKindJson::RendererRestarted { attempt },
             SessionEventKind::Ended { reason } => EventKindJson::Ended { end_reason: reason },

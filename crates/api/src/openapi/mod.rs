@@ -37,7 +37,7 @@ pub fn admin() -> utoipa::openapi::OpenApi {
     paths(
         routes::sessions::create, routes::sessions::list, routes::sessions::get, routes::sessions::stop,
         routes::sessions::pause, routes::sessions::resume, routes::sessions::interrupt, routes::events::follow,
-        routes::audio::speak, stream::open,
+        routes::audio::speak, routes::gestures::play, stream::open,
         routes::engines::create_token, routes::engines::heartbeat, routes::engines::create_client_token,
         routes::credits::summary, routes::credits::balance, routes::usage::list, routes::usage_summary::summary,
         routes::journal::list, routes::credits::pricing, routes::me::me,

@@ -5,6 +5,7 @@ pub(crate) mod avatars;
 pub(crate) mod credits;
 pub(crate) mod engines;
 pub(crate) mod events;
+pub(crate) mod gestures;
 pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod me;
@@ -61,6 +62,7 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/pause", "POST").route(web::post().to(sessions::pause)))
         .service(resource("/sessions/{id}/resume", "POST").route(web::post().to(sessions::resume)))
         .service(resource("/sessions/{id}/interrupt", "POST").route(web::post().to(sessions::interrupt)))
+        .service(resource("/sessions/{id}/gestures", "POST").route(web::post().to(gestures::play)))
         .service(resource("/sessions/{id}/stream", "GET").route(web::get().to(stream::open)))
         .service(resource("/sessions/{id}/events", "GET").route(web::get().to(events::follow)))
         .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))

@@ -15,6 +15,8 @@ pub(crate) enum Command {
     AudioEnd { id: Option<String> },
     /// Stop speaking, forget what waits.
     Interrupt { id: Option<String> },
+    /// Play a gesture of the avatar.
+    Gesture { gesture: String, id: Option<String> },
     /// Pause the session.
     Pause { id: Option<String> },
     /// Resume the session.
@@ -31,6 +33,7 @@ impl Command {
             Self::AudioBegin { .. } => "audio_begin",
             Self::AudioEnd { .. } => "audio_end",
             Self::Interrupt { .. } => "interrupt",
+            Self::Gesture { .. } => "gesture",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
             Self::Stop { .. } => "stop",
@@ -43,6 +46,7 @@ impl Command {
             Self::AudioBegin { id, .. }
             | Self::AudioEnd { id }
             | Self::Interrupt { id }
+            | Self::Gesture { id, .. }
             | Self::Pause { id }
             | Self::Resume { id }
             | Self::Stop { id }
@@ -69,6 +73,12 @@ pub(crate) enum Reply {
         /// For `interrupt`: what was cut off.
         #[serde(skip_serializing_if = "Option::is_none")]
         utterance_id: Option<UtteranceId>,
+        /// For `gesture`: how long it takes, without the time that it is held for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duration_ms: Option<u32>,
+        /// For `gesture`: whether it holds its pose.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        holds: Option<bool>,
     },
     /// Audio began a new utterance.
     UtteranceQueued { utterance_id: UtteranceId },
@@ -90,6 +100,8 @@ impl Reply {
             generation: None,
             position_ms: None,
             utterance_id: None,
+            duration_ms: None,
+            holds: None,
         }
     }
 }
@@ -105,6 +117,10 @@ mod tests {
         assert_eq!(
             read(r#"{"type":"audio_begin","rate":24000}"#),
             Command::AudioBegin { rate: Some(24_000), channels: None, id: None }
+        );
+        assert_eq!(
+            read(r#"{"type":"gesture","gesture":"nod"}"#),
+            Command::Gesture { gesture: "nod".to_owned(), id: None }
         );
         let unknown = serde_json::from_str::<Command>(r#"{"type":"sing"}"#).unwrap_err().to_string();
         assert!(unknown.contains("audio_begin"), "the possible ones are named: {unknown}");

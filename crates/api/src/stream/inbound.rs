@@ -140,8 +140,16 @@ impl Inbound {
                     *utterance_id = cut.utterance;
                 }
             }
+            Command::Gesture { gesture, .. } => {
+                let begun = self.node.gesture(self.who, self.session, gesture).await?;
+                if let Reply::Done { duration_ms, holds, .. } = &mut reply {
+                    *duration_ms = Some(begun.duration_ms);
+                    *holds = Some(begun.hold_at_ms.is_some());
+                }
+            }
             Command::Pause { .. } | Command::Resume { .. } | Command::Stop { .. } if !self.may_control => {
-                let detail = "a client token hears, speaks and interrupts; it neither pauses nor resumes nor stops";
+                let detail =
+                    "a client token hears, speaks, interrupts and gestures; it neither pauses nor resumes nor stops";
                 return Err(Problem::new(Code::TokenNotEnough, detail));
             }
             Command::Pause { .. } => drop(self.node.pause(self.who, self.session).await?),

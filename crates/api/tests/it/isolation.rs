@@ -21,6 +21,7 @@ async fn another_accounts_session_is_nowhere_to_be_found() {
         let request = match path.rsplit('/').next() {
             Some("audio") => request.body(wav(0.1, 16_000)),
             Some("heartbeats") => request.json(&json!({"epoch": 1, "request_number": 1, "units": 0})),
+            Some("gestures") => request.json(&json!({"gesture": "nod"})),
             _ => request.json(&json!({})),
         };
         answer(request).await.problem(404, "unknown_session");

@@ -2,7 +2,10 @@
 //!
 //! Everything is checked again when the bundle is put together; unknown keys are refused so that a misspelt one shows.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// The version of the bundle format that this build reads.
 pub const FORMAT: u32 = 1;
@@ -29,6 +32,8 @@ pub(super) struct Document {
     pub(super) eyes: Vec<EyeEntry>,
     pub(super) mouth: Option<MouthEntry>,
     pub(super) mouth_network: Option<MouthNetworkEntry>,
+    #[serde(default)]
+    pub(super) gestures: Vec<GestureEntry>,
 }
 
 /// Where the features of the face lie at rest.
@@ -149,4 +154,47 @@ pub(super) struct MouthNetworkEntry {
     pub(super) onnx: String,
     /// The square of the stage that the network sees and draws: x, y and side in pixels.
     pub(super) face: [u32; 3],
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GestureEntry {
+    pub(super) name: String,
+    pub(super) duration_ms: u32,
+    pub(super) hold: Option<HoldEntry>,
+    pub(super) channels: Channels,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoldEntry {
+    pub(super) at_ms: u32,
+}
+
+/// Channels as written: a name twice must show, so this is no map.
+#[derive(Debug)]
+pub(super) struct Channels(pub(super) Vec<(String, Vec<(u32, f32)>)>);
+
+impl<'de> Deserialize<'de> for Channels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Channels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("channels by name, each a list of [milliseconds, value]")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Channels, A::Error> {
+                let mut channels = Vec::new();
+                while let Some(channel) = map.next_entry()? {
+                    channels.push(channel);
+                }
+                Ok(Channels(channels))
+            }
+        }
+
+        deserializer.deserialize_map(Entries)
+    }
 }

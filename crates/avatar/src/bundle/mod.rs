@@ -4,12 +4,13 @@
 //! pictures are blended along their features. Opening one checks everything that a renderer later relies on; a bundle
 //! from a stranger costs at most [`BundleLimits`].
 //!
-//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`shipped()`], [`Catalogue`].
+//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`Gesture`], [`shipped()`], [`Catalogue`].
 
 mod archive;
 mod assemble;
 mod catalogue;
 mod error;
+mod gesture;
 mod image;
 mod manifest;
 pub mod mel;
@@ -24,6 +25,10 @@ use std::path::Path;
 pub use archive::{BundleLimits, RATIO_FREE_BYTES};
 pub use catalogue::Catalogue;
 pub use error::{BundleError, EntryFault};
+pub use gesture::{
+    Channel, GESTURE_MS_MAX, GESTURE_PIXELS_MAX, GESTURE_RADIANS_MAX, GESTURES_MAX, Gesture, GestureFault, KEYS_MAX,
+    Key,
+};
 pub use manifest::FORMAT;
 pub use network::{FACE_INPUT_LEN, FACE_SIDE, MouthModel};
 pub use shipped::{DEFAULT_AVATAR, shipped, shipped_names};
@@ -64,6 +69,16 @@ pub struct AvatarBundle {
     pub mouth: Option<Mouth>,
     /// A network that draws the mouth instead of the bank.
     pub mouth_network: Option<MouthNetwork>,
+    /// What it can be asked to do, each under a name of its own; at most [`GESTURES_MAX`].
+    pub gestures: Vec<Gesture>,
+}
+
+impl AvatarBundle {
+    /// The gesture of this name.
+    #[must_use]
+    pub fn gesture(&self, name: &str) -> Option<&Gesture> {
+        self.gestures.iter().find(|gesture| gesture.name == name)
+    }
 }
 
 const MANIFEST: &str = "manifest.json";

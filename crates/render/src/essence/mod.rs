@@ -34,6 +34,7 @@ use footlight_avatar::bundle::mel::MelEar;
 use crate::{Frame, Pose, RenderError, Renderer, check_frame, check_size};
 
 pub use avatar::LoadedAvatar;
+pub use motion::REACH;
 
 use scene::Scene;
 

@@ -11,7 +11,7 @@ pub(super) const CELL_WIDTH: usize = 16;
 pub(super) const CELL_HEIGHT: usize = 8;
 
 /// The farthest any pixel moves, in stage pixels: what goes beyond is held there.
-pub(super) const REACH: f32 = 28.0;
+pub const REACH: f32 = 28.0;
 
 /// Weights below this move nothing that could be seen.
 const WEIGHT_MIN: f32 = 1e-3;
