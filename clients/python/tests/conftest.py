@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import time
 import uuid
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,10 +120,24 @@ class Node:
             self._process = None
 
 
+def _add_gesturing_avatar(folder: Path) -> None:
+    """The clapper as `gestura`, which can bow."""
+    bow = {"name": "bow", "duration_ms": 900, "channels": {"head.pitch": [[0, 0], [400, -0.1], [900, 0]]}}
+    assets = REPOSITORY / "crates" / "avatar" / "assets" / "clapper.zip"
+    with zipfile.ZipFile(assets) as clapper, zipfile.ZipFile(folder / "gestura.zip", "w") as gestura:
+        for name in clapper.namelist():
+            content = clapper.read(name)
+            if name == "manifest.json":
+                content = json.dumps({**json.loads(content), "name": "gestura", "gestures": [bow]}).encode()
+            gestura.writestr(name, content)
+
+
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """A node that all tests share; each opens an account of its own."""
-    node = Node(tmp_path_factory.mktemp("node"))
+    avatars = tmp_path_factory.mktemp("avatars")
+    _add_gesturing_avatar(avatars)
+    node = Node(tmp_path_factory.mktemp("node"), FOOTLIGHT_STAGE__AVATARS_DIR=str(avatars))
     node.start()
     yield node
     node.stop()

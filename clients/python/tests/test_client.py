@@ -45,6 +45,18 @@ def test_a_session_is_created_read_paused_resumed_and_stopped(client: Client) ->
         client.pause_session(session.id)
 
 
+def test_a_gesture_is_played_and_an_unknown_one_is_refused_with_those_there_are(client: Client) -> None:
+    session = client.create_session(avatar="gestura")
+    begun = client.gesture(session.id, "bow")
+    assert (begun.gesture, begun.duration_ms, begun.holds) == ("bow", 900, False)
+    with pytest.raises(InvalidRequest) as unknown:
+        client.gesture(session.id, "curtsy")
+    assert (unknown.value.code, unknown.value.body["known"]) == ("unknown_gesture", ["bow"])
+    assert client.stop_session(session.id).frames == 0
+    with pytest.raises(SessionEnded):
+        client.gesture(session.id, "bow")
+
+
 def test_settings_come_from_the_environment(node: Node, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOOTLIGHT_URL", node.url + "/")
     monkeypatch.setenv("FOOTLIGHT_API_SECRET", account.api_secret)

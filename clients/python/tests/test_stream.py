@@ -114,6 +114,29 @@ def test_the_ordinary_stream_sends_too(node: Node, account: Account) -> None:
         assert told[-1] == "ended"
 
 
+def test_a_gesture_is_answered_and_told_and_costs_nothing(node: Node, account: Account) -> None:
+    async def use() -> None:
+        async with AsyncClient(node.url, account.api_secret) as client:
+            session = await client.create_session(avatar="gestura")
+            async with client.stream(session.id, media="video") as stream:
+                told: list[str | None] = []
+                await stream.gesture("bow", id="b")
+                async for message in stream:
+                    if isinstance(message, Answer) and message.command == "gesture":
+                        assert (message.id, message.duration_ms, message.holds) == ("b", 900, False)
+                        assert message.type == "done"
+                    elif isinstance(message, Event) and message.type == "gesture_started":
+                        told.append(message.gesture)
+                        # Once over the socket, and once more by a call.
+                        if len(told) == 2:
+                            break
+                        await client.gesture(session.id, "bow")
+            assert told == ["bow", "bow"]
+            assert (await client.stop_session(session.id)).frames == 0
+
+    asyncio.run(use())
+
+
 def test_refusals_come_before_the_stream_opens(node: Node, account: Account) -> None:
     async def use() -> None:
         async with AsyncClient(node.url, account.api_secret) as client:

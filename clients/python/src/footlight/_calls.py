@@ -84,6 +84,18 @@ def interrupt(session_id: str) -> Call[models.Interrupted]:
     return Call("POST", path, partial(_json.read, models.Interrupted), repeatable=False)
 
 
+def gesture(session_id: str, name: str) -> Call[models.GestureBegun]:
+    """Play a gesture. A second one would begin it anew."""
+    return Call(
+        "POST",
+        session_path(session_id, "gestures"),
+        partial(_json.read, models.GestureBegun),
+        headers={"content-type": "application/json"},
+        content=json.dumps({"gesture": name}).encode(),
+        repeatable=False,
+    )
+
+
 def speak(
     session_id: str,
     audio: Audio,

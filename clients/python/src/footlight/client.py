@@ -15,6 +15,7 @@ from .models import (
     Avatar,
     CreditSummary,
     Event,
+    GestureBegun,
     Interrupted,
     JournalEntry,
     Me,
@@ -101,6 +102,10 @@ class Client:
     def interrupt(self, session_id: str) -> Interrupted:
         """Stop what is being said, and forget what waits."""
         return self._call(_calls.interrupt(session_id))
+
+    def gesture(self, session_id: str, name: str) -> GestureBegun:
+        """Play a gesture of the session's avatar, over rest or over speech, free of charge."""
+        return self._call(_calls.gesture(session_id, name))
 
     def speak(
         self,

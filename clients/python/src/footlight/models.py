@@ -81,11 +81,22 @@ class Interrupted:
 
 
 @dataclass(frozen=True)
+class GestureBegun:
+    """A gesture that was taken. While the session is paused or nobody watches, nothing of it is played."""
+
+    gesture: str
+    duration_ms: int
+    """How long it takes, without the time that it is held for."""
+    holds: bool = False
+    """Whether it holds its pose: until speech begins, an interrupt, another gesture, or for 30 seconds."""
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened to a session. The members beside `type` and `sequence` depend on the type."""
 
     type: str
-    """`state`, `utterance_started`, `utterance_ended`, `credits_low`, `renderer_restarted`, `ended`, `missed`, …"""
+    """`state`, `utterance_started`, `utterance_ended`, `gesture_started`, `credits_low`, `renderer_restarted`, `ended`, `missed`, …"""
     sequence: int = 0
     """Grows by one per event of the session; a gap means that events were missed."""
     at: datetime | None = None
@@ -95,6 +106,7 @@ class Event:
     position_ms: int | None = None
     interrupted: bool | None = None
     failed: str | None = None
+    gesture: str | None = None
     remaining_ms: int | None = None
     attempt: int | None = None
     end_reason: str | None = None

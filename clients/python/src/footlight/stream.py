@@ -40,6 +40,10 @@ class Answer:
     generation: int | None = None
     """For `interrupt`: no frame of an older generation follows."""
     position_ms: int | None = None
+    duration_ms: int | None = None
+    """For `gesture`: how long it takes, without the time that it is held for."""
+    holds: bool | None = None
+    """For `gesture`: whether it holds its pose."""
     problem: Problem | None = None
     """What HTTP would have answered."""
 
@@ -93,6 +97,10 @@ class AsyncSessionStream:
     async def interrupt(self, id: str | None = None) -> None:
         """Stop what is being said, and forget what waits."""
         await self._send(_command("interrupt", id=id))
+
+    async def gesture(self, name: str, id: str | None = None) -> None:
+        """Play a gesture of the avatar."""
+        await self._send(_command("gesture", gesture=name, id=id))
 
     async def pause(self, id: str | None = None) -> None:
         """Pause the session."""
@@ -169,6 +177,10 @@ class SessionStream:
         """Stop what is being said, and forget what waits."""
         self._send(_command("interrupt", id=id))
 
+    def gesture(self, name: str, id: str | None = None) -> None:
+        """Play a gesture of the avatar."""
+        self._send(_command("gesture", gesture=name, id=id))
+
     def pause(self, id: str | None = None) -> None:
         """Pause the session."""
         self._send(_command("pause", id=id))
@@ -231,6 +243,8 @@ def _read(message: str | bytes) -> Message | None:
         utterance_id=told.get("utterance_id"),
         generation=told.get("generation"),
         position_ms=told.get("position_ms"),
+        duration_ms=told.get("duration_ms"),
+        holds=told.get("holds"),
         problem=problem(int(refusal.get("status", 400)), refusal) if isinstance(refusal, dict) else None,
     )
 

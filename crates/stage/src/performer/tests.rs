@@ -1,5 +1,7 @@
 //! Performances under a clock that the tests turn.
 
+mod gestures;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +21,7 @@ use crate::stats::WorkerStats;
 use crate::worker::PerformerKey;
 use crate::{Outlet, OutletKind, PerformanceSpec, RendererKind, SpeakMode, StageError, StageOptions, Unit, Utterance};
 
-/// One performer that draws nothing, its outlet, and its time.
+/// One performer, mostly one that draws nothing, and its time.
 struct Rehearsal {
     performer: Performer,
     backstage: Backstage,
@@ -37,10 +39,14 @@ impl Rehearsal {
     }
 
     fn of(fps: u32, change: impl FnOnce(Shared) -> Shared) -> Self {
+        Self::drawn_by(RendererKind::Null, fps, change)
+    }
+
+    fn drawn_by(renderer: RendererKind, fps: u32, change: impl FnOnce(Shared) -> Shared) -> Self {
         let now = Instant::now();
         let errands = crossbeam_channel::unbounded().0;
         let shared = Arc::new(change(Shared::new(PerformerKey(0), errands, 48_000 * 60, now)));
-        let options = StageOptions { renderer: RendererKind::Null, ..StageOptions::default() };
+        let options = StageOptions { renderer, ..StageOptions::default() };
         let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
             session: SessionId(Uuid::nil()),
@@ -51,7 +57,7 @@ impl Rehearsal {
             background: None,
             when_unwatched: WhenUnwatched::Wait,
         };
-        let stand = library.stand(&spec).expect("nothing to draw");
+        let stand = library.stand(&spec).expect("what ships can be drawn");
         let gate = Arc::new(SliceGate::new(0));
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = {

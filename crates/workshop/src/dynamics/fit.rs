@@ -37,7 +37,7 @@ impl<'a> Sheet<'a> {
             let cell = |place: i64, count: usize| {
                 usize::try_from(place).ok().map(|place| place / lattice.step as usize).filter(|&cell| cell < count)
             };
-            for (y, line) in (corner[1]..).zip(image.pixels.chunks_exact(image.width as usize)) {
+            for (y, line) in (corner[1]..).zip(image.pixels.chunks_exact(image.width.max(1) as usize)) {
                 let Some(row) = cell(y, rows) else { continue };
                 for (x, _) in (corner[0]..).zip(line).filter(|(_, pixel)| pixel[3] >= ALPHA_MIN) {
                     if let Some(column) = cell(x, columns) {

@@ -60,7 +60,7 @@ fn a_lattice_that_would_tear_gives_no_gesture() {
     let columns = lattice.columns;
     let field = lattice.fields.iter_mut().find(|field| field.axis == Axis::Yaw).expect("ada turns her head");
     for (index, offset) in field.offsets.iter_mut().enumerate() {
-        *offset = [if index % columns % 2 == 0 { 9.0 } else { -9.0 }, 0.0];
+        *offset = [if (index % columns).is_multiple_of(2) { 9.0 } else { -9.0 }, 0.0];
     }
     assert!(!names(&gestures_for(&bundle).expect("others are there")).contains(&"shake"));
 }
