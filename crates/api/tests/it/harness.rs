@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
 use footlight_api::{AdminToken, ApiOptions, ApiState, configure_admin, configure_public, tune_connection};
+use footlight_avatar::bundle::Catalogue;
 use footlight_hooks::{HookOptions, HookParts, Hooks};
 use footlight_jobs::{JobOptions, JobParts, Jobs};
 use footlight_ledger::{RateCard, Terms, Timestamp};
@@ -38,6 +39,11 @@ pub(crate) async fn serve() -> Served {
 }
 
 pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
+    serve_showing(Catalogue::default(), change).await
+}
+
+/// A node with avatars of its operator's.
+pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut ApiOptions)) -> Served {
     let now = || {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
         Timestamp(i64::try_from(since_epoch.as_millis()).expect("before the year 292 million"))
@@ -66,7 +72,7 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
     let node = Node::start(NodeParts {
         desk,
         store,
-        stage: Arc::new(Stage::start(stage).expect("a stage")),
+        stage: Arc::new(Stage::start_with(stage, avatars).expect("a stage")),
         rate_card: RateCard::default(),
         terms: Terms::default(),
         options: NodeOptions {

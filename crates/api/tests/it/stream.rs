@@ -30,6 +30,12 @@ pub(crate) async fn connect(served: &Served, customer: &Customer, session: &str,
     try_connect(served, customer, session, query).await.expect("an open WebSocket")
 }
 
+/// A viewer with a client token in the place of the account's secret.
+pub(crate) async fn connect_by_token(served: &Served, token: &str, session: &str) -> Viewer {
+    let url = format!("{}/v1/sessions/{session}/stream?token={token}", served.public.replacen("http", "ws", 1));
+    Viewer(tokio_tungstenite::connect_async(url).await.expect("an open WebSocket").0)
+}
+
 async fn try_connect(served: &Served, customer: &Customer, session: &str, query: &str) -> Result<Viewer, Error> {
     let url = format!("{}/v1/sessions/{session}/stream{query}", served.public.replacen("http", "ws", 1));
     let mut request = url.into_client_request()?;
@@ -56,7 +62,7 @@ impl Viewer {
     }
 
     /// The next text that `wanted` likes, and the media before it.
-    async fn text(&mut self, wanted: impl Fn(&Value) -> bool) -> (Value, Vec<MediaHeader>) {
+    pub(crate) async fn text(&mut self, wanted: impl Fn(&Value) -> bool) -> (Value, Vec<MediaHeader>) {
         let (mut media, deadline) = (Vec::new(), Instant::now() + PATIENCE);
         loop {
             assert!(Instant::now() < deadline, "the text did not come");
@@ -69,7 +75,7 @@ impl Viewer {
         }
     }
 
-    async fn say(&mut self, text: &str) {
+    pub(crate) async fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.expect("the connection is open");
     }
 
