@@ -24,7 +24,7 @@ const BANK_PATCHES_MAX: usize = 64;
 const TRAVEL_MAX: f32 = 64.0;
 
 /// Numbers are 16-bit fixed point with this many steps a pixel.
-const FRACTION: f32 = 64.0;
+pub(super) const FRACTION: f32 = 64.0;
 
 /// Puts a bundle together.
 pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<AvatarBundle, BundleError> {

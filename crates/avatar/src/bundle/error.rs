@@ -33,6 +33,9 @@ pub enum BundleError {
         /// What is wrong with it.
         fault: EntryFault,
     },
+    /// The bundle holds what its format cannot say, so that it cannot be packed.
+    #[error("avatar bundle cannot be packed: {0}")]
+    Unpackable(String),
     /// There is no shipped avatar of this name.
     #[error("no avatar named `{name}` is shipped; known ones are {known}")]
     UnknownShipped {

@@ -121,6 +121,9 @@ impl Gesture {
         if !ascends || last.at_ms > self.duration_ms {
             return Some("must have its first key at 0 and ascending times that end within duration_ms");
         }
+        if Axis::named(channel.axis.name()).is_none() {
+            return Some("is of a shape that there is not");
+        }
         if PARTS_LIPS.contains(&channel.axis.name()) {
             return Some("parts the lips: only speech may");
         }
@@ -185,11 +188,11 @@ fn slope_at(keys: &[Key], index: usize, hold_at_ms: Option<u32>) -> f32 {
 }
 
 impl Axis {
-    /// Its name in manifests: an ARKit name, or `head.` and the axis.
+    /// Its name in manifests: an ARKit name, or `head.` and the axis; `no blendshape` for an index that there is not.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Blendshape(index) => BLENDSHAPES[index],
+            Self::Blendshape(index) => BLENDSHAPES.get(index).copied().unwrap_or("no blendshape"),
             Self::Yaw => "head.yaw",
             Self::Pitch => "head.pitch",
             Self::Roll => "head.roll",

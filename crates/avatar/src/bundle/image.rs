@@ -38,3 +38,27 @@ pub(super) fn decode(bytes: &[u8], pixels_max: u64) -> Result<Image, EntryFault>
 fn damaged(error: png::DecodingError) -> EntryFault {
     EntryFault::Damaged(error.to_string())
 }
+
+/// Encodes a PNG: grey or without coverage where nothing is lost by that.
+pub(super) fn encode(image: &Image) -> Result<Vec<u8>, EntryFault> {
+    if image.pixels.is_empty() || image.pixels.len() as u64 != u64::from(image.width) * u64::from(image.height) {
+        return Err(EntryFault::Invalid(format!("is not a picture of {}x{}", image.width, image.height)));
+    }
+    let solid = image.pixels.iter().all(|pixel| pixel[3] == u8::MAX);
+    let grey = solid && image.pixels.iter().all(|[r, g, b, _]| r == g && g == b);
+    let (colour, channels) = match (grey, solid) {
+        (true, _) => (png::ColorType::Grayscale, 1),
+        (false, true) => (png::ColorType::Rgb, 3),
+        (false, false) => (png::ColorType::Rgba, 4),
+    };
+    let raw: Vec<u8> = image.pixels.iter().flat_map(|pixel| pixel[..channels].iter().copied()).collect();
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, image.width, image.height);
+    encoder.set_color(colour);
+    encoder.set_compression(png::Compression::High);
+    let failed = |error: png::EncodingError| EntryFault::Invalid(error.to_string());
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&raw).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(out)
+}

@@ -1,11 +1,12 @@
 //! What stands in `manifest.json`, as written.
 //!
 //! Everything is checked again when the bundle is put together; unknown keys are refused so that a misspelt one shows.
+//! What is absent is left out when a manifest is written.
 
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the bundle format that this build reads.
 pub const FORMAT: u32 = 1;
@@ -14,7 +15,7 @@ pub const FORMAT: u32 = 1;
 pub type Point = [f32; 2];
 
 /// The manifest as written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Document {
     pub(super) format: u32,
@@ -27,35 +28,44 @@ pub(super) struct Document {
     #[serde(default)]
     pub(super) landmarks: Landmarks,
     pub(super) layers: Vec<LayerEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) lattice: Option<LatticeEntry>,
     #[serde(default)]
     pub(super) eyes: Vec<EyeEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mouth: Option<MouthEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mouth_network: Option<MouthNetworkEntry>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) gestures: Vec<GestureEntry>,
 }
 
 /// Where the features of the face lie at rest.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Landmarks {
     /// The middle of the face's own left eye (at the right of the picture).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left_eye: Option<Point>,
     /// The middle of the face's own right eye.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub right_eye: Option<Point>,
     /// The lower end of the nose.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nose: Option<Point>,
     /// The middle of the closed lips.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub mouth: Option<Point>,
     /// The lowest point of the chin.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub chin: Option<Point>,
     /// The highest point of the head.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub crown: Option<Point>,
 }
 
 /// What a layer shows. The order here is the order in which layers lie over each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// What is behind the person; still, and without gaps.
@@ -70,24 +80,25 @@ pub enum Part {
     HairFront,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LayerEntry {
     pub(super) part: Part,
     pub(super) image: String,
     pub(super) at: [i32; 2],
     /// A grey picture of the same size: how far in front each pixel is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) depth: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PictureEntry {
     pub(super) image: String,
     pub(super) at: [i32; 2],
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LatticeEntry {
     pub(super) at: [i32; 2],
@@ -99,7 +110,7 @@ pub(super) struct LatticeEntry {
 }
 
 /// Which of the face's own sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The face's own left, at the right of the picture.
@@ -108,7 +119,7 @@ pub enum Side {
     Right,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EyeEntry {
     pub(super) side: Side,
@@ -118,7 +129,7 @@ pub(super) struct EyeEntry {
     pub(super) lids: LidsEntry,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LidsEntry {
     pub(super) at: [i32; 2],
@@ -130,25 +141,29 @@ pub(super) struct LidsEntry {
     pub(super) mesh: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MouthEntry {
     pub(super) at: [i32; 2],
     pub(super) size: [u32; 2],
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mask: Option<String>,
     pub(super) columns: u32,
     pub(super) rows: u32,
     pub(super) gaps: Vec<f32>,
     pub(super) widths: Vec<f32>,
     pub(super) grid: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pressed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bite: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) tongue: Option<String>,
     pub(super) mesh: String,
 }
 
 /// A network that draws the mouth from sound, by the Wav2Lip contract.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MouthNetworkEntry {
     pub(super) onnx: String,
@@ -156,16 +171,17 @@ pub(super) struct MouthNetworkEntry {
     pub(super) face: [u32; 3],
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GestureEntry {
     pub(super) name: String,
     pub(super) duration_ms: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) hold: Option<HoldEntry>,
     pub(super) channels: Channels,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HoldEntry {
     pub(super) at_ms: u32,
@@ -196,5 +212,11 @@ impl<'de> Deserialize<'de> for Channels {
         }
 
         deserializer.deserialize_map(Entries)
+    }
+}
+
+impl Serialize for Channels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, keys)| (name, keys)))
     }
 }

@@ -15,6 +15,7 @@ mod image;
 mod manifest;
 pub mod mel;
 mod network;
+mod pack;
 pub mod parts;
 mod shipped;
 #[cfg(test)]
@@ -112,5 +113,17 @@ impl AvatarBundle {
     /// As [`AvatarBundle::from_bytes`].
     pub fn from_bytes_within(bytes: &[u8], limits: &BundleLimits) -> Result<Self, BundleError> {
         assemble::assemble(&archive::Archive::unpack(bytes, limits)?, limits)
+    }
+
+    /// Packs this bundle: the inverse of [`AvatarBundle::from_bytes`]. The same bundle gives the same bytes.
+    ///
+    /// Displacements and meshes are rounded to 64ths of a pixel, which those that were read have already. Nothing is
+    /// checked against limits: what reads the bytes does that.
+    ///
+    /// # Errors
+    /// [`BundleError::Unpackable`] when the bundle holds what the format cannot say, such as a displacement of more
+    /// than 511 pixels or a picture whose size is not what it says.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, BundleError> {
+        pack::pack(self)
     }
 }

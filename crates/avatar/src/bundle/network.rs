@@ -67,6 +67,8 @@ const OPERATORS: [&str; 26] = [
 /// A mouth network that is ready to run; holds no session's state.
 pub struct MouthModel {
     plan: Arc<TypedRunnableModel>,
+    /// The file it was read from: a bundle that is packed again needs it, and a plan cannot be written back.
+    onnx: Box<[u8]>,
     /// Whether the mel comes before the face.
     mel_first: bool,
 }
@@ -113,7 +115,7 @@ impl MouthModel {
             return Err(invalid("must draw one face [N, 3, 96, 96]"));
         }
         let plan = model.into_optimized().and_then(IntoRunnable::into_runnable).map_err(unreadable)?;
-        let model = Self { plan, mel_first };
+        let model = Self { plan, onnx: bytes.into(), mel_first };
         let mut runs = [Duration::ZERO; RUNS];
         for run in &mut runs {
             let began = Instant::now();
@@ -127,6 +129,12 @@ impl MouthModel {
             return Err(invalid(format!("takes {took} ms a picture; a mouth network may take {may} ms")));
         }
         Ok(model)
+    }
+
+    /// The ONNX file that it was read from.
+    #[must_use]
+    pub fn onnx(&self) -> &[u8] {
+        &self.onnx
     }
 
     /// Draws a face: blue, green and red in `0.0..=1.0`, each [`FACE_SIDE`] rows of as many pixels.

@@ -161,6 +161,6 @@ pub struct MouthNetwork {
 
 impl PartialEq for MouthNetwork {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.model, &other.model) && self.face == other.face
+        (Arc::ptr_eq(&self.model, &other.model) || self.model.onnx() == other.model.onnx()) && self.face == other.face
     }
 }

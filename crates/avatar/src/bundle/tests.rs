@@ -278,6 +278,14 @@ fn a_mouth_network_by_the_contract_is_accepted_and_runs() {
 }
 
 #[test]
+fn a_mouth_network_survives_being_packed() {
+    let bundle = with_network(NETWORK).open().expect("a good network");
+    let again = AvatarBundle::from_bytes(&bundle.to_bytes().expect("it packs")).expect("it opens again");
+    assert_eq!(bundle, again);
+    assert_eq!(again.mouth_network.expect("it still has a network").model.onnx(), NETWORK);
+}
+
+#[test]
 fn hostile_networks_are_refused_by_name() {
     let replaced = |from: &[u8], to: &[u8]| {
         assert_eq!(from.len(), to.len());
