@@ -1,4 +1,4 @@
-//! An operator's own avatars: good ones are offered, bad ones are named, and neither stops anything.
+//! Operators' and accounts' own avatars: good ones are offered, bad ones are named, and neither stops anything.
 
 use std::io::{Cursor, Read, Write};
 use std::path::Path;
@@ -7,10 +7,12 @@ use std::process::{Command, Output};
 use anyhow::{Context, ensure};
 use footlight_tests::node::binary;
 use footlight_tests::{NodeSetup, speech, tools};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use zip::ZipArchive;
 use zip::write::{SimpleFileOptions, ZipWriter};
+
+use crate::stores;
 
 const CLAPPER: &[u8] = include_bytes!("../../crates/avatar/assets/clapper.zip");
 
@@ -39,7 +41,7 @@ fn bundle(
 }
 
 /// The clapper with some text of its manifest changed.
-fn with_manifest(from: &str, to: &str, more: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn with_manifest(from: &str, to: &str, more: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
     let changed = |name: String, content: Vec<u8>| {
         let content = if name == "manifest.json" {
             String::from_utf8_lossy(&content).replacen(from, to, 1).into_bytes()
@@ -118,4 +120,74 @@ async fn a_node_offers_the_good_ones_of_its_folder_and_does_without_the_bad() ->
     customer.speak(&id, speech::buzz(0.4, 16_000)).await?;
     watcher.wait_until(std::time::Duration::from_secs(10), |seen| seen.active_frames() == 10).await?;
     Ok(())
+}
+
+/// An account brings an avatar, shows it, replaces it and removes it; nobody else sees it.
+async fn an_account_brings_its_own(setup: NodeSetup) -> anyhow::Result<()> {
+    let setup = setup.set("avatars.max_per_account", "2");
+    let node = setup.start().await?;
+    let (owner, stranger) = (node.customer("10").await?, node.customer("10").await?);
+    let mine = with_manifest("\"clapper\"", "\"mine\"", &[])?;
+    let zip = "application/zip";
+    let (status, kept) = owner.send("/v1/avatars", zip, mine.clone()).await?;
+    ensure!(status == StatusCode::CREATED && kept["name"] == "mine" && kept["own"] == true, "{status}: {kept}");
+    ensure!(owner.fetch("/v1/avatars/mine/bundle").await? == (zip.to_owned(), mine.clone()));
+    let (status, again) = owner.send("/v1/avatars", zip, mine.clone()).await?;
+    ensure!(status == StatusCode::CREATED && again == kept, "the same again, after an answer that got lost: {again}");
+    let other = with_manifest("\"clapper\"", "\"mine\"", &[("notes.txt", b"another")])?;
+    let (status, problem) = owner.send("/v1/avatars", zip, other).await?;
+    ensure!(status == StatusCode::CONFLICT && problem["code"] == "avatar_taken", "{status}: {problem}");
+    let (status, problem) = owner.send("/v1/avatars?replace=true", zip, CLAPPER.to_vec()).await?;
+    ensure!(status == StatusCode::CONFLICT && problem["code"] == "avatar_taken", "a shared name: {problem}");
+    let network = "{ \"mouth_network\": {\"onnx\": \"mouth.onnx\", \"face\": [128, 240, 256]},";
+    for (bad, named) in [(b"PK".to_vec(), "zip"), (with_manifest("{", network, &[])?, "mouth_network")] {
+        let (status, problem) = owner.send("/v1/avatars", zip, bad).await?;
+        ensure!(status == StatusCode::UNPROCESSABLE_ENTITY && problem["code"] == "invalid_avatar", "{problem}");
+        ensure!(problem["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{problem}");
+    }
+    let second = with_manifest("\"clapper\"", "\"second\"", &[])?;
+    ensure!(owner.send("/v1/avatars", zip, second).await?.0 == StatusCode::CREATED);
+    let third = with_manifest("\"clapper\"", "\"third\"", &[])?;
+    let (status, problem) = owner.send("/v1/avatars", zip, third).await?;
+    ensure!(status == StatusCode::CONFLICT && problem["code"] == "too_many_kept" && problem["limit"] == 2, "{problem}");
+
+    let names = |listed: serde_json::Value| -> anyhow::Result<Vec<String>> {
+        let listed = listed["data"].as_array().context("a list")?.clone();
+        Ok(listed.iter().filter_map(|avatar| avatar["name"].as_str().map(str::to_owned)).collect())
+    };
+    let listed = owner.expect(Method::GET, "/v1/avatars", None).await?;
+    ensure!(names(listed)? == ["ada", "clapper", "miles", "mine", "second"]);
+    ensure!(names(stranger.expect(Method::GET, "/v1/avatars", None).await?)? == ["ada", "clapper", "miles"]);
+    for path in ["/v1/avatars/mine", "/v1/avatars/mine/bundle", "/v1/avatars/mine/preview"] {
+        let (status, problem) = stranger.call(Method::GET, path, None).await?;
+        ensure!(status == StatusCode::NOT_FOUND && problem["code"] == "unknown_thing", "{path}: {problem}");
+    }
+    let small = json!({ "avatar": "mine", "width": 128, "height": 128 });
+    let (status, problem) = stranger.call(Method::POST, "/v1/sessions", Some(small.clone())).await?;
+    ensure!(status == StatusCode::UNPROCESSABLE_ENTITY && problem["code"] == "unknown_avatar", "{problem}");
+
+    // It is shown, also after the node was killed, and after it was removed.
+    node.kill().await?;
+    let node = setup.start().await?;
+    let owner = owner.moved_to(&node.url);
+    let id = owner.create(small.clone()).await?;
+    ensure!(owner.session(&id).await?["avatar"] == "mine");
+    ensure!(owner.call(Method::DELETE, "/v1/avatars/mine", None).await?.0 == StatusCode::NO_CONTENT);
+    ensure!(owner.call(Method::DELETE, "/v1/avatars/mine", None).await?.0 == StatusCode::NOT_FOUND);
+    let watcher = owner.watch(&id).await?;
+    owner.speak(&id, speech::buzz(0.4, 16_000)).await?;
+    watcher.wait_until(std::time::Duration::from_secs(10), |seen| seen.active_frames() == 10).await?;
+    ensure!(owner.call(Method::POST, "/v1/sessions", Some(small)).await?.0 == StatusCode::UNPROCESSABLE_ENTITY);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_account_brings_its_own_on_the_embedded_store() -> anyhow::Result<()> {
+    an_account_brings_its_own(stores::embedded().setup).await
+}
+
+#[tokio::test]
+async fn an_account_brings_its_own_on_redis() -> anyhow::Result<()> {
+    let on_store = stores::redis().await?;
+    an_account_brings_its_own(on_store.setup.clone()).await
 }

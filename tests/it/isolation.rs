@@ -11,6 +11,8 @@ use footlight_tests::{Client, NodeSetup, RedisServer, speech};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
+use crate::avatars::with_manifest;
+
 /// A word that only the victim's things carry.
 const MARK: &str = "only-the-owner-knows-this-word";
 /// Headers that tell of the moment, the limit or the connection, whatever was asked.
@@ -88,13 +90,23 @@ async fn told(request: RequestBuilder, id: &str) -> anyhow::Result<(StatusCode, 
     Ok((status, headers, body.replace(id, "ID")))
 }
 
+/// What the victim has beside sessions.
+struct Things {
+    webhook: String,
+    job: String,
+    avatar: String,
+    picture: String,
+}
+
 /// The victim's thing at a path, and an id of the same kind that nobody has.
-fn thing_at(path: &str, session: &str, webhook: &str, job: &str) -> anyhow::Result<(String, String)> {
+fn thing_at(path: &str, things: &Things, session: &str) -> anyhow::Result<(String, String)> {
     let nobodys = |prefix: &str| format!("{prefix}_01999999999979999999999999999999");
     Ok(match path {
         _ if path.starts_with("/v1/sessions/") => (session.to_owned(), nobodys("ses")),
-        _ if path.starts_with("/v1/webhooks/") => (webhook.to_owned(), nobodys("whk")),
-        _ if path.starts_with("/v1/jobs/") => (job.to_owned(), nobodys("job")),
+        _ if path.starts_with("/v1/webhooks/") => (things.webhook.clone(), nobodys("whk")),
+        _ if path.starts_with("/v1/jobs/") => (things.job.clone(), nobodys("job")),
+        _ if path.starts_with("/v1/avatars/") => (things.avatar.clone(), "nobody-has-this".to_owned()),
+        _ if path.starts_with("/v1/pictures/") => (things.picture.clone(), nobodys("pic")),
         _ => bail!("this test does not know what is at {path}: teach it, with a thing of the victim's"),
     })
 }
@@ -117,6 +129,13 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     let job = json!({"kind": "book", "input": {"title": MARK}});
     let job = victim.expect(Method::POST, "/v1/jobs", Some(job)).await?;
     let job = job["id"].as_str().context("a job's id")?.to_owned();
+    let bundle = with_manifest("\"clapper\"", "\"the-victims-own\"", &[])?;
+    let (status, avatar) = victim.send("/v1/avatars", "application/zip", bundle).await?;
+    ensure!(status == StatusCode::CREATED, "{avatar}");
+    let (status, picture) = victim.send("/v1/pictures", "image/png", b"\x89PNG\r\n\x1a\n".to_vec()).await?;
+    ensure!(status == StatusCode::CREATED, "{picture}");
+    let text = |thing: &Value, name: &str| thing[name].as_str().context("text").map(str::to_owned);
+    let things = Things { webhook, job, avatar: text(&avatar, "name")?, picture: text(&picture, "id")? };
     let own_session = stranger.create(json!({"product": "essence_self_hosted"})).await?;
     let operations = operations(&node.url).await?;
     let http = reqwest::Client::new();
@@ -129,15 +148,22 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
         if !operation.is_about_a_thing() {
             let asked = operation.with_body(request(operation, &operation.path)).header("api-secret", &stranger.secret);
             let (_, _, body) = told(asked, "").await?;
-            for secret in
-                [MARK, session.as_str(), engine.as_str(), webhook.as_str(), job.as_str(), victim.account.as_str()]
-            {
+            for secret in [
+                MARK,
+                &session,
+                &engine,
+                &things.webhook,
+                &things.job,
+                &things.picture,
+                &things.avatar,
+                &victim.account,
+            ] {
                 ensure!(!body.contains(secret), "{} tells the stranger of {secret}: {body}", operation.id);
             }
             continue;
         }
         for victims in [&session, &engine] {
-            let (thing, nobodys) = thing_at(&operation.path, victims, &webhook, &job)?;
+            let (thing, nobodys) = thing_at(&operation.path, &things, victims)?;
             let ask = |thing: &str| {
                 let asked = operation.with_body(request(operation, &operation.at(thing)));
                 asked.header("api-secret", &stranger.secret)

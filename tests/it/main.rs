@@ -15,6 +15,7 @@ mod jobs;
 mod metered_render;
 mod observability;
 mod outage;
+mod portraits;
 mod prices;
 mod schema;
 mod sharing;

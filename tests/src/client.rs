@@ -117,6 +117,26 @@ impl Client {
         answer(request.send().await?).await
     }
 
+    /// Sends bytes of any kind somewhere; the answer whatever its status.
+    ///
+    /// # Errors
+    /// When the node cannot be reached.
+    pub async fn send(&self, path: &str, kind: &str, body: Vec<u8>) -> anyhow::Result<(StatusCode, Value)> {
+        let request = self.http.post(format!("{}{path}", self.url)).header("api-secret", &self.secret);
+        answer(request.header("content-type", kind).body(body).send().await?).await
+    }
+
+    /// Gets bytes of any kind, and what they are said to be.
+    ///
+    /// # Errors
+    /// When they are refused.
+    pub async fn fetch(&self, path: &str) -> anyhow::Result<(String, Vec<u8>)> {
+        let answer = self.http.get(format!("{}{path}", self.url)).header("api-secret", &self.secret).send().await?;
+        ensure!(answer.status().is_success(), "GET {path} answered {}", answer.status());
+        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        Ok((kind.to_owned(), answer.bytes().await?.to_vec()))
+    }
+
     /// Attaches a WebSocket that reads all that the session sends.
     ///
     /// # Errors

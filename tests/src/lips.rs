@@ -5,8 +5,12 @@ use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// Where the shipped avatars have their mouths in a picture of 512x512: width, height, left, top.
-const MOUTH: (usize, usize, usize, usize) = (100, 56, 206, 294);
+/// How large the part of a picture of 512x512 is in which a mouth opens: width and height.
+const WINDOW: (usize, usize) = (100, 56);
+/// The upper left corner of that window around the shipped avatars' mouths.
+const SHIPPED: (usize, usize) = (206, 294);
+/// How far above the middle of closed lips the window begins: mouths open downwards.
+const ABOVE: usize = 20;
 /// Luma under which a pixel is the inside of an open mouth.
 const DARK: u8 = 55;
 const FRAME_MS: usize = 40;
@@ -38,7 +42,19 @@ pub struct Lag {
 /// # Errors
 /// When ffmpeg fails or says nothing.
 pub fn watch(video: &Path) -> anyhow::Result<Talk> {
-    let (width, height, left, top) = MOUTH;
+    watch_window(video, SHIPPED)
+}
+
+/// Decodes a video of 512x512, 25 frames a second, of a face whose closed lips have their middle here.
+///
+/// # Errors
+/// As [`watch`].
+pub fn watch_mouth(video: &Path, (x, y): (usize, usize)) -> anyhow::Result<Talk> {
+    watch_window(video, (x.saturating_sub(WINDOW.0 / 2), y.saturating_sub(ABOVE)))
+}
+
+fn watch_window(video: &Path, (left, top): (usize, usize)) -> anyhow::Result<Talk> {
+    let (width, height) = WINDOW;
     let crop = format!("crop={width}:{height}:{left}:{top}");
     let pictures = decode(video, &["-vf", &crop, "-pix_fmt", "gray", "-f", "rawvideo"])?;
     let dark = |mouth: &[u8]| mouth.iter().filter(|&&luma| luma < DARK).count() as f64 / mouth.len() as f64;

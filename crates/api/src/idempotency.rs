@@ -6,9 +6,11 @@
 use std::future::Future;
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
+use bytes::Bytes;
 use footlight_store::Remembered;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
 use crate::problem::{Code, Problem};
@@ -61,6 +63,17 @@ pub(crate) fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
         )
         .at(IDEMPOTENCY_KEY, "not usable as a key")),
     }
+}
+
+/// What an upload is compared by under its key. Of a large one that takes a tenth of a second, so it is made where blocking is
+/// allowed, and only for a key. `how` is what else was asked.
+pub(crate) async fn digest_of_upload(request: &HttpRequest, upload: &Bytes, how: &str) -> Result<[u8; 32], Problem> {
+    if key(request)?.is_none() {
+        return Ok([0; 32]);
+    }
+    let (upload, how) = (upload.clone(), how.to_owned());
+    let hash = move || Sha256::new().chain_update(&upload).chain_update(how).finalize();
+    Ok(web::block(hash).await.map_err(Problem::internal)?.into())
 }
 
 /// Does `work` once for each key within `scope` (an account or the operator) and route; without a key, every time.

@@ -43,7 +43,7 @@ pub use connection::tune_connection;
 pub use operator::{OperatorToken, Role};
 pub use options::{AdminToken, ApiOptions, PaymentOptions, PlanOffer, PlanTerm, WebhookSecret};
 pub use problem::{Code, Problem};
-pub use state::ApiState;
+pub use state::{ApiParts, ApiState};
 
 /// Writes an event as it is sent to webhooks.
 ///

@@ -28,8 +28,8 @@ pub(crate) fn cost_of(method: &Method, path: &str) -> u32 {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     match (method.as_str(), last) {
         ("POST", "heartbeats") => 0,
-        ("POST", "sessions" | "audio" | "jobs" | "avatars") => 5,
-        ("GET", "sessions" | "usage" | "journal" | "deliveries") => 5,
+        ("POST", "sessions" | "audio" | "jobs" | "avatars" | "pictures") => 5,
+        ("GET", "sessions" | "usage" | "journal" | "deliveries" | "bundle" | "preview") => 5,
         // It may read a whole journal.
         ("GET", "summary") => 20,
         ("GET", "stream" | "events") => 2,

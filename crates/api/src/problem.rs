@@ -127,6 +127,14 @@ codes! {
     UnknownAvatar = "unknown_avatar", UNPROCESSABLE_ENTITY, "No such avatar";
     /// The session's avatar has no gesture of that name; `known` lists those it has.
     UnknownGesture = "unknown_gesture", UNPROCESSABLE_ENTITY, "No such gesture";
+    /// There is an avatar of that name: remove it first, send `replace=true` if it is yours, or choose another name.
+    AvatarTaken = "avatar_taken", CONFLICT, "The avatar's name is taken";
+    /// The bundle is damaged, or does not follow the format; the detail names the entry.
+    InvalidAvatar = "invalid_avatar", UNPROCESSABLE_ENTITY, "The avatar cannot be used";
+    /// The picture is neither PNG nor JPEG.
+    PictureUnsupported = "picture_unsupported", UNSUPPORTED_MEDIA_TYPE, "The picture's format is not known";
+    /// The account keeps as many of these as it may; `limit` says how many. Remove one first.
+    TooManyKept = "too_many_kept", CONFLICT, "Too many are kept";
     /// There is no plan of that name; `known` lists those there are.
     UnknownPlan = "unknown_plan", UNPROCESSABLE_ENTITY, "No such plan";
     /// The body is larger than this node takes. Send long speech in pieces with `mode=append`.

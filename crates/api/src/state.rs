@@ -8,6 +8,8 @@ use footlight_actors::{Caller, Node};
 use footlight_hooks::Hooks;
 use footlight_jobs::Jobs;
 use footlight_ledger::AccountId;
+use footlight_wardrobe::Wardrobe;
+use footlight_workshop::Workshop;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -25,11 +27,29 @@ const UPLOAD_RETRY_S: u64 = 2;
 /// One account's uploads may fill this part of the upload memory.
 const ACCOUNT_SHARE: u64 = 4;
 
+/// What the routes ask.
+pub struct ApiParts {
+    /// Sessions and accounts.
+    pub node: Node,
+    /// Webhooks.
+    pub hooks: Hooks,
+    /// One-time jobs.
+    pub jobs: Jobs,
+    /// Accounts' own avatars.
+    pub wardrobe: Wardrobe,
+    /// Who works off jobs here.
+    pub workshop: Workshop,
+    /// What an operator has set.
+    pub options: ApiOptions,
+}
+
 /// The node, the options and the few things that routes share. Made once per process, shared by both listeners.
 pub struct ApiState {
     pub(crate) node: Node,
     pub(crate) hooks: Hooks,
     pub(crate) jobs: Jobs,
+    pub(crate) wardrobe: Wardrobe,
+    pub(crate) workshop: Workshop,
     pub(crate) options: ApiOptions,
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
@@ -42,9 +62,10 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// Puts the node, its webhooks, its jobs and the options together.
+    /// Puts the parts together.
     #[must_use]
-    pub fn new(node: Node, hooks: Hooks, jobs: Jobs, options: ApiOptions) -> Self {
+    pub fn new(parts: ApiParts) -> Self {
+        let ApiParts { node, hooks, jobs, wardrobe, workshop, options } = parts;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
@@ -61,6 +82,8 @@ impl ApiState {
             node,
             hooks,
             jobs,
+            wardrobe,
+            workshop,
             options,
         }
     }

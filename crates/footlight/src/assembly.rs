@@ -11,12 +11,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use actix_web::web::Data;
 use anyhow::Context;
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
-use footlight_api::{AdminToken, ApiOptions, ApiState, OperatorToken, PaymentOptions, PlanOffer, WebhookSecret};
+use footlight_api::{
+    AdminToken, ApiOptions, ApiParts, ApiState, OperatorToken, PaymentOptions, PlanOffer, WebhookSecret,
+};
 use footlight_hooks::Hooks;
 use footlight_jobs::{JobOptions, JobParts, Jobs};
 use footlight_ledger::{AccountId, Microcredits, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{DataDirLock, LedgerDesk, Store};
+use footlight_wardrobe::{Wardrobe, WardrobeOptions, WardrobeParts};
+use footlight_workshop::{Bench, Workshop, WorkshopOptions, WorkshopParts};
 use uuid::Uuid;
 
 use crate::avatars;
@@ -34,6 +38,8 @@ pub(crate) struct Assembly {
     pub(crate) node: Node,
     pub(crate) hooks: Hooks,
     pub(crate) jobs: Jobs,
+    pub(crate) wardrobe: Wardrobe,
+    pub(crate) workshop: Workshop,
     pub(crate) store: Arc<dyn Store>,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
@@ -54,13 +60,24 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     let lock = lock_data_dir(settings)?;
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
     let avatars = avatars::of_folder(&settings.stage.avatars_dir)?;
-    let stage = Arc::new(Stage::start_with(stage_options(settings), avatars).context("starting the stage")?);
+    let stage = Arc::new(Stage::start_with(stage_options(settings), avatars.clone()).context("starting the stage")?);
     if settings.unmetered {
         tracing::warn!("UNMETERED: every call is taken without a secret and nothing is charged; for development alone");
         desk.open_account(DEVELOPMENT_ACCOUNT, limits(settings)).await.context("opening the development account")?;
     }
     let registry = prometheus::Registry::new();
     let hooks = hooks::start(settings, &store, &desk, &registry).context("starting the webhooks")?;
+    let wardrobe = Wardrobe::start(WardrobeParts {
+        store: Arc::clone(&store),
+        shared: avatars.clone(),
+        clock: Arc::new(now),
+        options: WardrobeOptions {
+            avatars_max: settings.avatars.max_per_account,
+            bytes_max: settings.avatars.max_bytes_per_account,
+            picture_kept: settings.avatars.keep_pictures_for,
+            ..WardrobeOptions::default()
+        },
+    });
     let jobs = Jobs::start(JobParts {
         store: Arc::clone(&store),
         desk: desk.clone(),
@@ -72,6 +89,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         store: Arc::clone(&store),
         desk,
         stage,
+        wardrobe: wardrobe.clone(),
         rate_card: if settings.unmetered { rate_card(settings).for_free() } else { rate_card(settings) },
         terms: terms(settings),
         options: node_options(settings),
@@ -82,7 +100,14 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     })
     .await
     .context("starting the node")?;
-    Ok(Assembly { node, hooks, jobs, store, _data_dir: lock })
+    // After the node has measured what it can perform.
+    let workshop = Workshop::start(WorkshopParts {
+        jobs: jobs.clone(),
+        wardrobe: wardrobe.clone(),
+        craft: Arc::new(Bench),
+        options: WorkshopOptions { workers: settings.jobs.workers, name: settings.node.name.clone() },
+    });
+    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -134,7 +159,14 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         },
         ..ApiOptions::default()
     };
-    Ok(Data::new(ApiState::new(assembly.node.clone(), assembly.hooks.clone(), assembly.jobs.clone(), options)))
+    Ok(Data::new(ApiState::new(ApiParts {
+        node: assembly.node.clone(),
+        hooks: assembly.hooks.clone(),
+        jobs: assembly.jobs.clone(),
+        wardrobe: assembly.wardrobe.clone(),
+        workshop: assembly.workshop.clone(),
+        options,
+    })))
 }
 
 fn job_options(settings: &Settings) -> JobOptions {

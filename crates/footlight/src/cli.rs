@@ -51,6 +51,12 @@ pub(crate) enum Command {
     /// Open accounts, give credits, see balances and journals, through a running node's admin API.
     #[command(subcommand)]
     Account(Account),
+    /// Upload, list and remove avatars of an account's own, or have one made from a portrait.
+    #[command(subcommand)]
+    Avatar(Avatar),
+    /// Ask for one-time work, follow and cancel it.
+    #[command(subcommand)]
+    Job(Job),
     /// Check that every credit ever granted is available, held, spent, expired or voided.
     Audit(Audit),
     /// Measure this machine.
@@ -228,6 +234,114 @@ pub(crate) enum Session {
         #[command(flatten)]
         customer: Customer,
         /// `ses_…`
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Avatar {
+    /// List the avatars that the account can show.
+    List {
+        #[command(flatten)]
+        customer: Customer,
+    },
+    /// Upload a bundle; it gets the name that its manifest says.
+    Upload {
+        #[command(flatten)]
+        customer: Customer,
+        /// The bundle: a zip.
+        bundle: PathBuf,
+        /// Let it take the place of another of the same name.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Have one made from a portrait, as a job of the kind `agent`, and wait for it.
+    Make {
+        #[command(flatten)]
+        customer: Customer,
+        /// The portrait: PNG or JPEG, a face that looks at the camera with its mouth closed.
+        picture: PathBuf,
+        /// Where the features of the face lie: `{"scheme": "ibug68", "points": [[x, y], …]}`.
+        #[arg(long, value_name = "FILE.json")]
+        landmarks: PathBuf,
+        /// The avatar's name: lower-case letters, digits and hyphens.
+        #[arg(long)]
+        name: String,
+        /// Its name for people.
+        #[arg(long)]
+        title: Option<String>,
+        /// The licence of the portrait, as an SPDX expression.
+        #[arg(long)]
+        licence: Option<String>,
+        /// Let it take the place of another of the same name.
+        #[arg(long)]
+        replace: bool,
+        /// Save its preview here.
+        #[arg(long, value_name = "OUT.png")]
+        preview: Option<PathBuf>,
+    },
+    /// Have gestures added to one, as a job of the kind `dynamics`, and wait for it.
+    Enliven {
+        #[command(flatten)]
+        customer: Customer,
+        /// The avatar.
+        avatar: String,
+        /// What to call the result; without it, the avatar is replaced.
+        #[arg(long)]
+        name: Option<String>,
+        /// Save its preview here.
+        #[arg(long, value_name = "OUT.png")]
+        preview: Option<PathBuf>,
+    },
+    /// Remove one of the account's own.
+    Remove {
+        #[command(flatten)]
+        customer: Customer,
+        /// Its name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Job {
+    /// Ask for a job; with --wait, follow it to its end.
+    Create {
+        #[command(flatten)]
+        customer: Customer,
+        /// What is to be done.
+        #[arg(value_parser = ["agent", "dynamics", "book"])]
+        kind: String,
+        /// What the work needs: a JSON object.
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        input: String,
+        /// Follow it to its end.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// List the account's jobs, newest first.
+    List {
+        #[command(flatten)]
+        customer: Customer,
+    },
+    /// Show one job.
+    Show {
+        #[command(flatten)]
+        customer: Customer,
+        /// `job_…`
+        id: String,
+    },
+    /// Follow a job to its end.
+    Watch {
+        #[command(flatten)]
+        customer: Customer,
+        /// `job_…`
+        id: String,
+    },
+    /// End it; what was set aside for it is given back.
+    Cancel {
+        #[command(flatten)]
+        customer: Customer,
+        /// `job_…`
         id: String,
     },
 }

@@ -33,6 +33,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Animate(options) => commands::animate::run(global, &options),
         Command::Session(session) => commands::session::run(global, session),
         Command::Account(account) => commands::account::run(global, account),
+        Command::Avatar(avatar) => commands::avatar::run(global, avatar),
+        Command::Job(job) => commands::job::run(global, job),
         Command::Audit(options) => commands::audit::run(global, &options),
         Command::Bench(bench) => commands::bench::run(global, &bench),
         Command::Config => commands::config::run(global),

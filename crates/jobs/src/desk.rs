@@ -194,7 +194,7 @@ impl Jobs {
     pub async fn complete(&self, job: JobId, claim: Claim, result: String) -> Result<Job, JobError> {
         let decide = |job: &mut Job| {
             check(job, claim)?;
-            (job.result, job.percent) = (Some(result.clone()), 100);
+            (job.result, job.percent, job.note) = (Some(result.clone()), 100, String::new());
             Ok(JobEnd::Done)
         };
         self.inner.decide_claimed(job, claim, JobEnd::Done, decide).await
@@ -252,7 +252,11 @@ impl Inner {
         match found.state {
             JobState::Over(_) if is_said && found.claim == claim.number => Ok(found),
             JobState::Closing(_) if is_said && found.claim == claim.number => self.finish(claim.account, job).await,
-            JobState::Running => self.decide(claim.account, job, decide).await,
+            JobState::Running => {
+                let ended = self.decide(claim.account, job, decide).await?;
+                // Its owner may have been faster.
+                if ended.state == JobState::Over(JobEnd::Cancelled) { Err(JobError::ClaimLost) } else { Ok(ended) }
+            }
             _ => Err(JobError::ClaimLost),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use footlight_avatar::bundle::parts::Part;
-use footlight_avatar::bundle::{AvatarBundle, Catalogue, Gesture};
+use footlight_avatar::bundle::{AvatarBundle, AvatarChoice, Catalogue, Gesture};
 use footlight_avatar::face::FaceModel;
 use footlight_media::{OpusSettings, RateControl, VideoSettings};
 use footlight_render::{LoadedAvatar, Pose, life};
@@ -20,7 +20,7 @@ use crate::{PerformanceSpec, RendererKind, StageError, StageOptions};
 /// What a performance looks like: sessions of equal looks share a loop and exchange cameras.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Looks {
-    avatar: String,
+    avatar: AvatarChoice,
     fps: u32,
     width: u32,
     height: u32,
@@ -82,8 +82,12 @@ pub(crate) struct Library {
     pub(crate) silence: Bytes,
     pub(crate) face: Arc<FaceModel>,
     pub(crate) catalogue: Catalogue,
-    avatars: Shelf<(String, Option<[u8; 3]>), LoadedAvatar>,
+    avatars: Shelf<(AvatarChoice, Option<[u8; 3]>), LoadedAvatar>,
     stands: Shelf<Looks, Stand>,
+    /// Accounts' own avatars and their stands have shelves of their own: what one account shows in many colours must not
+    /// push out what all show.
+    own_avatars: Shelf<(AvatarChoice, Option<[u8; 3]>), LoadedAvatar>,
+    own_stands: Shelf<Looks, Stand>,
 }
 
 impl Library {
@@ -96,21 +100,29 @@ impl Library {
             silence: soundtrack::silence(sound)?,
             face: FaceModel::shipped()?,
             catalogue,
-            avatars: Shelf::default(),
-            stands: Shelf::default(),
+            avatars: Shelf::of(KEPT_MAX),
+            stands: Shelf::of(KEPT_MAX),
+            own_avatars: Shelf::of(OWN_KEPT_MAX),
+            own_stands: Shelf::of(OWN_KEPT_MAX),
         })
     }
 
-    /// The avatar of this name, before its own background or a plain colour, loaded at its first use.
-    pub(crate) fn avatar(&self, name: &str, background: Option<[u8; 3]>) -> Result<Arc<LoadedAvatar>, StageError> {
-        if !self.catalogue.has(name) {
+    /// An avatar before its own background or a plain colour, loaded at its first use.
+    pub(crate) fn avatar(
+        &self,
+        choice: &AvatarChoice,
+        background: Option<[u8; 3]>,
+    ) -> Result<Arc<LoadedAvatar>, StageError> {
+        let name = choice.name();
+        if matches!(choice, AvatarChoice::Shared(name) if !self.catalogue.has(name)) {
             let known = self.catalogue.names().collect::<Vec<_>>().join(", ");
             // Names come from outside and are repeated in an answer: not at any length.
             return Err(StageError::UnknownAvatar { name: name.chars().take(64).collect(), known });
         }
-        self.avatars.get(&(name.to_owned(), background), || {
+        let shelf = if choice.edition().is_some() { &self.own_avatars } else { &self.avatars };
+        shelf.get(&(choice.clone(), background), || {
             let mut bundle =
-                self.catalogue.open(name).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
+                choice.open(&self.catalogue).map_err(|source| StageError::Avatar { name: name.to_owned(), source })?;
             if let Some(colour) = background {
                 paint_background(&mut bundle, colour);
             }
@@ -146,7 +158,8 @@ impl Library {
     /// Everything for performances of this spec, made at its first use.
     pub(crate) fn stand(&self, spec: &PerformanceSpec) -> Result<Arc<Stand>, StageError> {
         spec.check()?;
-        self.stands.get(&Looks::of(spec), || {
+        let shelf = if spec.avatar.edition().is_some() { &self.own_stands } else { &self.stands };
+        shelf.get(&Looks::of(spec), || {
             let set = self.set(spec)?;
             let idle = Arc::new(IdleLoop::make(&set)?);
             Ok(Arc::new(Stand { set, idle }))
@@ -164,17 +177,20 @@ fn paint_background(bundle: &mut AvatarBundle, [red, green, blue]: [u8; 3]) {
 /// How many things a shelf keeps that nobody uses: an idle loop is about a megabyte, and sizes and colours come from
 /// outside.
 const KEPT_MAX: usize = 64;
+/// The same for accounts' own avatars, of which each may be several times as large.
+const OWN_KEPT_MAX: usize = 8;
 
 /// Things that are made once per key. Whoever asks for one that is being made waits for that one alone.
 struct Shelf<K, V> {
+    kept_max: usize,
     slots: Mutex<HashMap<K, Slot<V>>>,
 }
 
 type Slot<V> = Arc<Mutex<Option<Arc<V>>>>;
 
-impl<K, V> Default for Shelf<K, V> {
-    fn default() -> Self {
-        Self { slots: Mutex::new(HashMap::new()) }
+impl<K, V> Shelf<K, V> {
+    fn of(kept_max: usize) -> Self {
+        Self { kept_max, slots: Mutex::new(HashMap::new()) }
     }
 }
 
@@ -193,7 +209,7 @@ impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
 
     fn slot(&self, key: &K) -> Slot<V> {
         let mut slots = self.slots.lock();
-        if slots.len() >= KEPT_MAX && !slots.contains_key(key) {
+        if slots.len() >= self.kept_max && !slots.contains_key(key) {
             slots.retain(|_, slot| is_used(slot));
         }
         Arc::clone(slots.entry(key.clone()).or_default())
@@ -216,7 +232,7 @@ mod tests {
     fn a_plain_colour_takes_the_place_of_the_background() {
         let library = Library::new(&StageOptions::default(), Catalogue::default()).expect("what ships is whole");
         let corner = |background| {
-            let avatar = library.avatar("ada", Some(background)).expect("ada ships");
+            let avatar = library.avatar(&"ada".into(), Some(background)).expect("ada ships");
             let mut frame = Frame::black(128, 128);
             let mut renderer = EssenceRenderer::new(avatar, 128, 128).expect("the size is possible");
             renderer.render(&Pose::NEUTRAL, &mut frame).expect("the shipped avatar renders");
@@ -227,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_shelf_makes_each_thing_once_and_forgets_what_nobody_uses() {
-        let shelf: Shelf<usize, usize> = Shelf::default();
+        let shelf: Shelf<usize, usize> = Shelf::of(KEPT_MAX);
         let made = |key: usize| shelf.get(&key, || Ok(Arc::new(key))).expect("making cannot fail");
         let kept = made(0);
         assert!(Arc::ptr_eq(&kept, &made(0)));
@@ -240,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_made_is_tried_anew() {
-        let shelf: Shelf<u8, u8> = Shelf::default();
+        let shelf: Shelf<u8, u8> = Shelf::of(KEPT_MAX);
         assert!(shelf.get(&1, || Err(StageError::Closed)).is_err());
         assert_eq!(*shelf.get(&1, || Ok(Arc::new(7))).expect("making cannot fail"), 7);
     }

@@ -1,5 +1,6 @@
 //! What one session's performance is to be.
 
+use footlight_avatar::bundle::AvatarChoice;
 use footlight_render::check_size;
 use footlight_session::{SessionId, WhenUnwatched};
 
@@ -14,8 +15,8 @@ pub const FRAME_RATES: [u32; 4] = [20, 25, 30, 50];
 pub struct PerformanceSpec {
     /// Whose it is; names it in logs.
     pub session: SessionId,
-    /// The avatar's name.
-    pub avatar: String,
+    /// Who is shown.
+    pub avatar: AvatarChoice,
     /// Frames a second: one of [`FRAME_RATES`].
     pub fps: u32,
     /// Width in pixels, even, 64 to 1920.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Actor;
+use footlight_avatar::bundle::{AvatarChoice, DEFAULT_AVATAR};
 use footlight_ledger::{
     AccountId, Command, Counting, EndReason, Microcredits, Outcome, PauseReason, Pricing, Product, Refusal, SecretId,
     SessionId,
@@ -63,20 +64,19 @@ impl Node {
             return Err(invalid("account", "is missing; sessions are created with an account's secret"));
         };
         let id = SessionId(Uuid::now_v7());
-        let order = self.check(id, create)?;
+        let mut order = self.check(id, create)?;
         if order.product.is_remote() {
             return self.create_engine_session(id, account, secret, &order).await;
         }
         let inner = &self.inner;
-        let avatars = inner.parts.stage.avatars();
-        if !avatars.has(&order.spec.avatar) {
-            let known = avatars.names().map(str::to_owned).collect();
-            return Err(NodeError::UnknownAvatar { name: order.spec.avatar, known });
-        }
+        let own = self.has_avatar(account, &order).await?;
         let mut seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
         // Asked first, so that who cannot pay costs nothing; taken back when anything after it fails.
         let mut opening = Opening::new(self, id, account);
         let epoch = self.begin_or_forget(&mut opening, id, account, secret, &order).await?;
+        if own {
+            order.spec.avatar = self.open_avatar(account, &order).await?;
+        }
         self.prepare(&order.spec).await?;
 
         let record = self.first_record(id, account, secret, epoch, &order);
@@ -128,6 +128,34 @@ impl Node {
         Ok(record)
     }
 
+    /// Whether the avatar that was asked for is one of the account's own, or else one that all may show.
+    async fn has_avatar(&self, account: AccountId, order: &Order) -> Result<bool, NodeError> {
+        let Some(name) = &order.request.avatar else { return Ok(false) };
+        let wardrobe = &self.inner.parts.wardrobe;
+        if wardrobe.get(account, name).await?.is_some() {
+            return Ok(true);
+        }
+        if wardrobe.shared().has(name) {
+            return Ok(false);
+        }
+        let own = wardrobe.list(account).await?;
+        let mut known: Vec<String> = wardrobe.shared().names().map(str::to_owned).collect();
+        known.extend(own.into_iter().map(|kept| kept.name));
+        known.sort_unstable();
+        known.dedup();
+        Err(NodeError::UnknownAvatar { name: name.clone(), known })
+    }
+
+    /// The account's own avatar, with its bundle: megabytes, so it is read after who cannot pay was refused.
+    async fn open_avatar(&self, account: AccountId, order: &Order) -> Result<AvatarChoice, NodeError> {
+        let name = order.spec.avatar.name();
+        match self.inner.parts.wardrobe.open(account, name).await? {
+            Some(own) => Ok(AvatarChoice::Own(own)),
+            // Removed in this moment.
+            None => Err(NodeError::UnknownAvatar { name: name.to_owned(), known: Vec::new() }),
+        }
+    }
+
     fn check(&self, id: SessionId, request: CreateSession) -> Result<Order, NodeError> {
         let options = &self.inner.parts.options;
         let product = request.product.unwrap_or(Product::EssenceCloud);
@@ -147,7 +175,7 @@ impl Node {
         let (width, height) = (request.width.unwrap_or(512), request.height.unwrap_or(512));
         let spec = PerformanceSpec {
             session: id,
-            avatar: request.avatar.clone().unwrap_or_else(|| "ada".to_owned()),
+            avatar: request.avatar.as_deref().unwrap_or(DEFAULT_AVATAR).into(),
             fps,
             width,
             height,
@@ -161,8 +189,8 @@ impl Node {
             let field = if side_fits(width) { "height" } else { "width" };
             invalid(field, format!("cannot be used: {error}"))
         })?;
-        if spec.avatar.len() > AVATAR_BYTES_MAX {
-            let bytes = spec.avatar.len();
+        let bytes = spec.avatar.name().len();
+        if bytes > AVATAR_BYTES_MAX {
             return Err(invalid("avatar", format!("has {bytes} bytes; at most {AVATAR_BYTES_MAX} fit")));
         }
         let idle_timeout_s =
@@ -246,7 +274,7 @@ impl Node {
             end_reason: None,
             product: order.product,
             pricing: order.pricing,
-            avatar: order.spec.avatar.clone(),
+            avatar: order.spec.avatar.name().to_owned(),
             fps: order.spec.fps,
             width: order.spec.width,
             height: order.spec.height,

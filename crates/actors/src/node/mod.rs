@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use footlight_avatar::bundle::DEFAULT_AVATAR;
 use footlight_ledger::{AccountId, BootId, Command, Outcome, RateCard, SessionId, Terms, Timestamp};
 use footlight_session::WhenUnwatched;
 use footlight_session::meter::SliceClockOptions;
@@ -21,6 +22,7 @@ use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
 use footlight_store::progress::ProgressWriter;
 use footlight_store::{LedgerDesk, Store};
+use footlight_wardrobe::Wardrobe;
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -49,6 +51,8 @@ pub struct NodeParts {
     pub desk: LedgerDesk,
     /// Where sessions perform.
     pub stage: Arc<Stage>,
+    /// The avatars that accounts have of their own.
+    pub wardrobe: Wardrobe,
     /// What sessions cost.
     pub rate_card: RateCard,
     /// The ledger's timings; the same as the desk's.
@@ -292,7 +296,7 @@ async fn speaking_slots_milli(parts: &NodeParts) -> Result<u64, NodeError> {
             let stage = Arc::clone(&parts.stage);
             let spec = PerformanceSpec {
                 session: SessionId(Uuid::nil()),
-                avatar: "ada".to_owned(),
+                avatar: DEFAULT_AVATAR.into(),
                 fps: 25,
                 width: 512,
                 height: 512,

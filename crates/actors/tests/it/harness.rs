@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use footlight_actors::{Caller, Capacity, CreateSession, Node, NodeOptions, NodeParts, SpeakingSlots, Speech};
+use footlight_avatar::bundle::Catalogue;
 use footlight_ledger::{
     Account, AccountId, GrantKind, GrantName, Limits, Microcredits, RateCard, SessionId, Terms, Timestamp,
 };
@@ -12,6 +13,7 @@ use footlight_session::{SessionRecord, SessionState};
 use footlight_stage::{Outlet, OutletOptions, RendererKind, SpeakMode, Stage, StageOptions};
 use footlight_store::faulty::{Faults, FaultyStore};
 use footlight_store::{LedgerDesk, SqliteStore, Store};
+use footlight_wardrobe::{Wardrobe, WardrobeOptions, WardrobeParts};
 
 /// One credit is 30 s of an essence session.
 pub(crate) const TENTH: Microcredits = Microcredits(100_000);
@@ -123,8 +125,15 @@ async fn start_node(store: &Arc<FaultyStore>, data_dir: &Path, setting: &Setting
     let store: Arc<dyn Store> = Arc::clone(store) as Arc<dyn Store>;
     let desk = LedgerDesk::new(Arc::clone(&store), setting.terms, Arc::new(now), Arc::new(rand::random));
     let stage = StageOptions { workers: 1, renderer: RendererKind::Null, ..StageOptions::default() };
+    let wardrobe = Wardrobe::start(WardrobeParts {
+        store: Arc::clone(&store),
+        shared: Catalogue::default(),
+        clock: Arc::new(now),
+        options: WardrobeOptions::default(),
+    });
     let parts = NodeParts {
         store,
+        wardrobe,
         desk,
         stage: Arc::new(Stage::start(stage).expect("a stage")),
         rate_card: RateCard::default(),

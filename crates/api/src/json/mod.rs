@@ -1,6 +1,7 @@
 //! The public JSON, one type per shape. Nothing below this crate knows how it looks.
 
 mod account;
+mod avatar;
 mod balance;
 mod credits;
 mod engine;
@@ -20,6 +21,7 @@ mod webhook;
 pub use account::{
     AccountJson, AccountOpenedJson, CreditSummaryJson, GrantJson, LimitsJson, MeJson, MinutesEstimateJson, TotalsJson,
 };
+pub use avatar::{AvatarJson, PictureJson};
 pub use balance::BalanceJson;
 pub use credits::{Credits, InvalidCredits};
 pub use engine::{

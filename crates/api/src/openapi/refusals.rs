@@ -146,6 +146,8 @@ fn pattern_of(path: &str, name: &str) -> Option<String> {
             Some(one_of(["starting", "running", "idle", "paused", "ended"]))
         }
         ("job", _) | ("cursor", "/v1/jobs") => id("job"),
+        ("picture", _) => id("pic"),
+        ("avatar", _) => Some("^[a-z0-9-]{1,40}$".to_owned()),
         ("cursor", "/v1/sessions" | "/admin/v1/sessions") => id("ses"),
         ("cursor", "/admin/v1/accounts" | "/admin/v1/audit") => id("acc"),
         ("cursor", "/admin/v1/log") => {

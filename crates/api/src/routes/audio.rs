@@ -6,7 +6,6 @@ use footlight_actors::Speech;
 use footlight_session::UtteranceId;
 use footlight_stage::SpeakMode;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Authenticated;
@@ -92,15 +91,7 @@ pub(crate) async fn speak(
     let mut memory = state.upload_memory(caller.account);
     let upload = body::read(&request, payload, limit, state.options.body_timeout(), |bytes| memory.grow(bytes)).await?;
     let mode = query.0.mode;
-    // Of a large upload it takes a tenth of a second, so it is made where blocking is allowed, and only for a key.
-    let digest = match idempotency::key(&request)? {
-        None => [0; 32],
-        Some(_) => {
-            let upload = upload.clone();
-            let hash = move || Sha256::new().chain_update(&upload).chain_update(format!("{mode:?} {raw:?}")).finalize();
-            web::block(hash).await.map_err(Problem::internal)?.into()
-        }
-    };
+    let digest = idempotency::digest_of_upload(&request, &upload, &format!("{mode:?} {raw:?}")).await?;
     let (shared, node, max_s) = (state.clone(), state.node.clone(), state.options.max_utterance_s);
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {
         let decoder = shared.decoder().await?;

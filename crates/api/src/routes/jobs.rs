@@ -1,9 +1,13 @@
 //! One-time jobs, for those who want them done.
 
-use actix_web::http::StatusCode;
+use std::time::Duration;
+
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
-use footlight_jobs::{JobError, NewJob};
-use footlight_ledger::JobId;
+use bytes::Bytes;
+use footlight_jobs::{JobError, Jobs, NewJob};
+use footlight_ledger::{AccountId, JobId};
+use futures_util::stream;
 use serde_json::value::RawValue;
 
 use crate::auth::Authenticated;
@@ -15,6 +19,9 @@ use crate::state::ApiState;
 
 /// The largest input or result, in bytes. What is larger is uploaded apart.
 pub(crate) const JSON_LEN_MAX: usize = 32 << 10;
+
+/// How often a job that somebody follows is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
@@ -50,9 +57,13 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let CreateJobJson { kind, input } = body.value;
     let input = text_of("/input", input)?;
-    let jobs = state.jobs.clone();
+    let (jobs, workshop) = (state.jobs.clone(), state.workshop.clone());
     idempotency::once(&state, &request, &caller.account.to_string(), body.digest, async move {
+        if let Err(fault) = workshop.look_at(caller.account, kind, &input).await? {
+            return Err(Problem::field(format!("/input{}", fault.pointer), fault.detail));
+        }
         let job = jobs.create(caller.account, NewJob { kind, input }).await?;
+        workshop.knock();
         Answer::json(StatusCode::CREATED, &JobJson::of(job))
     })
     .await
@@ -91,6 +102,78 @@ pub(crate) async fn get(
     caller: Authenticated,
 ) -> Result<web::Json<JobJson>, Problem> {
     Ok(web::Json(JobJson::of(state.jobs.get(caller.account, job(&request)?).await?)))
+}
+
+/// Follow a job
+///
+/// Server-sent events, one whenever it is further than before; the first tells the present state. The stream ends with the
+/// job.
+#[utoipa::path(
+    get, path = "/v1/jobs/{job}/events", tag = "jobs", operation_id = "job_events",
+    params(("job" = String, Path, description = "The job's id")),
+    responses(
+        (status = 200, description = "The job, until it is over", body = JobJson, content_type = "text/event-stream"),
+        (status = 404, description = "`unknown_job`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_streams`", body = ProblemSchema, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn follow(
+    state: web::Data<ApiState>,
+    request: HttpRequest,
+    caller: Authenticated,
+) -> Result<HttpResponse, Problem> {
+    let id = job(&request)?;
+    state.jobs.get(caller.account, id).await?;
+    let seat = state.seats.take(id.0, state.options.max_streams_per_session)?;
+    let watch = Watch { jobs: state.jobs.clone(), account: caller.account, job: id, told: None, is_over: false };
+    let keep_alive = state.options.keep_alive();
+    let lines = stream::unfold((watch, seat), move |(mut watch, seat)| async move {
+        let line = watch.next(keep_alive).await?;
+        Some((Ok::<_, Problem>(line), (watch, seat)))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Proxies that gather answers would gather this one for ever.
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(lines))
+}
+
+/// Somebody who waits for news of a job. Its worker may be anywhere, so the record is looked at.
+struct Watch {
+    jobs: Jobs,
+    account: AccountId,
+    job: JobId,
+    told: Option<String>,
+    is_over: bool,
+}
+
+impl Watch {
+    /// The next line for the client, at the latest after `keep_alive`; `None` at the end.
+    async fn next(&mut self, keep_alive: Duration) -> Option<Bytes> {
+        let deadline = tokio::time::Instant::now() + keep_alive;
+        while !self.is_over {
+            // A store that is away is asked again; a job that is gone is over.
+            let found = self.jobs.get(self.account, self.job).await;
+            if matches!(found, Err(JobError::NotFound)) {
+                return None;
+            }
+            if let Ok(job) = found {
+                self.is_over = job.finished_at.is_some();
+                let text = serde_json::to_string(&JobJson::of(job)).expect("jobs are strings and numbers");
+                if self.told.as_ref() != Some(&text) {
+                    let line = format!("event: job\ndata: {text}\n\n").into();
+                    self.told = Some(text);
+                    return Some(line);
+                }
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Some(Bytes::from_static(b": still here\n\n"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        None
+    }
 }
 
 /// Cancel a job

@@ -10,6 +10,7 @@ pub(crate) mod jobs;
 pub(crate) mod journal;
 pub(crate) mod me;
 pub(crate) mod payments;
+pub(crate) mod pictures;
 mod scan;
 pub(crate) mod sessions;
 pub(crate) mod usage;
@@ -74,6 +75,7 @@ fn v1(config: &mut ServiceConfig) {
                 .route(web::get().to(jobs::get))
                 .route(web::delete().to(jobs::cancel)),
         )
+        .service(resource("/jobs/{job}/events", "GET").route(web::get().to(jobs::follow)))
         .service(
             resource("/webhooks", "GET, POST")
                 .route(web::post().to(webhooks::create))
@@ -100,7 +102,24 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/journal", "GET").route(web::get().to(journal::list)))
         .service(resource("/pricing", "GET").route(web::get().to(credits::pricing)))
         .service(resource("/me", "GET").route(web::get().to(me::me)))
-        .service(resource("/avatars", "GET").route(web::get().to(avatars::list)));
+        .service(
+            resource("/avatars", "GET, POST")
+                .route(web::get().to(avatars::list))
+                .route(web::post().to(avatars::upload)),
+        )
+        .service(
+            resource("/avatars/{avatar}", "DELETE, GET")
+                .route(web::get().to(avatars::get))
+                .route(web::delete().to(avatars::remove)),
+        )
+        .service(resource("/avatars/{avatar}/preview", "GET").route(web::get().to(avatars::preview)))
+        .service(resource("/avatars/{avatar}/bundle", "GET").route(web::get().to(avatars::bundle)))
+        .service(
+            resource("/pictures", "GET, POST")
+                .route(web::post().to(pictures::upload))
+                .route(web::get().to(pictures::list)),
+        )
+        .service(resource("/pictures/{picture}", "DELETE").route(web::delete().to(pictures::remove)));
 }
 
 fn v2(config: &mut ServiceConfig) {

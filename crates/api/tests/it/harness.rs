@@ -6,13 +6,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
-use footlight_api::{AdminToken, ApiOptions, ApiState, configure_admin, configure_public, tune_connection};
+use footlight_api::{AdminToken, ApiOptions, ApiParts, ApiState, configure_admin, configure_public, tune_connection};
 use footlight_avatar::bundle::Catalogue;
 use footlight_hooks::{HookOptions, HookParts, Hooks};
 use footlight_jobs::{JobOptions, JobParts, Jobs};
 use footlight_ledger::{RateCard, Terms, Timestamp};
 use footlight_stage::{RendererKind, Stage, StageOptions};
 use footlight_store::{LedgerDesk, SqliteStore, Store};
+use footlight_wardrobe::{Wardrobe, WardrobeOptions, WardrobeParts};
+use footlight_workshop::{Bench, Workshop, WorkshopOptions, WorkshopParts};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -69,9 +71,22 @@ pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut A
         hooks: hooks.clone(),
         options: JobOptions::default(),
     });
+    let wardrobe = Wardrobe::start(WardrobeParts {
+        store: Arc::clone(&store),
+        shared: avatars.clone(),
+        clock: Arc::new(now),
+        options: WardrobeOptions::default(),
+    });
+    let workshop = Workshop::start(WorkshopParts {
+        jobs: jobs.clone(),
+        wardrobe: wardrobe.clone(),
+        craft: Arc::new(Bench),
+        options: WorkshopOptions { workers: 1, name: "test-node".to_owned() },
+    });
     let node = Node::start(NodeParts {
         desk,
         store,
+        wardrobe: wardrobe.clone(),
         stage: Arc::new(Stage::start_with(stage, avatars).expect("a stage")),
         rate_card: RateCard::default(),
         terms: Terms::default(),
@@ -91,7 +106,7 @@ pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut A
     let admin_token = Some(AdminToken::new(TOKEN));
     let mut options = ApiOptions { admin_token, failures_per_minute: 0, ..ApiOptions::default() };
     change(&mut options);
-    let state = Data::new(ApiState::new(node.clone(), hooks, jobs, options));
+    let state = Data::new(ApiState::new(ApiParts { node: node.clone(), hooks, jobs, wardrobe, workshop, options }));
     let public = listen(&state, configure_public);
     let admin = listen(&state, configure_admin);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");

@@ -26,10 +26,22 @@ pub struct BundleLimits {
     pub image_pixels_max: u64,
     /// The most pixels of all images together.
     pub total_pixels_max: u64,
+    /// Whether a network may draw the mouth.
+    pub may_have_network: bool,
+    /// The smallest side of the stage in pixels: what is drawn small costs its square when it is shown large.
+    pub stage_side_min: u32,
+    /// The largest part of the stage that all windows of mouth and eyes may take, in thousandths of its area: they are
+    /// blended anew in every frame.
+    pub windows_milli_max: u64,
+    /// The most pixels of all pictures of mouth and eyes together, in thousandths of the stage's area: they are kept at the
+    /// size of the frame.
+    pub banks_milli_max: u64,
+    /// The most numbers in a lattice: they are added up in every frame.
+    pub lattice_numbers_max: u64,
 }
 
 impl BundleLimits {
-    /// What nodes accept: several times what the shipped avatars need.
+    /// What nodes accept from their operators: several times what the shipped avatars need.
     pub const DEFAULT: Self = Self {
         archive_bytes_max: 64 << 20,
         entries_max: 256,
@@ -38,6 +50,26 @@ impl BundleLimits {
         ratio_max: 200,
         image_pixels_max: 2048 * 2048,
         total_pixels_max: 16 << 20,
+        may_have_network: true,
+        stage_side_min: 64,
+        windows_milli_max: 4_000,
+        banks_milli_max: 64_000,
+        lattice_numbers_max: 2 << 20,
+    };
+
+    /// What nodes take from their customers: some two or three times what the shipped avatars need. Many customers share a
+    /// node's memory and its render threads, and admission counts every avatar of a size alike.
+    pub const CUSTOMER: Self = Self {
+        archive_bytes_max: 16 << 20,
+        entry_bytes_max: 16 << 20,
+        total_bytes_max: 32 << 20,
+        total_pixels_max: 6 << 20,
+        may_have_network: false,
+        stage_side_min: 256,
+        windows_milli_max: 200,
+        banks_milli_max: 2_000,
+        lattice_numbers_max: 200_000,
+        ..Self::DEFAULT
     };
 }
 

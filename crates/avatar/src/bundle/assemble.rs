@@ -16,6 +16,10 @@ const STAGE_SIDE: std::ops::RangeInclusive<u32> = 64..=2048;
 const OFF_STAGE_MAX: i32 = 4096;
 const LAYERS_MAX: usize = 8;
 const LATTICE_SIDE: std::ops::RangeInclusive<u32> = 2..=128;
+/// How far a lattice may reach beyond the stage, in pixels.
+const LATTICE_BEYOND: i64 = 128;
+/// Pictures of a mouth beside its grid.
+const MOUTH_SHAPES: usize = 3;
 const LATTICE_STEP: std::ops::RangeInclusive<u32> = 4..=128;
 const FIELDS_MAX: usize = 64;
 const MESH_SIDE: std::ops::RangeInclusive<u32> = 2..=64;
@@ -32,7 +36,9 @@ pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<Avata
         serde_json::from_slice(archive.entry(MANIFEST)?).map_err(|error| bad(error.to_string()))?;
     let mut shelf = Shelf { archive, limits, pixels: 0 };
     let manifest = header(&document)?;
+    fits(&document, limits)?;
     let network = document.mouth_network.as_ref();
+    check(network.is_none() || limits.may_have_network, "mouth_network is not taken here; leave it out")?;
     Ok(AvatarBundle {
         layers: layers(&mut shelf, &document.layers)?,
         lattice: document.lattice.as_ref().map(|entry| lattice(&shelf, entry)).transpose()?,
@@ -52,6 +58,42 @@ pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<Avata
         gestures: gestures(&document.gestures)?,
         manifest,
     })
+}
+
+/// Checks what a bundle costs those who show it.
+fn fits(document: &Document, limits: &BundleLimits) -> Result<(), BundleError> {
+    let (width, height) = (u64::from(document.width), u64::from(document.height));
+    let least = limits.stage_side_min;
+    let large_enough = document.width >= least && document.height >= least;
+    check(large_enough, &format!("width and height must be at least {least} here"))?;
+    let milli = |pixels: u64| pixels.saturating_mul(1_000) / (width * height).max(1);
+    let area = |size: [u32; 2]| u64::from(size[0]) * u64::from(size[1]);
+    let eyes = document.eyes.iter().map(|eye| (area(eye.lids.size), eye.lids.images.len()));
+    let mouth = document.mouth.iter().map(|mouth| (area(mouth.size), mouth.grid.len() + MOUTH_SHAPES));
+    let (mut windows, mut pictures) = (0_u64, 0_u64);
+    for (area, count) in eyes.chain(mouth) {
+        windows = windows.saturating_add(area);
+        pictures = pictures.saturating_add(area.saturating_mul(count as u64));
+    }
+    let (windows_max, pictures_max) = (limits.windows_milli_max, limits.banks_milli_max);
+    check(milli(windows) <= windows_max, &format!("eyes and mouth may take {} % of the stage here", windows_max / 10))?;
+    check(
+        milli(pictures) <= pictures_max,
+        &format!("all pictures of eyes and mouth together may be {} times the stage here", pictures_max / 1_000),
+    )?;
+    let Some(lattice) = &document.lattice else { return Ok(()) };
+    let points = u64::from(lattice.columns) * u64::from(lattice.rows);
+    let numbers = points.saturating_mul(2 * lattice.shapes.len() as u64);
+    let most = limits.lattice_numbers_max;
+    check(numbers <= most, &format!("the lattice may have {most} numbers here; it has {numbers}"))?;
+    // All of it is kept as pixels, at the size of the frame.
+    let spans = |at: i32, points: u32, side: u32| {
+        let end = i64::from(at) + i64::from(points.saturating_sub(1)) * i64::from(lattice.step);
+        i64::from(at) >= -LATTICE_BEYOND && end <= i64::from(side) + LATTICE_BEYOND
+    };
+    let near =
+        spans(lattice.at[0], lattice.columns, document.width) && spans(lattice.at[1], lattice.rows, document.height);
+    check(near, "the lattice must lie on the stage, or at most 128 pixels beyond")
 }
 
 /// The archive while it is taken apart; counts pixels over all images.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{AvatarBundle, BundleError, Manifest, shipped, shipped_names};
+use super::{AvatarBundle, BundleError, Summary, shipped, shipped_names};
 
 /// The avatars that ship, and an operator's own bundle files. A file of a shipped avatar's name takes its place.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue {
-    files: BTreeMap<String, (PathBuf, Manifest)>,
+    files: BTreeMap<String, (PathBuf, Summary)>,
 }
 
 impl Catalogue {
@@ -18,9 +18,9 @@ impl Catalogue {
     /// # Errors
     /// As [`AvatarBundle::open`].
     pub fn add_file(&mut self, path: &Path) -> Result<String, BundleError> {
-        let manifest = AvatarBundle::open(path)?.manifest;
-        let name = manifest.name.clone();
-        self.files.insert(name.clone(), (path.to_owned(), manifest));
+        let summary = AvatarBundle::open(path)?.summary();
+        let name = summary.manifest.name.clone();
+        self.files.insert(name.clone(), (path.to_owned(), summary));
         Ok(name)
     }
 
@@ -54,14 +54,14 @@ impl Catalogue {
         self.files.contains_key(name) || shipped_names().any(|shipped| shipped == name)
     }
 
-    /// What an avatar says about itself. Unpacks a shipped one: for threads that may take some tens of milliseconds.
+    /// What is to be said of an avatar. Unpacks a shipped one: for threads that may take some tens of milliseconds.
     ///
     /// # Errors
     /// [`BundleError::UnknownShipped`] when there is none of this name.
-    pub fn manifest(&self, name: &str) -> Result<Manifest, BundleError> {
+    pub fn summary(&self, name: &str) -> Result<Summary, BundleError> {
         match self.files.get(name) {
-            Some((_, manifest)) => Ok(manifest.clone()),
-            None => shipped(name).map(|bundle| bundle.manifest),
+            Some((_, summary)) => Ok(summary.clone()),
+            None => shipped(name).map(|bundle| bundle.summary()),
         }
     }
 

@@ -4,11 +4,13 @@
 //! pictures are blended along their features. Opening one checks everything that a renderer later relies on; a bundle
 //! from a stranger costs at most [`BundleLimits`].
 //!
-//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`Gesture`], [`shipped()`], [`Catalogue`].
+//! Suggested reading order: [`Manifest`], [`AvatarBundle`], [`parts`], [`Gesture`], [`shipped()`], [`Catalogue`],
+//! [`AvatarChoice`].
 
 mod archive;
 mod assemble;
 mod catalogue;
+mod choice;
 mod error;
 mod gesture;
 mod image;
@@ -25,6 +27,7 @@ use std::path::Path;
 
 pub use archive::{BundleLimits, RATIO_FREE_BYTES};
 pub use catalogue::Catalogue;
+pub use choice::{AvatarChoice, OwnBundle};
 pub use error::{BundleError, EntryFault};
 pub use gesture::{
     Channel, GESTURE_MS_MAX, GESTURE_PIXELS_MAX, GESTURE_RADIANS_MAX, GESTURES_MAX, Gesture, GestureFault, KEYS_MAX,
@@ -55,6 +58,15 @@ pub struct Manifest {
     pub landmarks: Landmarks,
 }
 
+/// What lists say of an avatar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// What the bundle says about itself.
+    pub manifest: Manifest,
+    /// The names of its gestures.
+    pub gestures: Vec<String>,
+}
+
 /// An avatar, unpacked and checked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AvatarBundle {
@@ -75,6 +87,13 @@ pub struct AvatarBundle {
 }
 
 impl AvatarBundle {
+    /// What lists say of it.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let gestures = self.gestures.iter().map(|gesture| gesture.name.clone()).collect();
+        Summary { manifest: self.manifest.clone(), gestures }
+    }
+
     /// The gesture of this name.
     #[must_use]
     pub fn gesture(&self, name: &str) -> Option<&Gesture> {

@@ -117,6 +117,33 @@ fn bombs_are_refused_before_they_unpack() {
 }
 
 #[test]
+fn what_would_cost_too_much_to_show_is_not_taken_from_customers() {
+    let taken = |bundle: &AvatarBundle| {
+        AvatarBundle::from_bytes_within(&bundle.to_bytes().expect("it packs"), &BundleLimits::CUSTOMER)
+    };
+    let refusal = |bundle: &AvatarBundle| taken(bundle).expect_err("it costs too much").to_string();
+    for name in shipped_names() {
+        taken(&shipped(name).expect("it ships")).expect("what ships is far from the limits");
+    }
+    let ada = || shipped("ada").expect("ada ships");
+    let mut far = ada();
+    far.lattice.as_mut().expect("ada has one").step = 120;
+    assert!(refusal(&far).contains("lattice must lie on the stage"));
+    assert!(AvatarBundle::from_bytes(&far.to_bytes().expect("it packs")).is_err(), "operators' may not either");
+    let mut many = ada();
+    let lattice = many.lattice.as_mut().expect("ada has one");
+    (lattice.step, lattice.columns, lattice.rows) = (4, 100, 100);
+    lattice.fields.iter_mut().for_each(|field| field.offsets = vec![[0.0; 2]; 10_000]);
+    assert!(refusal(&many).contains("lattice may have"));
+    let mut small = ada();
+    (small.manifest.width, small.manifest.height) = (128, 128);
+    assert!(refusal(&small).contains("at least 256"));
+    let mut wide = shipped("clapper").expect("clapper ships");
+    (wide.manifest.width, wide.manifest.height) = (384, 448);
+    assert!(refusal(&wide).contains("20 % of the stage"));
+}
+
+#[test]
 fn a_claimed_size_is_not_believed() {
     // Every size field of the large entry says 7: what is counted is what comes out.
     let mut bytes = Remade::clapper().with("zeros.png", vec![0; 4 << 20]).pack();

@@ -51,6 +51,15 @@ impl Http {
     /// # Errors
     /// With the problem's own words, and exit code 3 or 4 where it is about credits or reaching the node.
     pub(crate) async fn send(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let body = self.send_for_bytes(request).await?;
+        Ok(serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
+    /// Sends a request and answers its body as it came.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub(crate) async fn send_for_bytes(&self, request: RequestBuilder) -> anyhow::Result<Vec<u8>> {
         let response = request.send().await.map_err(|error| {
             coded(
                 Failure::Unreachable,
@@ -58,10 +67,11 @@ impl Http {
             )
         })?;
         let status = response.status();
-        let body: Value = serde_json::from_str(&response.text().await?).unwrap_or(Value::Null);
+        let bytes = response.bytes().await?.to_vec();
         if status.is_success() {
-            return Ok(body);
+            return Ok(bytes);
         }
+        let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let detail = body["detail"].as_str().unwrap_or("it says no more");
         let code = body["code"].as_str().unwrap_or("unknown");
         let failure = match status.as_u16() {

@@ -3,10 +3,12 @@
 pub(crate) mod account;
 pub(crate) mod animate;
 pub(crate) mod audit;
+pub(crate) mod avatar;
 pub(crate) mod bench;
 pub(crate) mod config;
 pub(crate) mod demo;
 mod http;
+pub(crate) mod job;
 mod meter;
 mod print;
 mod recording;

@@ -7,9 +7,8 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
-use footlight_actors::{DrainMode, Node};
+use footlight_actors::DrainMode;
 use footlight_api::ApiState;
-use footlight_hooks::Hooks;
 use reqwest::Method;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
@@ -52,7 +51,7 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
         }
         tracing::info!("draining; a second signal ends the node at once");
         tokio::select! {
-            () = drain(&running.assembly.node, &running.assembly.hooks, settings.node.drain_deadline) => {}
+            () = drain(&running.assembly, settings.node.drain_deadline) => {}
             _ = terminate.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
             _ = interrupt.recv() => tracing::warn!("ended by a second signal, before the drain was done"),
         }
@@ -62,7 +61,9 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
 }
 
 /// Lets speech end, then ends and settles what is left.
-async fn drain(node: &Node, hooks: &Hooks, deadline: Duration) {
+async fn drain(assembly: &Assembly, deadline: Duration) {
+    let (node, hooks) = (&assembly.node, &assembly.hooks);
+    assembly.workshop.stop();
     let report = node.drain(DrainMode::Wait, Some(deadline)).await;
     if report.still_speaking > 0 {
         tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");

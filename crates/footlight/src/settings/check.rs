@@ -87,6 +87,12 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("jobs.lease", settings.jobs.lease, SECOND, HOUR)?;
     between("jobs.timeout", settings.jobs.timeout, settings.jobs.lease, 23 * HOUR)?;
     between("jobs.keep_for", settings.jobs.keep_for, HOUR, 400 * DAY)?;
+    between("avatars.keep_pictures_for", settings.avatars.keep_pictures_for, HOUR, 30 * DAY)?;
+    ensure!(
+        (1..=1_000).contains(&settings.avatars.max_per_account),
+        "`avatars.max_per_account` must be between 1 and 1000"
+    );
+    ensure!(settings.jobs.workers <= 64, "`jobs.workers` must be at most 64");
     ensure!((1..=100).contains(&settings.jobs.max_attempts), "`jobs.max_attempts` must be between 1 and 100");
 
     for (name, plan) in &settings.plans {

@@ -47,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) api: ApiSettings,
     pub(crate) webhooks: WebhookSettings,
     pub(crate) jobs: JobSettings,
+    pub(crate) avatars: AvatarSettings,
     pub(crate) rate_card: BTreeMap<Product, TariffSettings>,
     pub(crate) plans: BTreeMap<String, PlanSettings>,
     pub(crate) payments: Payments,
@@ -203,6 +204,7 @@ pub(crate) struct WebhookSettings {
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobSettings {
     pub(crate) prices: BTreeMap<JobKind, Amount>,
+    pub(crate) workers: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) lease: Duration,
     #[serde(with = "humantime_serde")]
@@ -210,6 +212,15 @@ pub(crate) struct JobSettings {
     pub(crate) max_attempts: u32,
     #[serde(with = "humantime_serde")]
     pub(crate) keep_for: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AvatarSettings {
+    pub(crate) max_per_account: usize,
+    pub(crate) max_bytes_per_account: u64,
+    #[serde(with = "humantime_serde")]
+    pub(crate) keep_pictures_for: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -50,7 +50,7 @@ impl Rehearsal {
         let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
             session: SessionId(Uuid::nil()),
-            avatar: "ada".to_owned(),
+            avatar: "ada".into(),
             fps,
             width: 64,
             height: 64,

@@ -54,7 +54,7 @@ fn a_spec_that_is_not_possible_is_refused_by_name() {
     };
     assert_eq!(open(spec(24)), "frame rate 24 is not possible; choose 20, 25, 30 or 50");
     assert!(open(PerformanceSpec { width: 97, ..spec(25) }).contains("97x96"));
-    let unknown = open(PerformanceSpec { avatar: "nobody".to_owned(), ..spec(25) });
+    let unknown = open(PerformanceSpec { avatar: "nobody".into(), ..spec(25) });
     assert!(unknown.contains("`nobody`") && unknown.contains("ada"), "{unknown}");
 }
 

@@ -61,7 +61,7 @@ fn stage() -> &'static Stage {
 }
 
 fn gestura(fps: u32) -> PerformanceSpec {
-    PerformanceSpec { avatar: "gestura".to_owned(), ..spec(fps) }
+    PerformanceSpec { avatar: "gestura".into(), ..spec(fps) }
 }
 
 fn wait_for_start(show: &Show, name: &str) {

@@ -58,7 +58,7 @@ fn a_mouth_network_hears_the_speech_that_it_is_drawn_for() {
             units.push(unit);
             Ok::<_, StageError>(())
         };
-        let spec = footlight_stage::PerformanceSpec { avatar: avatar.to_owned(), ..spec(25) };
+        let spec = footlight_stage::PerformanceSpec { avatar: avatar.into(), ..spec(25) };
         stage.perform_offline(&spec, audio, |_, _| (), keep).expect("it performs");
         units.retain(|unit| matches!(unit, Unit::Video(_)));
         units

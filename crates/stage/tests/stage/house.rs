@@ -40,7 +40,7 @@ pub(crate) fn speech(name: &str) -> Arc<[i16]> {
 pub(crate) fn spec(fps: u32) -> PerformanceSpec {
     PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
-        avatar: "ada".to_owned(),
+        avatar: "ada".into(),
         fps,
         width: 96,
         height: 96,

@@ -151,7 +151,7 @@ fn measure(workers: usize, streams: usize, time: Duration, speech: &Arc<[i16]>) 
 fn open(stage: &Stage) -> anyhow::Result<Performance> {
     let spec = PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
-        avatar: "ada".to_owned(),
+        avatar: "ada".into(),
         fps: 25,
         width: 512,
         height: 512,
