@@ -1,0 +1,275 @@
+//! The mouth bank: the person's own lips warped to each state, with a painted cavity between them.
+//!
+//! A picture is drawn as the mouth looks with its jaw open, then the jaw's motion is taken out again, because the lattice
+//! brings it back. So teeth keep their size and lips meet the skin around them.
+
+use footlight_avatar::bundle::parts::{Axis, Bank, Image, Lattice, Mouth, Patch};
+use footlight_avatar::weights::blendshape;
+
+use super::canvas::{Canvas, Colour, mix, pixel};
+use super::cavity::Cavity;
+use super::geometry::{Place, at_index, fade, index_of, lerp, smooth};
+use super::lips::{LIP_POINTS, LipShape, Lips, MouthState};
+use super::measures::Measures;
+use super::mesh::mesh_of;
+use super::motion::field_at;
+use super::tones::Tones;
+
+const GAPS: [f32; 4] = [0.0, 0.14, 0.42, 1.0];
+const WIDTHS: [f32; 3] = [-1.0, 0.0, 1.0];
+const EXTRAS: [MouthState; 3] = [
+    MouthState { gap: 0.0, wide: 0.0, press: 1.0, bite: 0.0, tongue: 0.0 },
+    MouthState { gap: 0.0, wide: 0.0, press: 0.0, bite: 1.0, tongue: 0.0 },
+    MouthState { gap: 0.12, wide: 0.0, press: 0.0, bite: 0.0, tongue: 1.0 },
+];
+/// Over how many model units a mouth passes over into the face around it.
+const FEATHER: f32 = 6.0;
+
+/// The part of the face that a mouth may change, in the face's frame.
+#[derive(Debug, Clone, Copy)]
+struct Reach {
+    left: f32,
+    right: f32,
+    top: f32,
+    bottom: f32,
+    feather: f32,
+}
+
+impl Reach {
+    fn of(m: &Measures, lips: &Lips) -> Self {
+        let k = m.size;
+        let beside = 1.17 * lips.half + 0.62 * lips.half + 8.0 * k;
+        let lip_top = lips.photo.top.iter().copied().fold(f32::MAX, f32::min);
+        let lip_bottom = lips.photo.bottom.iter().copied().fold(f32::MIN, f32::max);
+        // From under the nose to above the chin, but never less than the lips need.
+        let top = (m.nose[1] + 0.5 * k).clamp(lip_top - 26.0 * k, lip_top - 7.0 * k);
+        let bottom = (m.chin[1] - 1.0 * k).clamp(lip_bottom + 20.0 * k, lip_bottom + 42.0 * k);
+        Self { left: lips.middle - beside, right: lips.middle + beside, top, bottom, feather: FEATHER * k }
+    }
+
+    /// The smallest window of the stage around it, with even corner and sides.
+    fn window(&self, m: &Measures, stage: u32) -> ([i32; 2], [u32; 2]) {
+        let corners =
+            [[self.left, self.top], [self.right, self.top], [self.left, self.bottom], [self.right, self.bottom]];
+        super::mesh::window_around(&corners.map(|corner| m.axes.to_stage(corner)), stage)
+    }
+
+    /// How much of the face a mouth covers at a place.
+    fn cover(&self, [u, v]: Place) -> f32 {
+        let inside = |from: f32, to: f32, at: f32| smooth(0.0, self.feather, (at - from).min(to - at));
+        inside(self.left, self.right, u) * inside(self.top, self.bottom, v)
+    }
+}
+
+/// One state of the mouth, in rest coordinates: the jaw's motion taken out.
+pub(super) struct Warp<'a> {
+    photo: &'a LipShape,
+    rest: LipShape,
+    reach: Reach,
+    /// Over how many pixels beyond the corners the lips' motion fades.
+    beside: f32,
+}
+
+/// The lips at one column of the picture: heights in the picture, heights in the photo.
+struct Column {
+    /// Where it comes from across, at the height of the lips.
+    from_u: f32,
+    /// Top, upper, lower, bottom: in the picture and in the photo.
+    now: [f32; 4],
+    photo: [f32; 4],
+}
+
+impl Warp<'_> {
+    fn column(&self, u: f32) -> Column {
+        let (now, photo) = (&self.rest, self.photo);
+        let last = LIP_POINTS - 1;
+        let index = index_of(&now.u, u);
+        let at = |shape: &LipShape| [&shape.top, &shape.upper, &shape.lower, &shape.bottom].map(|l| at_index(l, index));
+        let (mut heights, from) = (at(now), at(photo));
+        // Beyond a corner its motion fades.
+        let (corner, off) = if u < now.u[0] { (0, now.u[0] - u) } else { (last, u - now.u[last]) };
+        if off <= 0.0 {
+            return Column { from_u: at_index(&photo.u, index), now: heights, photo: from };
+        }
+        let left = fade(off / self.beside);
+        for (height, from) in heights.iter_mut().zip(from) {
+            *height = from + (*height - from) * left;
+        }
+        Column { from_u: u - (now.u[corner] - photo.u[corner]) * left, now: heights, photo: from }
+    }
+
+    /// Where in the photo the skin or lip at a place comes from. `upper` asks for the upper lip's side.
+    fn source(&self, column: &Column, u: f32, v: f32, upper: bool) -> Place {
+        let (now, photo) = (&column.now, &column.photo);
+        let inset = self.reach.feather * 0.5;
+        let within = |from: usize, to: usize| {
+            let thick = now[to] - now[from];
+            let share = if thick > 1e-3 { ((v - now[from]) / thick).clamp(0.0, 1.0) } else { 0.0 };
+            [column.from_u, lerp(photo[from], photo[to], share)]
+        };
+        // Skin: the lip's motion fades towards the border of what may change.
+        let skin = |lip: usize, left: f32| [u + (column.from_u - u) * left, v - (now[lip] - photo[lip]) * left];
+        if upper {
+            if v >= now[0] {
+                return within(0, 1);
+            }
+            let room = (now[0] - self.reach.top - inset).max(1.0);
+            skin(0, fade((now[0] - v) / room))
+        } else {
+            if v <= now[3] {
+                return within(2, 3);
+            }
+            let room = (self.reach.bottom - inset - now[3]).max(1.0);
+            skin(3, fade((v - now[3]) / room))
+        }
+    }
+
+    /// Heights, at a place across, of features that all pictures of the bank share, from top to bottom.
+    fn rows(&self, u: f32) -> Vec<f32> {
+        let column = self.column(u);
+        let height_of = |target: f32, from: f32, to: f32, upper: bool| {
+            // The photo's height grows with the picture's: halve.
+            let (mut low, mut high) = (from, to);
+            for _ in 0..18 {
+                let middle = (low + high) / 2.0;
+                if self.source(&column, u, middle, upper)[1] < target { low = middle } else { high = middle }
+            }
+            (low + high) / 2.0
+        };
+        let (now, photo) = (&column.now, &column.photo);
+        let (top, bottom) = (self.reach.top, self.reach.bottom);
+        let above = [0.35, 0.7].map(|share| height_of(lerp(top, photo[0], share), top, now[0], true));
+        let below = [0.25, 0.5, 0.75].map(|share| height_of(lerp(photo[3], bottom, share), now[3], bottom, false));
+        above.into_iter().chain(*now).chain(below).collect()
+    }
+}
+
+/// What all pictures of the mouth are drawn from.
+struct Painter<'a> {
+    canvas: &'a Canvas,
+    m: &'a Measures,
+    lips: Lips,
+    tones: &'a Tones,
+    lattice: &'a Lattice,
+    jaw: Option<usize>,
+    reach: Reach,
+    at: [i32; 2],
+    size: [u32; 2],
+    soft: f32,
+}
+
+impl Painter<'_> {
+    /// How far down the face a jaw that is open by `weight` moves the skin that is at rest at a place.
+    fn jaw_at(&self, place: Place, weight: f32) -> f32 {
+        let Some(field) = self.jaw else { return 0.0 };
+        let [dx, dy] = field_at(self.lattice, &self.lattice.fields[field], self.m.axes.to_stage(place));
+        let [x, y] = self.m.axes.turned([0.0, 1.0]);
+        (dx * x + dy * y) * weight
+    }
+
+    /// Heights of a line before the jaw took it where it is.
+    fn without_jaw(&self, u: f32, v: f32, weight: f32) -> f32 {
+        let mut rest = v;
+        for _ in 0..30 {
+            rest += 0.6 * (v - rest - self.jaw_at([u, rest], weight));
+        }
+        rest
+    }
+
+    fn patch(&self, state: MouthState) -> Patch {
+        let open = self.lips.shape(&state);
+        let at_rest =
+            |line: &[f32; LIP_POINTS]| std::array::from_fn(|i| self.without_jaw(open.u[i], line[i], state.gap));
+        let rest = LipShape {
+            u: open.u,
+            top: at_rest(&open.top),
+            upper: at_rest(&open.upper),
+            lower: at_rest(&open.lower),
+            bottom: at_rest(&open.bottom),
+        };
+        let warp = Warp { photo: &self.lips.photo, rest, reach: self.reach, beside: 0.62 * self.lips.half };
+        let cavity = Cavity::new(&self.lips, &open, state, self.tones, self.m.size, self.soft);
+        let picture = Canvas::draw(self.at, self.size, |place| self.colour(place, state, &warp, &cavity));
+        let us = self.columns(&warp);
+        let (columns, rows) = mesh_of(self.m, &us, |u| warp.rows(u), self.at, self.size);
+        Patch { image: picture.image(), columns, rows }
+    }
+
+    /// Places across that all pictures of the bank share.
+    fn columns(&self, warp: &Warp<'_>) -> Vec<f32> {
+        let (u, last) = (&warp.rest.u, LIP_POINTS - 1);
+        let mut all = vec![u[0] - warp.beside, u[0] - warp.beside / 2.0];
+        all.extend_from_slice(u);
+        all.extend([u[last] + warp.beside / 2.0, u[last] + warp.beside]);
+        all
+    }
+
+    fn colour(&self, stage: Place, state: MouthState, warp: &Warp<'_>, cavity: &Cavity<'_>) -> Colour {
+        let [u, v] = self.m.axes.to_face(stage);
+        let column = warp.column(u);
+        let [_, upper, lower, _] = column.now;
+        let is_upper = v < (upper + lower) / 2.0;
+        let held = if is_upper { v.min(upper) } else { v.max(lower) };
+        let from = warp.source(&column, u, held, is_upper);
+        let lip = self.canvas.at(self.m.axes.to_stage(from));
+        // How much of the cavity shows: edges as soft as the photo, nothing where the lips touch.
+        let edge = |distance: f32| (distance / self.soft + 0.5).clamp(0.0, 1.0);
+        let apart = lower - upper;
+        let cover = edge(v - upper) * edge(lower - v) * smooth(0.15, 1.2, apart);
+        if cover > 0.0 {
+            let inside = cavity.colour([u, v + self.jaw_at([u, v], state.gap)]).map(|c| c + self.tones.grain_at(stage));
+            return mix(lip, inside, cover);
+        }
+        if self.lips.parted && apart <= 0.15 {
+            // These lips are apart in the photo: what it lacks is the dark line where they meet.
+            let off = (v - (upper + lower) / 2.0) / (0.9 * self.m.size);
+            let beside = (u - self.lips.middle).abs() / self.lips.half;
+            let line = 0.6 * (-off * off).exp() * (1.0 - smooth(0.9, 1.1, beside));
+            return mix(lip, self.tones.lit([0.16, 0.05, 0.05]), line);
+        }
+        lip
+    }
+}
+
+/// Draws the mouth bank.
+pub(super) fn mouth(canvas: &Canvas, m: &Measures, tones: &Tones, lattice: &Lattice, scale: f32, stage: u32) -> Mouth {
+    let lips = Lips::of(canvas, m);
+    let reach = Reach::of(m, &lips);
+    let (at, size) = reach.window(m, stage);
+    let jaw = blendshape("jawOpen").map(Axis::Blendshape);
+    let painter = Painter {
+        canvas,
+        m,
+        lips,
+        tones,
+        lattice,
+        jaw: lattice.fields.iter().position(|field| Some(field.axis) == jaw),
+        reach,
+        at,
+        size,
+        soft: scale.clamp(1.0, 2.2),
+    };
+    let mut patches = Vec::new();
+    for gap in GAPS {
+        for wide in WIDTHS {
+            patches.push(painter.patch(MouthState { gap, wide, ..MouthState::default() }));
+        }
+    }
+    let grid = patches.len();
+    patches.extend(EXTRAS.map(|state| painter.patch(state)));
+    let mask = (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| [x, y])).map(|[x, y]| {
+        let place = [at[0] as f32 + x as f32 + 0.5, at[1] as f32 + y as f32 + 0.5];
+        let share = reach.cover(m.axes.to_face(place));
+        pixel([share; 3], 1.0)
+    });
+    let mask = Image { width: size[0], height: size[1], pixels: mask.collect() };
+    Mouth {
+        bank: Bank { at, size, patches },
+        mask: Some(mask),
+        gaps: GAPS.to_vec(),
+        widths: WIDTHS.to_vec(),
+        pressed: Some(grid),
+        bite: Some(grid + 1),
+        tongue: Some(grid + 2),
+    }
+}

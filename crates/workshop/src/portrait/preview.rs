@@ -1,0 +1,86 @@
+//! A sheet of what an avatar looks like, for people.
+
+use footlight_avatar::bundle::AvatarBundle;
+use footlight_avatar::weights::blendshape;
+use footlight_render::{EssenceRenderer, Frame, HeadPose, LoadedAvatar, Pose, Renderer};
+
+use super::PortraitError;
+
+/// The side of one picture of the sheet, in pixels.
+const SIDE: u32 = 320;
+/// Pictures in a row.
+const COLUMNS: usize = 4;
+
+/// Draws a sheet of two rows of four: at rest, "aa", "ee", "oo", a blink, a look aside, a turned head, a smile.
+///
+/// Returns a PNG of 1280x640 pixels. Blocks for some hundred milliseconds.
+///
+/// # Errors
+/// When the bundle cannot be rendered.
+pub fn preview(bundle: &AvatarBundle) -> Result<Vec<u8>, PortraitError> {
+    let mut renderer = EssenceRenderer::new(LoadedAvatar::new(bundle.clone())?, SIDE, SIDE)?;
+    let mut frame = Frame::black(SIDE, SIDE);
+    let poses = poses();
+    let side = SIDE as usize;
+    let (width, height) = (COLUMNS * side, poses.len().div_ceil(COLUMNS) * side);
+    let mut sheet = vec![0; width * height * 3];
+    for (index, pose) in poses.iter().enumerate() {
+        renderer.render(pose, &mut frame)?;
+        let corner = index / COLUMNS * side * width + index % COLUMNS * side;
+        for y in 0..side {
+            for x in 0..side {
+                sheet[(corner + y * width + x) * 3..][..3].copy_from_slice(&rgb(&frame, x, y));
+            }
+        }
+    }
+    let failed = |error: png::EncodingError| PortraitError::Check(error.to_string());
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().map_err(failed)?;
+    writer.write_image_data(&sheet).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(out)
+}
+
+/// A pixel in sRGB, from BT.709 limited range.
+fn rgb(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
+    let width = frame.width() as usize;
+    let chroma = y / 2 * (width / 2) + x / 2;
+    let light = (f32::from(frame.y()[y * width + x]) - 16.0) / 219.0;
+    let blue = (f32::from(frame.u()[chroma]) - 128.0) / 224.0;
+    let red = (f32::from(frame.v()[chroma]) - 128.0) / 224.0;
+    let channels = [light + 1.5748 * red, light - 0.1873 * blue - 0.4681 * red, light + 1.8556 * blue];
+    channels.map(|c| (c * 255.0 + 0.5).clamp(0.0, 255.0) as u8)
+}
+
+/// A pose of these blendshapes; names that are not known move nothing.
+pub(super) fn pose(shapes: &[(&str, f32)]) -> Pose {
+    let mut pose = Pose::NEUTRAL;
+    for (name, weight) in shapes {
+        if let Some(index) = blendshape(name) {
+            pose.weights.0[index] = *weight;
+        }
+    }
+    pose
+}
+
+fn poses() -> [Pose; 8] {
+    let turned = HeadPose { yaw: 0.05, pitch: 0.01, roll: 0.02, x: 3.0, y: 0.0 };
+    [
+        Pose::NEUTRAL,
+        pose(&[("jawOpen", 0.7), ("mouthLowerDownLeft", 0.25), ("mouthLowerDownRight", 0.25)]),
+        pose(&[
+            ("jawOpen", 0.15),
+            ("mouthStretchLeft", 0.4),
+            ("mouthStretchRight", 0.4),
+            ("mouthSmileLeft", 0.5),
+            ("mouthSmileRight", 0.5),
+        ]),
+        pose(&[("jawOpen", 0.3), ("mouthFunnel", 0.5), ("mouthPucker", 0.8)]),
+        pose(&[("eyeBlinkLeft", 1.0), ("eyeBlinkRight", 1.0)]),
+        pose(&[("eyeLookOutLeft", 0.8), ("eyeLookInRight", 0.8), ("eyeLookUpLeft", 0.2), ("eyeLookUpRight", 0.2)]),
+        Pose { head: turned, ..pose(&[("jawOpen", 0.1)]) },
+        pose(&[("mouthSmileLeft", 0.8), ("mouthSmileRight", 0.8), ("cheekSquintLeft", 0.4), ("cheekSquintRight", 0.4)]),
+    ]
+}
