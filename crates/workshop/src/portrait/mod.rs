@@ -134,6 +134,7 @@ pub fn avatar_from(order: &PortraitOrder<'_>, told: &mut dyn FnMut(Step)) -> Res
         eyes,
         mouth: Some(mouth),
         mouth_network: None,
+        gestures: Vec::new(),
     })
 }
 
