@@ -83,7 +83,9 @@ impl Lips {
         // Lips have some thickness, and lie below each other, whatever landmarks say.
         let body = line(|i| m.size * (1.0 - along(i) * along(i)));
         let (upper, lower) = if parted {
-            (line(|i| upper.at(u[i])), line(|i| lower.at(u[i]).max(upper.at(u[i]))))
+            // Landmarks of an open mouth are not that exact: what is dark or a tooth must not stick to a lip.
+            let upper = line(|i| upper.at(u[i]) - 0.6 * body[i]);
+            (upper, line(|i| (lower.at(u[i]) + 0.8 * body[i]).max(upper[i])))
         } else {
             let guess = line(|i| (upper.at(u[i]) + lower.at(u[i])) / 2.0);
             let seam = dark_line(canvas, m, &u, &guess, gap.abs() / 2.0);

@@ -6,9 +6,9 @@
 use footlight_avatar::bundle::parts::{Axis, Bank, Image, Lattice, Mouth, Patch};
 use footlight_avatar::weights::blendshape;
 
-use super::canvas::{Canvas, Colour, mix, pixel};
+use super::canvas::{Canvas, Colour, luma, mix, pixel};
 use super::cavity::Cavity;
-use super::geometry::{Place, at_index, fade, index_of, lerp, smooth};
+use super::geometry::{Place, Profile, at_index, distance, fade, index_of, lerp, smooth};
 use super::lips::{LIP_POINTS, LipShape, Lips, MouthState};
 use super::measures::Measures;
 use super::mesh::mesh_of;
@@ -22,29 +22,60 @@ const EXTRAS: [MouthState; 3] = [
     MouthState { gap: 0.0, wide: 0.0, press: 0.0, bite: 1.0, tongue: 0.0 },
     MouthState { gap: 0.12, wide: 0.0, press: 0.0, bite: 0.0, tongue: 1.0 },
 ];
+/// How far beyond its corners the mouth's motion fades, in halves of its width.
+const BESIDE: f32 = 0.8;
 /// Over how many model units a mouth passes over into the face around it.
 const FEATHER: f32 = 6.0;
 
+/// Rows of a mesh above the lips.
+const ABOVE: usize = 2;
+
 /// The part of the face that a mouth may change, in the face's frame.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Reach {
     left: f32,
     right: f32,
     top: f32,
     bottom: f32,
     feather: f32,
+    /// The edge of the face: what is beyond it never belongs to a mouth.
+    jaw: Vec<Place>,
+    edge: Profile,
+    size: f32,
 }
 
 impl Reach {
     fn of(m: &Measures, lips: &Lips) -> Self {
         let k = m.size;
-        let beside = 1.17 * lips.half + 0.62 * lips.half + 8.0 * k;
+        let beside = (1.17 + BESIDE) * lips.half + 8.0 * k;
         let lip_top = lips.photo.top.iter().copied().fold(f32::MAX, f32::min);
         let lip_bottom = lips.photo.bottom.iter().copied().fold(f32::MIN, f32::max);
         // From under the nose to above the chin, but never less than the lips need.
         let top = (m.nose[1] + 0.5 * k).clamp(lip_top - 26.0 * k, lip_top - 7.0 * k);
         let bottom = (m.chin[1] - 1.0 * k).clamp(lip_bottom + 20.0 * k, lip_bottom + 42.0 * k);
-        Self { left: lips.middle - beside, right: lips.middle + beside, top, bottom, feather: FEATHER * k }
+        Self {
+            left: lips.middle - beside,
+            right: lips.middle + beside,
+            top,
+            bottom,
+            feather: FEATHER * k,
+            jaw: m.face.jaw.clone(),
+            edge: Profile::through(&m.face.jaw),
+            size: k,
+        }
+    }
+
+    /// How far inside of the face's edge a place is; 0 beyond it.
+    fn inside_face(&self, place: Place) -> f32 {
+        if place[1] > self.edge.at(place[0]) {
+            return 0.0;
+        }
+        self.jaw.windows(2).map(|pair| to_segment(place, pair[0], pair[1])).fold(f32::MAX, f32::min)
+    }
+
+    /// How freely skin may follow the lips: not at the edge of the face.
+    fn freedom(&self, place: Place) -> f32 {
+        smooth(1.0 * self.size, 13.0 * self.size, self.inside_face(place))
     }
 
     /// The smallest window of the stage around it, with even corner and sides.
@@ -55,17 +86,28 @@ impl Reach {
     }
 
     /// How much of the face a mouth covers at a place.
-    fn cover(&self, [u, v]: Place) -> f32 {
+    fn cover(&self, place: Place) -> f32 {
+        let [u, v] = place;
         let inside = |from: f32, to: f32, at: f32| smooth(0.0, self.feather, (at - from).min(to - at));
-        inside(self.left, self.right, u) * inside(self.top, self.bottom, v)
+        let face = smooth(0.5 * self.size, 4.5 * self.size, self.inside_face(place));
+        inside(self.left, self.right, u) * inside(self.top, self.bottom, v) * face
     }
+}
+
+/// The distance of a place from a line between two others.
+fn to_segment(place: Place, from: Place, to: Place) -> f32 {
+    let along = [to[0] - from[0], to[1] - from[1]];
+    let length = (along[0] * along[0] + along[1] * along[1]).max(1e-6);
+    let share = ((place[0] - from[0]) * along[0] + (place[1] - from[1]) * along[1]) / length;
+    let share = share.clamp(0.0, 1.0);
+    distance(place, [from[0] + along[0] * share, from[1] + along[1] * share])
 }
 
 /// One state of the mouth, in rest coordinates: the jaw's motion taken out.
 pub(super) struct Warp<'a> {
     photo: &'a LipShape,
     rest: LipShape,
-    reach: Reach,
+    reach: &'a Reach,
     /// Over how many pixels beyond the corners the lips' motion fades.
     beside: f32,
 }
@@ -108,7 +150,10 @@ impl Warp<'_> {
             [column.from_u, lerp(photo[from], photo[to], share)]
         };
         // Skin: the lip's motion fades towards the border of what may change.
-        let skin = |lip: usize, left: f32| [u + (column.from_u - u) * left, v - (now[lip] - photo[lip]) * left];
+        let skin = |lip: usize, left: f32| {
+            let left = left * self.reach.freedom([u, v]);
+            [u + (column.from_u - u) * left, v - (now[lip] - photo[lip]) * left]
+        };
         if upper {
             if v >= now[0] {
                 return within(0, 1);
@@ -138,7 +183,7 @@ impl Warp<'_> {
         };
         let (now, photo) = (&column.now, &column.photo);
         let (top, bottom) = (self.reach.top, self.reach.bottom);
-        let above = [0.35, 0.7].map(|share| height_of(lerp(top, photo[0], share), top, now[0], true));
+        let above: [f32; ABOVE] = [0.35, 0.7].map(|share| height_of(lerp(top, photo[0], share), top, now[0], true));
         let below = [0.25, 0.5, 0.75].map(|share| height_of(lerp(photo[3], bottom, share), now[3], bottom, false));
         above.into_iter().chain(*now).chain(below).collect()
     }
@@ -187,12 +232,25 @@ impl Painter<'_> {
             lower: at_rest(&open.lower),
             bottom: at_rest(&open.bottom),
         };
-        let warp = Warp { photo: &self.lips.photo, rest, reach: self.reach, beside: 0.62 * self.lips.half };
+        let warp = Warp { photo: &self.lips.photo, rest, reach: &self.reach, beside: BESIDE * self.lips.half };
         let cavity = Cavity::new(&self.lips, &open, state, self.tones, self.m.size, self.soft);
         let picture = Canvas::draw(self.at, self.size, |place| self.colour(place, state, &warp, &cavity));
         let us = self.columns(&warp);
-        let (columns, rows) = mesh_of(self.m, &us, |u| warp.rows(u), self.at, self.size);
+        let (columns, rows) = mesh_of(self.m, &us, |u| self.rows(u, &warp, &cavity, state.gap), self.at, self.size);
         Patch { image: picture.image(), columns, rows }
+    }
+
+    /// The warp's rows, and between the lips those of the teeth: they do not move with the lips.
+    fn rows(&self, u: f32, warp: &Warp<'_>, cavity: &Cavity<'_>, jaw: f32) -> Vec<f32> {
+        let mut rows = warp.rows(u);
+        let [upper, lower] = [rows[ABOVE + 1], rows[ABOVE + 2]];
+        let mut last = upper;
+        let teeth = cavity.edges(u).map(|v| {
+            last = self.without_jaw(u, v, jaw).clamp(last, lower.max(last));
+            last
+        });
+        rows.splice(ABOVE + 2..ABOVE + 2, teeth);
+        rows
     }
 
     /// Places across that all pictures of the bank share.
@@ -211,7 +269,11 @@ impl Painter<'_> {
         let is_upper = v < (upper + lower) / 2.0;
         let held = if is_upper { v.min(upper) } else { v.max(lower) };
         let from = warp.source(&column, u, held, is_upper);
-        let lip = self.canvas.at(self.m.axes.to_stage(from));
+        let mut lip = self.canvas.at(self.m.axes.to_stage(from));
+        let round = (-state.wide).max(0.0);
+        if round > 0.0 {
+            lip = self.uncreased(lip, [u, v], from, warp, round);
+        }
         // How much of the cavity shows: edges as soft as the photo, nothing where the lips touch.
         let edge = |distance: f32| (distance / self.soft + 0.5).clamp(0.0, 1.0);
         let apart = lower - upper;
@@ -228,6 +290,25 @@ impl Painter<'_> {
             return mix(lip, self.tones.lit([0.16, 0.05, 0.05]), line);
         }
         lip
+    }
+}
+
+impl Painter<'_> {
+    /// Skin beside the corners of a round mouth: the crease that is there in the photo would be drawn out to a line.
+    fn uncreased(&self, skin: Colour, [u, v]: Place, from: Place, warp: &Warp<'_>, round: f32) -> Colour {
+        let (k, last) = (self.m.size, LIP_POINTS - 1);
+        let (us, heights) = (&warp.rest.u, &warp.rest.upper);
+        let (off, line) = if u < us[0] { (us[0] - u, heights[0]) } else { (u - us[last], heights[last]) };
+        if off <= 0.0 {
+            return skin;
+        }
+        let near = (v - line) / (4.0 * k);
+        let share = round * smooth(0.0, 2.5 * k, off) * fade(off / warp.beside) * (-near * near).exp();
+        let at = |dv: f32| self.canvas.at(self.m.axes.to_stage([from[0], from[1] + dv]));
+        let around = mix(mix(at(-7.0 * k), at(-5.0 * k), 0.5), mix(at(7.0 * k), at(5.0 * k), 0.5), 0.5);
+        // Only what is darker than around it is a crease.
+        let crease = smooth(0.01, 0.06, luma(around) - luma(skin));
+        mix(skin, around, share * crease)
     }
 }
 
@@ -259,7 +340,7 @@ pub(super) fn mouth(canvas: &Canvas, m: &Measures, tones: &Tones, lattice: &Latt
     patches.extend(EXTRAS.map(|state| painter.patch(state)));
     let mask = (0..size[1]).flat_map(|y| (0..size[0]).map(move |x| [x, y])).map(|[x, y]| {
         let place = [at[0] as f32 + x as f32 + 0.5, at[1] as f32 + y as f32 + 0.5];
-        let share = reach.cover(m.axes.to_face(place));
+        let share = painter.reach.cover(m.axes.to_face(place));
         pixel([share; 3], 1.0)
     });
     let mask = Image { width: size[0], height: size[1], pixels: mask.collect() };
