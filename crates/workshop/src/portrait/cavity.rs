@@ -77,7 +77,7 @@ impl<'a> Cavity<'a> {
         let shadow = self.tones.lit(SHADOW);
         let near = |distance: f32, reach: f32| (-(distance.max(0.0) / reach).powi(2)).exp();
         let apart = ((lower - upper) / (12.0 * k)).min(1.0);
-        colour = mix(colour, shadow, 0.5 * near(v - upper, (1.4 + 1.4 * apart) * k));
+        colour = mix(colour, shadow, 0.4 * near(v - upper, (1.4 + 1.4 * apart) * k));
         colour = mix(colour, shadow, 0.32 * near(lower - v, (0.9 + 0.7 * apart) * k));
         let beside = ((u - self.middle).abs() / self.half.max(1.0)).min(1.0);
         mix(colour, shadow, 0.85 * smooth(0.58, 1.0, beside))

@@ -27,6 +27,8 @@ const BESIDE: f32 = 0.8;
 /// Over how many model units a mouth passes over into the face around it.
 const FEATHER: f32 = 6.0;
 
+/// Columns of a mesh beside the lips, from the outermost: how far from the corner, in what a corner's motion takes to fade.
+const BESIDE_COLUMNS: [f32; 4] = [1.3, 0.9, 0.5, 0.2];
 /// Rows of a mesh above the lips.
 const ABOVE: usize = 2;
 
@@ -41,6 +43,8 @@ struct Reach {
     /// The edge of the face: what is beyond it never belongs to a mouth.
     jaw: Vec<Place>,
     edge: Profile,
+    /// Its left and its right side: where across they are at a height.
+    sides: [Profile; 2],
     size: f32,
 }
 
@@ -53,6 +57,10 @@ impl Reach {
         // From under the nose to above the chin, but never less than the lips need.
         let top = (m.nose[1] + 0.5 * k).clamp(lip_top - 26.0 * k, lip_top - 7.0 * k);
         let bottom = (m.chin[1] - 1.0 * k).clamp(lip_bottom + 20.0 * k, lip_bottom + 42.0 * k);
+        let half = m.face.jaw.len() / 2 + 1;
+        let side = |jaw: &mut dyn Iterator<Item = &Place>| {
+            Profile::through(&jaw.take(half).map(|&[u, v]| [v, u]).collect::<Vec<_>>())
+        };
         Self {
             left: lips.middle - beside,
             right: lips.middle + beside,
@@ -61,6 +69,7 @@ impl Reach {
             feather: FEATHER * k,
             jaw: m.face.jaw.clone(),
             edge: Profile::through(&m.face.jaw),
+            sides: [side(&mut m.face.jaw.iter()), side(&mut m.face.jaw.iter().rev())],
             size: k,
         }
     }
@@ -73,9 +82,10 @@ impl Reach {
         self.jaw.windows(2).map(|pair| to_segment(place, pair[0], pair[1])).fold(f32::MAX, f32::min)
     }
 
-    /// How freely skin may follow the lips: not at the edge of the face.
-    fn freedom(&self, place: Place) -> f32 {
-        smooth(1.0 * self.size, 13.0 * self.size, self.inside_face(place))
+    /// How freely skin may follow the lips: not at the sides of the face.
+    fn freedom(&self, [u, v]: Place) -> f32 {
+        let off = (u - self.sides[0].at(v)).min(self.sides[1].at(v) - u);
+        smooth(2.0 * self.size, 24.0 * self.size, off)
     }
 
     /// The smallest window of the stage around it, with even corner and sides.
@@ -169,6 +179,22 @@ impl Warp<'_> {
         }
     }
 
+    /// Where across the picture skin is that is beside the lips in the photo.
+    fn place_of(&self, photo: f32) -> f32 {
+        // The photo's places grow with the picture's: halve.
+        let (mut low, mut high) = (photo - self.beside, photo + self.beside);
+        for _ in 0..20 {
+            let middle = (low + high) / 2.0;
+            let column = self.column(middle);
+            if self.source(&column, middle, column.now[0] - 0.01, true)[0] < photo {
+                low = middle
+            } else {
+                high = middle
+            }
+        }
+        (low + high) / 2.0
+    }
+
     /// Heights, at a place across, of features that all pictures of the bank share, from top to bottom.
     fn rows(&self, u: f32) -> Vec<f32> {
         let column = self.column(u);
@@ -253,12 +279,12 @@ impl Painter<'_> {
         rows
     }
 
-    /// Places across that all pictures of the bank share.
+    /// Places across that all pictures of the bank share: those of the lips, and of skin beside them.
     fn columns(&self, warp: &Warp<'_>) -> Vec<f32> {
-        let (u, last) = (&warp.rest.u, LIP_POINTS - 1);
-        let mut all = vec![u[0] - warp.beside, u[0] - warp.beside / 2.0];
-        all.extend_from_slice(u);
-        all.extend([u[last] + warp.beside / 2.0, u[last] + warp.beside]);
+        let (u, last) = (&self.lips.photo.u, LIP_POINTS - 1);
+        let mut all: Vec<f32> = BESIDE_COLUMNS.iter().map(|off| warp.place_of(u[0] - off * warp.beside)).collect();
+        all.extend_from_slice(&warp.rest.u);
+        all.extend(BESIDE_COLUMNS.iter().rev().map(|off| warp.place_of(u[last] + off * warp.beside)));
         all
     }
 
@@ -272,7 +298,7 @@ impl Painter<'_> {
         let mut lip = self.canvas.at(self.m.axes.to_stage(from));
         let round = (-state.wide).max(0.0);
         if round > 0.0 {
-            lip = self.uncreased(lip, [u, v], from, warp, round);
+            lip = self.uncreased(lip, [u, v], from, warp, column.now[1], round);
         }
         // How much of the cavity shows: edges as soft as the photo, nothing where the lips touch.
         let edge = |distance: f32| (distance / self.soft + 0.5).clamp(0.0, 1.0);
@@ -285,7 +311,8 @@ impl Painter<'_> {
         if self.lips.parted && apart <= 0.15 {
             // These lips are apart in the photo: what it lacks is the dark line where they meet.
             let off = (v - (upper + lower) / 2.0) / (0.9 * self.m.size);
-            let beside = (u - self.lips.middle).abs() / self.lips.half;
+            let half = (warp.rest.u[LIP_POINTS - 1] - warp.rest.u[0]) / 2.0;
+            let beside = (u - self.lips.middle).abs() / half;
             let line = 0.6 * (-off * off).exp() * (1.0 - smooth(0.9, 1.1, beside));
             return mix(lip, self.tones.lit([0.16, 0.05, 0.05]), line);
         }
@@ -295,15 +322,15 @@ impl Painter<'_> {
 
 impl Painter<'_> {
     /// Skin beside the corners of a round mouth: the crease that is there in the photo would be drawn out to a line.
-    fn uncreased(&self, skin: Colour, [u, v]: Place, from: Place, warp: &Warp<'_>, round: f32) -> Colour {
+    fn uncreased(&self, skin: Colour, [u, v]: Place, from: Place, warp: &Warp<'_>, line: f32, round: f32) -> Colour {
         let (k, last) = (self.m.size, LIP_POINTS - 1);
-        let (us, heights) = (&warp.rest.u, &warp.rest.upper);
-        let (off, line) = if u < us[0] { (us[0] - u, heights[0]) } else { (u - us[last], heights[last]) };
+        let us = &warp.rest.u;
+        let off = (us[0] - u).max(u - us[last]);
         if off <= 0.0 {
             return skin;
         }
         let near = (v - line) / (4.0 * k);
-        let share = round * smooth(0.0, 2.5 * k, off) * fade(off / warp.beside) * (-near * near).exp();
+        let share = round.sqrt() * smooth(0.0, 1.5 * k, off) * fade(off / warp.beside) * (-near * near).exp();
         let at = |dv: f32| self.canvas.at(self.m.axes.to_stage([from[0], from[1] + dv]));
         let around = mix(mix(at(-7.0 * k), at(-5.0 * k), 0.5), mix(at(7.0 * k), at(5.0 * k), 0.5), 0.5);
         // Only what is darker than around it is a crease.

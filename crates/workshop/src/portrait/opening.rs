@@ -50,7 +50,7 @@ impl Opening {
         let (upper, lower) = (self.upper.at(u), self.lower.at(u));
         let lower = lower.max(upper);
         // The shadow of the lashes belongs to the lid: it moves with it.
-        let shadow = self.shadow * (1.0 - self.along(u).clamp(-1.0, 1.0).powi(2));
+        let shadow = self.shadow * (1.0 - self.along(u).clamp(-1.0, 1.0).powi(6));
         let upper = (upper + shadow).min(lower);
         let meet = lerp(upper, lower, MEET);
         // Eyes that are opened wide show less of what the photo lacks than they might.
