@@ -85,9 +85,8 @@ impl Eyeball<'_> {
         let k = self.m.size;
         let (mut sum, mut total) = ([0.0; 3], 1e-9);
         for &(at, colour) in whites {
-            let (du, dv) = ((at[0] - place[0]) / (9.0 * k), (at[1] - place[1]) / (3.0 * k));
-            // Far away everything counts a little, so that there is always some white.
-            let weight = (-0.5 * (du * du + dv * dv)).exp() + 1e-5 / (1.0 + du * du + dv * dv);
+            let (du, dv) = ((at[0] - place[0]) / k, 2.5 * (at[1] - place[1]) / k);
+            let weight = (0.6 + du * du + dv * dv).powi(-2);
             sum = [0, 1, 2].map(|c| sum[c] + colour[c] * weight);
             total += weight;
         }

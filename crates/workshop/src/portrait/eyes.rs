@@ -2,7 +2,7 @@
 
 use footlight_avatar::bundle::parts::{Bank, Eye, Image, Lids, Patch, Side};
 
-use super::canvas::{Canvas, Colour, mix, pixel, scaled};
+use super::canvas::{Canvas, Colour, luma, mix, pixel, scaled};
 use super::eyeball::Eyeball;
 use super::geometry::{Place, Profile, lerp, smooth};
 use super::measures::Measures;
@@ -34,11 +34,11 @@ struct Painter<'a> {
 }
 
 impl Painter<'_> {
-    /// Where the upper lid's skin stays in place: below the brow.
+    /// Where the upper lid's skin stays in place: below the brow, and below the rim of most glasses.
     fn anchor(&self, u: f32) -> f32 {
         let k = self.m.size;
         let upper = self.opening.edges(u, 0.0)[0];
-        (self.brow.at(u) + 5.0 * k).clamp(upper - 26.0 * k, upper - 8.0 * k)
+        (self.brow.at(u) + 5.0 * k).clamp(upper - 13.0 * k, upper - 8.0 * k)
     }
 
     /// How far below the lower edge skin still moves.
@@ -84,9 +84,9 @@ impl Painter<'_> {
         if v < upper && shut > 0.0 {
             colour = self.smoothed(colour, [u, v], upper - v, shut, along);
         }
-        // The lashes of both lids where they meet.
-        let off = (v - upper) / (0.95 * k);
-        let line = 0.55 * shut * (-off * off).exp() * (1.0 - along.abs().powi(6)) * within;
+        // The lashes along the edge: what the photo shows there may be a strip of the eyeball.
+        let off = (v - upper + 0.5 * k) / (1.15 * k);
+        let line = 0.85 * smooth(0.0, 0.6, shut) * (-off * off).exp() * (1.0 - along.abs().powi(6)) * within;
         colour = mix(colour, self.lash, line);
         // A lid throws its shadow on the eyeball.
         let below = ((v - upper) / (3.4 * k)).max(0.0);
@@ -101,7 +101,10 @@ impl Painter<'_> {
         let k = self.m.size;
         let (open, lower) = (self.opening.edges(u, 0.0)[0], self.opening.edges(u, 0.0)[1]);
         let soft = |v: f32| self.soft_skin.at(self.m.axes.to_stage([u, v]));
-        let skin = mix(soft(lerp(self.anchor(u), open, 0.22)), soft(lower + 9.0 * k), 0.4);
+        let (above, below) = (soft(lerp(self.anchor(u), open, 0.22)), soft(lower + 9.0 * k));
+        // Brows, rims and deep shadow above the lid are not its tone.
+        let darker = 1.0 - luma(above) / luma(below).max(0.02);
+        let skin = mix(above, below, 0.4 + 0.6 * smooth(0.05, 0.4, darker));
         // Round over the eyeball: lighter in the middle, darker at its ends and under the brow.
         let crease = (v - (open - 5.0 * k)) / (2.6 * k);
         let form = 1.0 - 0.08 * along * along - 0.07 * (-crease * crease).exp();
