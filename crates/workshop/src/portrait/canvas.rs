@@ -1,5 +1,7 @@
 //! Pictures in floating point: scaled, blurred, sampled between pixels.
 
+#![allow(clippy::cast_possible_wrap, reason = "sides of pictures are bounded by `PIXELS_MAX`")]
+
 use footlight_avatar::bundle::parts::Image;
 
 use super::geometry::Place;

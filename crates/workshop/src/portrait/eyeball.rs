@@ -54,7 +54,7 @@ impl Eyeball<'_> {
         let margin = 3.0;
         let corners = [[from[0] - margin, from[1] - margin], [to[0] + margin, to[1] + margin]];
         self.picture(corners, stage, |place| {
-            let free = smooth(-0.2, 0.8, self.opening.inside(place, 0.0)) * (1.0 - self.iris_share(place));
+            let free = smooth(-1.1, -0.5, self.opening.inside(place, 0.0)) * (1.0 - self.iris_share(place));
             let photo = self.photo(place);
             (if free >= 1.0 { photo } else { mix(self.white_at(&whites, place), photo, free) }, 1.0)
         })
