@@ -29,10 +29,12 @@ mod mouth;
 mod opening;
 mod picture;
 mod preview;
+mod reach;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tones;
+mod warp;
 
 pub use check::check;
 pub use error::PortraitError;

@@ -8,12 +8,14 @@ use footlight_avatar::weights::blendshape;
 
 use super::canvas::{Canvas, Colour, luma, mix, pixel};
 use super::cavity::Cavity;
-use super::geometry::{Place, Profile, at_index, distance, fade, index_of, lerp, smooth};
+use super::geometry::{Place, fade, smooth};
 use super::lips::{LIP_POINTS, LipShape, Lips, MouthState};
 use super::measures::Measures;
 use super::mesh::mesh_of;
 use super::motion::field_at;
+use super::reach::{BESIDE, Reach};
 use super::tones::Tones;
+use super::warp::{ABOVE, Warp};
 
 const GAPS: [f32; 4] = [0.0, 0.14, 0.42, 1.0];
 const WIDTHS: [f32; 3] = [-1.0, 0.0, 1.0];
@@ -22,198 +24,9 @@ const EXTRAS: [MouthState; 3] = [
     MouthState { gap: 0.0, wide: 0.0, press: 0.0, bite: 1.0, tongue: 0.0 },
     MouthState { gap: 0.12, wide: 0.0, press: 0.0, bite: 0.0, tongue: 1.0 },
 ];
-/// How far beyond its corners the mouth's motion fades, in halves of its width.
-const BESIDE: f32 = 0.8;
-/// Over how many model units a mouth passes over into the face around it.
-const FEATHER: f32 = 6.0;
 
 /// Columns of a mesh beside the lips, from the outermost: how far from the corner, in what a corner's motion takes to fade.
 const BESIDE_COLUMNS: [f32; 4] = [1.3, 0.9, 0.5, 0.2];
-/// Rows of a mesh above the lips.
-const ABOVE: usize = 2;
-
-/// The part of the face that a mouth may change, in the face's frame.
-#[derive(Debug, Clone)]
-struct Reach {
-    left: f32,
-    right: f32,
-    top: f32,
-    bottom: f32,
-    feather: f32,
-    /// The edge of the face: what is beyond it never belongs to a mouth.
-    jaw: Vec<Place>,
-    edge: Profile,
-    /// Its left and its right side: where across they are at a height.
-    sides: [Profile; 2],
-    size: f32,
-}
-
-impl Reach {
-    fn of(m: &Measures, lips: &Lips) -> Self {
-        let k = m.size;
-        let beside = (1.17 + BESIDE) * lips.half + 8.0 * k;
-        let lip_top = lips.photo.top.iter().copied().fold(f32::MAX, f32::min);
-        let lip_bottom = lips.photo.bottom.iter().copied().fold(f32::MIN, f32::max);
-        // From under the nose to above the chin, but never less than the lips need.
-        let top = (m.nose[1] + 0.5 * k).clamp(lip_top - 26.0 * k, lip_top - 7.0 * k);
-        let bottom = (m.chin[1] - 1.0 * k).clamp(lip_bottom + 20.0 * k, lip_bottom + 42.0 * k);
-        let half = m.face.jaw.len() / 2 + 1;
-        let side = |jaw: &mut dyn Iterator<Item = &Place>| {
-            Profile::through(&jaw.take(half).map(|&[u, v]| [v, u]).collect::<Vec<_>>())
-        };
-        Self {
-            left: lips.middle - beside,
-            right: lips.middle + beside,
-            top,
-            bottom,
-            feather: FEATHER * k,
-            jaw: m.face.jaw.clone(),
-            edge: Profile::through(&m.face.jaw),
-            sides: [side(&mut m.face.jaw.iter()), side(&mut m.face.jaw.iter().rev())],
-            size: k,
-        }
-    }
-
-    /// How far inside of the face's edge a place is; 0 beyond it.
-    fn inside_face(&self, place: Place) -> f32 {
-        if place[1] > self.edge.at(place[0]) {
-            return 0.0;
-        }
-        self.jaw.windows(2).map(|pair| to_segment(place, pair[0], pair[1])).fold(f32::MAX, f32::min)
-    }
-
-    /// How freely skin may follow the lips: not at the sides of the face.
-    fn freedom(&self, [u, v]: Place) -> f32 {
-        let off = (u - self.sides[0].at(v)).min(self.sides[1].at(v) - u);
-        smooth(2.0 * self.size, 24.0 * self.size, off)
-    }
-
-    /// The smallest window of the stage around it, with even corner and sides.
-    fn window(&self, m: &Measures, stage: u32) -> ([i32; 2], [u32; 2]) {
-        let corners =
-            [[self.left, self.top], [self.right, self.top], [self.left, self.bottom], [self.right, self.bottom]];
-        super::mesh::window_around(&corners.map(|corner| m.axes.to_stage(corner)), stage)
-    }
-
-    /// How much of the face a mouth covers at a place.
-    fn cover(&self, place: Place) -> f32 {
-        let [u, v] = place;
-        let inside = |from: f32, to: f32, at: f32| smooth(0.0, self.feather, (at - from).min(to - at));
-        let face = smooth(0.5 * self.size, 4.5 * self.size, self.inside_face(place));
-        inside(self.left, self.right, u) * inside(self.top, self.bottom, v) * face
-    }
-}
-
-/// The distance of a place from a line between two others.
-fn to_segment(place: Place, from: Place, to: Place) -> f32 {
-    let along = [to[0] - from[0], to[1] - from[1]];
-    let length = (along[0] * along[0] + along[1] * along[1]).max(1e-6);
-    let share = ((place[0] - from[0]) * along[0] + (place[1] - from[1]) * along[1]) / length;
-    let share = share.clamp(0.0, 1.0);
-    distance(place, [from[0] + along[0] * share, from[1] + along[1] * share])
-}
-
-/// One state of the mouth, in rest coordinates: the jaw's motion taken out.
-pub(super) struct Warp<'a> {
-    photo: &'a LipShape,
-    rest: LipShape,
-    reach: &'a Reach,
-    /// Over how many pixels beyond the corners the lips' motion fades.
-    beside: f32,
-}
-
-/// The lips at one column of the picture: heights in the picture, heights in the photo.
-struct Column {
-    /// Where it comes from across, at the height of the lips.
-    from_u: f32,
-    /// Top, upper, lower, bottom: in the picture and in the photo.
-    now: [f32; 4],
-    photo: [f32; 4],
-}
-
-impl Warp<'_> {
-    fn column(&self, u: f32) -> Column {
-        let (now, photo) = (&self.rest, self.photo);
-        let last = LIP_POINTS - 1;
-        let index = index_of(&now.u, u);
-        let at = |shape: &LipShape| [&shape.top, &shape.upper, &shape.lower, &shape.bottom].map(|l| at_index(l, index));
-        let (mut heights, from) = (at(now), at(photo));
-        // Beyond a corner its motion fades.
-        let (corner, off) = if u < now.u[0] { (0, now.u[0] - u) } else { (last, u - now.u[last]) };
-        if off <= 0.0 {
-            return Column { from_u: at_index(&photo.u, index), now: heights, photo: from };
-        }
-        let left = fade(off / self.beside);
-        for (height, from) in heights.iter_mut().zip(from) {
-            *height = from + (*height - from) * left;
-        }
-        Column { from_u: u - (now.u[corner] - photo.u[corner]) * left, now: heights, photo: from }
-    }
-
-    /// Where in the photo the skin or lip at a place comes from. `upper` asks for the upper lip's side.
-    fn source(&self, column: &Column, u: f32, v: f32, upper: bool) -> Place {
-        let (now, photo) = (&column.now, &column.photo);
-        let inset = self.reach.feather * 0.5;
-        let within = |from: usize, to: usize| {
-            let thick = now[to] - now[from];
-            let share = if thick > 1e-3 { ((v - now[from]) / thick).clamp(0.0, 1.0) } else { 0.0 };
-            [column.from_u, lerp(photo[from], photo[to], share)]
-        };
-        // Skin: the lip's motion fades towards the border of what may change.
-        let skin = |lip: usize, left: f32| {
-            let left = left * self.reach.freedom([u, v]);
-            [u + (column.from_u - u) * left, v - (now[lip] - photo[lip]) * left]
-        };
-        if upper {
-            if v >= now[0] {
-                return within(0, 1);
-            }
-            let room = (now[0] - self.reach.top - inset).max(1.0);
-            skin(0, fade((now[0] - v) / room))
-        } else {
-            if v <= now[3] {
-                return within(2, 3);
-            }
-            let room = (self.reach.bottom - inset - now[3]).max(1.0);
-            skin(3, fade((v - now[3]) / room))
-        }
-    }
-
-    /// Where across the picture skin is that is beside the lips in the photo.
-    fn place_of(&self, photo: f32) -> f32 {
-        // The photo's places grow with the picture's: halve.
-        let (mut low, mut high) = (photo - self.beside, photo + self.beside);
-        for _ in 0..20 {
-            let middle = (low + high) / 2.0;
-            let column = self.column(middle);
-            if self.source(&column, middle, column.now[0] - 0.01, true)[0] < photo {
-                low = middle
-            } else {
-                high = middle
-            }
-        }
-        (low + high) / 2.0
-    }
-
-    /// Heights, at a place across, of features that all pictures of the bank share, from top to bottom.
-    fn rows(&self, u: f32) -> Vec<f32> {
-        let column = self.column(u);
-        let height_of = |target: f32, from: f32, to: f32, upper: bool| {
-            // The photo's height grows with the picture's: halve.
-            let (mut low, mut high) = (from, to);
-            for _ in 0..18 {
-                let middle = (low + high) / 2.0;
-                if self.source(&column, u, middle, upper)[1] < target { low = middle } else { high = middle }
-            }
-            (low + high) / 2.0
-        };
-        let (now, photo) = (&column.now, &column.photo);
-        let (top, bottom) = (self.reach.top, self.reach.bottom);
-        let above: [f32; ABOVE] = [0.35, 0.7].map(|share| height_of(lerp(top, photo[0], share), top, now[0], true));
-        let below = [0.25, 0.5, 0.75].map(|share| height_of(lerp(photo[3], bottom, share), now[3], bottom, false));
-        above.into_iter().chain(*now).chain(below).collect()
-    }
-}
 
 /// What all pictures of the mouth are drawn from.
 struct Painter<'a> {
