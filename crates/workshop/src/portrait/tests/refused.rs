@@ -77,5 +77,5 @@ fn what_is_clear_in_a_picture_is_grey() {
     let photo =
         crate::portrait::picture::decode(&encoded(2, 1, png::ColorType::Rgba, &[255, 0, 0, 255, 255, 255, 255, 0]))
             .expect("a picture");
-    assert_eq!(photo.pixels, [[255, 0, 0], [128; 3]]);
+    assert_eq!(photo.pixels(), [[255, 0, 0], [128; 3]]);
 }
