@@ -229,6 +229,15 @@ pub(crate) enum Session {
         /// `ses_…`
         id: String,
     },
+    /// Let it make a gesture of its avatar: `nod`.
+    Gesture {
+        #[command(flatten)]
+        customer: Customer,
+        /// `ses_…`
+        id: String,
+        /// One of the avatar's gestures; an unknown one is answered with those there are.
+        gesture: String,
+    },
     /// End it.
     Stop {
         #[command(flatten)]

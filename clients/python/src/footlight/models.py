@@ -96,7 +96,8 @@ class Event:
     """Something that happened to a session. The members beside `type` and `sequence` depend on the type."""
 
     type: str
-    """`state`, `utterance_started`, `utterance_ended`, `gesture_started`, `credits_low`, `renderer_restarted`, `ended`, `missed`, …"""
+    """`state`, `utterance_started`, `utterance_ended`, `gesture_started`, `credits_low`, `renderer_restarted`, `ended`,
+    `missed`, …"""
     sequence: int = 0
     """Grows by one per event of the session; a gap means that events were missed."""
     at: datetime | None = None

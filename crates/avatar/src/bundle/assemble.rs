@@ -2,12 +2,9 @@
 
 use super::archive::{Archive, BundleLimits};
 use super::error::BundleError;
-use super::gesture::{Channel, GESTURES_MAX, Gesture, Key};
-use super::manifest::{
-    Document, EyeEntry, GestureEntry, LatticeEntry, LayerEntry, LidsEntry, MouthEntry, PictureEntry,
-};
+use super::manifest::{Document, EyeEntry, LatticeEntry, LayerEntry, LidsEntry, MouthEntry, PictureEntry};
 use super::parts::{Axis, Bank, Eye, Field, Image, Lattice, Layer, Lids, Mouth, MouthNetwork, Part, Patch, Picture};
-use super::{AvatarBundle, FORMAT, MANIFEST, Manifest, MouthModel, image};
+use super::{AvatarBundle, FORMAT, MANIFEST, Manifest, MouthModel, image, tracks};
 
 const NAME_CHARS_MAX: usize = 40;
 const TITLE_CHARS_MAX: usize = 80;
@@ -55,7 +52,7 @@ pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<Avata
                 Ok(MouthNetwork { model, face: entry.face })
             })
             .transpose()?,
-        gestures: gestures(&document.gestures)?,
+        gestures: tracks::read(&document.gestures)?,
         manifest,
     })
 }
@@ -325,29 +322,4 @@ fn spans(mut places: impl Iterator<Item = f32>, side: u32) -> bool {
         last = place;
     }
     first.abs() <= SLACK && (last - side as f32).abs() <= SLACK
-}
-
-fn gestures(entries: &[GestureEntry]) -> Result<Vec<Gesture>, BundleError> {
-    check(entries.len() <= GESTURES_MAX, "there are more than 32 gestures")?;
-    let mut gestures: Vec<Gesture> = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let gesture = Gesture {
-            name: entry.name.clone(),
-            duration_ms: entry.duration_ms,
-            hold_at_ms: entry.hold.as_ref().map(|hold| hold.at_ms),
-            channels: entry.channels.0.iter().map(|channel| channel_of(entry, channel)).collect::<Result<_, _>>()?,
-        };
-        gesture.check().map_err(|fault| bad(fault.to_string()))?;
-        check(gestures.iter().all(|known| known.name != gesture.name), "two gestures have the same name")?;
-        gestures.push(gesture);
-    }
-    Ok(gestures)
-}
-
-fn channel_of(entry: &GestureEntry, (name, keys): &(String, Vec<(u32, f32)>)) -> Result<Channel, BundleError> {
-    let axis = Axis::named(name).ok_or_else(|| {
-        let (gesture, name) = (super::error::printable(&entry.name), super::error::printable(name));
-        bad(format!("gesture `{gesture}`: channel `{name}` is neither an ARKit blendshape nor a head axis"))
-    })?;
-    Ok(Channel { axis, keys: keys.iter().map(|&(at_ms, value)| Key { at_ms, value }).collect() })
 }

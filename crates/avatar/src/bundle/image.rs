@@ -55,7 +55,7 @@ pub(super) fn encode(image: &Image) -> Result<Vec<u8>, EntryFault> {
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, image.width, image.height);
     encoder.set_color(colour);
-    encoder.set_compression(png::Compression::High);
+    encoder.set_compression(png::Compression::Balanced);
     let failed = |error: png::EncodingError| EntryFault::Invalid(error.to_string());
     let mut writer = encoder.write_header().map_err(failed)?;
     writer.write_image_data(&raw).map_err(failed)?;

@@ -3,10 +3,9 @@
 //! Everything is checked again when the bundle is put together; unknown keys are refused so that a misspelt one shows.
 //! What is absent is left out when a manifest is written.
 
-use std::fmt;
+use serde::{Deserialize, Serialize};
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use super::tracks::GestureEntry;
 
 /// The version of the bundle format that this build reads.
 pub const FORMAT: u32 = 1;
@@ -169,54 +168,4 @@ pub(super) struct MouthNetworkEntry {
     pub(super) onnx: String,
     /// The square of the stage that the network sees and draws: x, y and side in pixels.
     pub(super) face: [u32; 3],
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct GestureEntry {
-    pub(super) name: String,
-    pub(super) duration_ms: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) hold: Option<HoldEntry>,
-    pub(super) channels: Channels,
-}
-
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HoldEntry {
-    pub(super) at_ms: u32,
-}
-
-/// Channels as written: a name twice must show, so this is no map.
-#[derive(Debug)]
-pub(super) struct Channels(pub(super) Vec<(String, Vec<(u32, f32)>)>);
-
-impl<'de> Deserialize<'de> for Channels {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
-
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Channels;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("channels by name, each a list of [milliseconds, value]")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Channels, A::Error> {
-                let mut channels = Vec::new();
-                while let Some(channel) = map.next_entry()? {
-                    channels.push(channel);
-                }
-                Ok(Channels(channels))
-            }
-        }
-
-        deserializer.deserialize_map(Entries)
-    }
-}
-
-impl Serialize for Channels {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, keys)| (name, keys)))
-    }
 }

@@ -22,6 +22,7 @@ pub mod parts;
 mod shipped;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use std::path::Path;
 

@@ -8,13 +8,11 @@ use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use super::assemble::FRACTION;
 use super::error::BundleError;
-use super::gesture::Gesture;
 use super::manifest::{
-    Channels, Document, EyeEntry, GestureEntry, HoldEntry, LatticeEntry, LayerEntry, LidsEntry, MouthEntry,
-    MouthNetworkEntry, Part, PictureEntry, Side,
+    Document, EyeEntry, LatticeEntry, LayerEntry, LidsEntry, MouthEntry, MouthNetworkEntry, Part, PictureEntry, Side,
 };
 use super::parts::{Axis, Bank, Eye, Image, Lattice, Layer, Mouth, Patch, Picture};
-use super::{AvatarBundle, FORMAT, MANIFEST, image};
+use super::{AvatarBundle, FORMAT, MANIFEST, image, tracks};
 use crate::weights::BLENDSHAPE_COUNT;
 
 /// Packs a bundle.
@@ -42,13 +40,13 @@ pub(super) fn pack(bundle: &AvatarBundle) -> Result<Vec<u8>, BundleError> {
                 Ok(MouthNetworkEntry { onnx, face: network.face })
             })
             .transpose()?,
-        gestures: gestures.iter().map(gesture).collect::<Result<_, _>>()?,
+        gestures: gestures.iter().map(tracks::write).collect::<Result<_, _>>()?,
     };
     let text = serde_json::to_vec_pretty(&document).map_err(|error| unpackable(error.to_string()))?;
     parcel.close(&text)
 }
 
-fn unpackable(what: impl Into<String>) -> BundleError {
+pub(super) fn unpackable(what: impl Into<String>) -> BundleError {
     BundleError::Unpackable(what.into())
 }
 
@@ -218,7 +216,7 @@ fn count(value: usize) -> Result<u32, BundleError> {
     u32::try_from(value).map_err(|_| unpackable("a lattice or mesh is too large"))
 }
 
-fn shape(axis: Axis) -> Result<String, BundleError> {
+pub(super) fn shape(axis: Axis) -> Result<String, BundleError> {
     match axis {
         Axis::Blendshape(index) if index >= BLENDSHAPE_COUNT => {
             Err(unpackable(format!("there is no blendshape {index}")))
@@ -227,26 +225,10 @@ fn shape(axis: Axis) -> Result<String, BundleError> {
     }
 }
 
-fn gesture(gesture: &Gesture) -> Result<GestureEntry, BundleError> {
-    // What is no number cannot even be written.
-    gesture.check().map_err(|fault| unpackable(fault.to_string()))?;
-    let channels = gesture.channels.iter().map(|channel| {
-        let keys = channel.keys.iter().map(|key| (key.at_ms, key.value)).collect();
-        Ok((shape(channel.axis)?, keys))
-    });
-    Ok(GestureEntry {
-        name: gesture.name.clone(),
-        duration_ms: gesture.duration_ms,
-        hold: gesture.hold_at_ms.map(|at_ms| HoldEntry { at_ms }),
-        channels: Channels(channels.collect::<Result<_, _>>()?),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{shipped, shipped_names};
     use super::*;
-    use crate::bundle::{Channel, Key};
 
     #[test]
     fn shipped_avatars_survive_being_packed() {
@@ -257,28 +239,6 @@ mod tests {
             let again = AvatarBundle::from_bytes(&bytes).expect("a packed bundle opens");
             assert!(again == bundle, "{name} changed by being packed");
         }
-    }
-
-    #[test]
-    fn gestures_survive_being_packed_and_bad_ones_are_refused() {
-        let channel = |axis, peak| {
-            let keys = [(0, 0.0), (333, peak), (1_000, 0.0)].map(|(at_ms, value)| Key { at_ms, value });
-            Channel { axis, keys: keys.to_vec() }
-        };
-        let gesture = |name: &str, hold_at_ms| Gesture {
-            name: name.to_owned(),
-            duration_ms: 1_000,
-            hold_at_ms,
-            channels: vec![channel(Axis::Pitch, -0.1297), channel(Axis::X, 3.1), channel(Axis::Blendshape(8), 0.7)],
-        };
-        let mut bundle = shipped("clapper").expect("a shipped bundle opens");
-        bundle.gestures = vec![gesture("nod", None), gesture("listen", Some(333))];
-        let again = AvatarBundle::from_bytes(&bundle.to_bytes().expect("it packs")).expect("it opens again");
-        assert_eq!(again, bundle);
-
-        bundle.gestures[0].channels[1].keys[1].value = f32::NAN;
-        let refused = bundle.to_bytes().expect_err("it is no number").to_string();
-        assert!(refused.contains("gesture `nod`: channel `head.x`"), "{refused}");
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub(crate) fn run(global: &Global, session: Session) -> anyhow::Result<()> {
             Session::Pause { customer, id } => act(global, &Http::customer(&customer)?, &id, "/pause").await,
             Session::Resume { customer, id } => act(global, &Http::customer(&customer)?, &id, "/resume").await,
             Session::Interrupt { customer, id } => act(global, &Http::customer(&customer)?, &id, "/interrupt").await,
+            Session::Gesture { customer, id, gesture } => {
+                let http = Http::customer(&customer)?;
+                let asked = http.request(Method::POST, &path(&id, "/gestures")).json(&json!({ "gesture": gesture }));
+                show(global, &http.send(asked).await?)
+            }
             Session::Stop { customer, id } => {
                 let http = Http::customer(&customer)?;
                 show(global, &http.send(http.request(Method::DELETE, &path(&id, ""))).await?)

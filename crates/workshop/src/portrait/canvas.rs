@@ -1,5 +1,7 @@
 //! Pictures in floating point: scaled, blurred, sampled between pixels.
 
+#![allow(clippy::cast_possible_wrap, reason = "sides of pictures are bounded by `PIXELS_MAX`")]
+
 use footlight_avatar::bundle::parts::Image;
 
 use super::geometry::Place;
@@ -190,7 +192,7 @@ pub(super) fn resampled(photo: &Photo, origin: Place, scale: f32, at: [i32; 2], 
         for (k, &weight) in vertical.weights.iter().enumerate() {
             let y = vertical.first + k;
             let row = rows[y].get_or_insert_with(|| {
-                let source = &photo.pixels[y * photo.width..(y + 1) * photo.width];
+                let source = &photo.pixels()[y * photo.width..(y + 1) * photo.width];
                 across.iter().map(|taps| sum(source, taps)).collect()
             });
             for (target, value) in line.iter_mut().zip(row.iter()) {

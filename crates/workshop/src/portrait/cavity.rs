@@ -14,6 +14,10 @@ const BETWEEN_TEETH: Colour = [0.55, 0.42, 0.36];
 const UPPER_TEETH: [f32; 4] = [1.0, 0.74, 0.8, 0.66];
 const LOWER_TEETH: [f32; 4] = [0.62, 0.7, 0.76, 0.7];
 
+/// How far a row reaches to each side, in halves of the mouth's width: of the mouth at rest, and at most of this one.
+const UPPER_REACH: [f32; 2] = [0.84, 0.95];
+const LOWER_REACH: [f32; 2] = [0.62, 0.72];
+
 /// The inside of a mouth in one state. Places are those with the jaw open.
 pub(super) struct Cavity<'a> {
     tones: &'a Tones,
@@ -64,7 +68,7 @@ impl<'a> Cavity<'a> {
             if deep < 0.6 { mix(DARK[0], DARK[1], deep / 0.6) } else { mix(DARK[1], DARK[2], (deep - 0.6) / 0.4) };
         let mut colour = self.tones.lit(dark);
         colour = self.tongue(colour, u, v, top, bottom);
-        colour = self.lower_teeth(colour, u, v, bottom);
+        colour = self.lower_teeth(colour, u, v);
         colour = self.upper_teeth(colour, u, v);
         if self.state.tongue > 0.0 {
             colour = self.tip(colour, u, v, bottom);
@@ -72,45 +76,62 @@ impl<'a> Cavity<'a> {
         // The lips throw their shadow on what lies behind them, and the corners are deep.
         let shadow = self.tones.lit(SHADOW);
         let near = |distance: f32, reach: f32| (-(distance.max(0.0) / reach).powi(2)).exp();
-        colour = mix(colour, shadow, 0.62 * near(v - upper, 3.6 * k));
-        colour = mix(colour, shadow, 0.45 * near(lower - v, 2.0 * k));
+        let apart = ((lower - upper) / (12.0 * k)).min(1.0);
+        colour = mix(colour, shadow, 0.4 * near(v - upper, (1.4 + 1.4 * apart) * k));
+        colour = mix(colour, shadow, 0.32 * near(lower - v, (0.9 + 0.7 * apart) * k));
         let beside = ((u - self.middle).abs() / self.half.max(1.0)).min(1.0);
-        mix(colour, shadow, 0.85 * smooth(0.52, 1.0, beside))
+        mix(colour, shadow, 0.85 * smooth(0.58, 1.0, beside))
+    }
+
+    /// Heights of the edges of the upper and of the lower teeth at a place across, as if neither were hidden.
+    pub(super) fn edges(&self, u: f32) -> [f32; 2] {
+        let k = self.size;
+        let (x, y) = (self.across(u, UPPER_REACH), self.across(u, LOWER_REACH));
+        let upper = (0.6 + 1.6 * self.state.bite) * k - 3.4 * k * x * x;
+        let lower = self.shape.lower[LIP_POINTS / 2] - self.rise() + 2.6 * k * y * y;
+        [upper + self.line.0 + self.line.1 * (u - self.middle), lower]
+    }
+
+    /// A place across a row of teeth: -1 and 1 at its ends.
+    fn across(&self, u: f32, [rest, now]: [f32; 2]) -> f32 {
+        (u - self.middle) / (rest * self.half_rest).min(now * self.half).max(1.0)
+    }
+
+    /// How far the lower teeth stand over the lower lip.
+    fn rise(&self) -> f32 {
+        let wide = self.state.wide.max(0.0);
+        3.6 * self.size * (0.4 + 0.6 * wide) * (self.state.gap * 2.2).min(1.0)
     }
 
     fn upper_teeth(&self, below: Colour, u: f32, v: f32) -> Colour {
         let k = self.size;
         let round = (-self.state.wide).max(0.0);
-        let reach = (0.84 * self.half_rest).min(0.95 * self.half);
-        let x = (u - self.middle) / reach.max(1.0);
+        let x = self.across(u, UPPER_REACH);
         let high = v - self.line.0 - self.line.1 * (u - self.middle);
-        let (between, off) = tooth(x, reach, &UPPER_TEETH);
-        // The edge: rounded teeth, the row bent up to the sides, laterals a little shorter.
-        let edge = (0.6 + 1.6 * self.state.bite) * k - 3.4 * k * x * x - 1.1 * k * between.powi(6) - 0.5 * k * off;
-        let cover = ((edge - high) / self.soft + 0.5).clamp(0.0, 1.0) * (1.0 - smooth(0.9, 1.04, x.abs()));
-        let form = 1.0 - 0.10 * between.powi(2);
-        let lit = form * (1.0 - 0.42 * x.abs().powf(1.8)) * (0.80 + 0.20 * smooth(-11.0 * k, -2.0 * k, high));
+        let (between, off) = tooth(x, (u - self.middle) / x.abs().max(1e-3), &UPPER_TEETH);
+        // The edge: rounded teeth, laterals a little shorter.
+        let edge = self.edges(u)[0] - 1.1 * k * between.powi(6) - 0.5 * k * off;
+        let cover = ((edge - v) / self.soft + 0.5).clamp(0.0, 1.0) * (1.0 - smooth(0.9, 1.04, x.abs()));
+        let form = 1.0 - 0.07 * between.powi(2);
+        let lit = form * (1.0 - 0.36 * x.abs().powf(2.2)) * (0.86 + 0.14 * smooth(-11.0 * k, -2.0 * k, high));
         let teeth = scaled(self.tones.teeth, lit);
-        let gap = 0.62 * smooth(0.80, 1.0, between) * (0.5 + 0.5 * smooth(-6.0 * k, 0.0, high));
+        let gap = 0.5 * smooth(0.80, 1.0, between) * (0.4 + 0.6 * smooth(-6.0 * k, 0.0, high));
         let seam = [0, 1, 2].map(|c| teeth[c] * BETWEEN_TEETH[c]);
-        mix(below, mix(teeth, seam, gap), cover * (1.0 - 0.3 * round))
+        mix(below, mix(teeth, seam, gap), cover * (1.0 - 0.25 * round))
     }
 
-    fn lower_teeth(&self, below: Colour, u: f32, v: f32, bottom: f32) -> Colour {
+    fn lower_teeth(&self, below: Colour, u: f32, v: f32) -> Colour {
         let k = self.size;
-        let wide = self.state.wide.max(0.0);
-        let rise = 4.6 * k * (0.45 + 0.55 * wide) * (self.state.gap * 2.2).min(1.0);
-        if rise < 0.8 * k {
+        if self.rise() < 0.8 * k {
             return below;
         }
-        let reach = (0.62 * self.half_rest).min(0.72 * self.half);
-        let x = (u - self.middle) / reach.max(1.0);
-        let (between, _) = tooth(x, reach, &LOWER_TEETH);
-        let edge = bottom - rise + 2.6 * k * x * x + 0.5 * k * between.powi(6);
-        let cover = ((v - edge) / self.soft + 0.5).clamp(0.0, 1.0) * (1.0 - smooth(0.85, 1.05, x.abs()));
-        let teeth = scaled(self.tones.teeth, 0.80 * (1.0 - 0.4 * x * x));
+        let x = self.across(u, LOWER_REACH);
+        let (between, _) = tooth(x, (u - self.middle) / x.abs().max(1e-3), &LOWER_TEETH);
+        let edge = self.edges(u)[1] + 0.5 * k * between.powi(6);
+        let cover = ((v - edge) / self.soft + 0.5).clamp(0.0, 1.0) * (1.0 - smooth(0.8, 1.05, x.abs()));
+        let teeth = scaled(self.tones.teeth, 0.72 * (1.0 - 0.4 * x * x));
         let seam = [0, 1, 2].map(|c| teeth[c] * BETWEEN_TEETH[c]);
-        mix(below, mix(teeth, seam, 0.6 * smooth(0.72, 1.0, between)), 0.92 * cover)
+        mix(below, mix(teeth, seam, 0.5 * smooth(0.72, 1.0, between)), 0.9 * cover)
     }
 
     fn tongue(&self, below: Colour, u: f32, v: f32, top: f32, bottom: f32) -> Colour {
@@ -126,7 +147,7 @@ impl<'a> Cavity<'a> {
         } else {
             mix(TONGUE[1], TONGUE[2], deep * 2.0 - 1.0)
         };
-        let groove = 0.3 * (-((u - self.middle) / (1.6 * k)).powi(2)).exp();
+        let groove = 0.16 * (-((u - self.middle) / (2.6 * k)).powi(2)).exp();
         let lit = self.tones.lit(scaled(tone, (1.0 - groove) * (0.78 - 0.25 * x * x)));
         mix(below, lit, cover)
     }
@@ -153,7 +174,7 @@ fn tooth(x: f32, reach: f32, widths: &[f32]) -> (f32, f32) {
         if place <= width {
             let middle = (2.0 * place / width - 1.0).abs();
             // Separations are about as wide on large teeth as on small ones, and never under half a pixel.
-            let sharp = (width / total * reach / 4.0).max(0.6);
+            let sharp = (width / total * reach.abs() / 4.0).max(0.6);
             return (1.0 - ((1.0 - middle) * sharp).min(1.0), if index == 1 { 1.0 } else { 0.0 });
         }
         place -= width;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use footlight_avatar::bundle::{AvatarBundle, parts::Part};
+use footlight_avatar::bundle::AvatarBundle;
+use footlight_avatar::bundle::parts::{Mouth, Part};
 use footlight_render::measure::MouthGauge;
 use footlight_render::{EssenceRenderer, Frame, HeadPose, LoadedAvatar, Pose, Renderer};
 
@@ -15,9 +16,9 @@ const REST_OFF_MAX: f32 = 3.0;
 /// How many pixels an open mouth must change clearly, as a share of the mouth's window.
 const MOUTH_SHARE_MIN: f32 = 0.02;
 /// Steps of luma that count as clearly.
-const CLEARLY: i32 = 24;
-/// How far open closed lips may seem.
-const CLOSED_MAX: f32 = 0.2;
+const CLEARLY: f32 = 24.0;
+/// How much closed lips may change the picture, against what open ones do.
+const CLOSED_MAX: f32 = 0.3;
 /// How much of an eye's opening may stay free with its lids closed.
 const LIDS_FREE_MAX: f32 = 0.02;
 
@@ -40,18 +41,22 @@ pub fn check(bundle: &AvatarBundle) -> Result<(), PortraitError> {
     let rest = stage.render(&Pose::NEUTRAL)?;
     check_rest(bundle, &stage, &rest)?;
 
-    let gauge = MouthGauge::new(&avatar, side, side)?;
+    let Some(mouth) = &bundle.mouth else { return Err(bad("it has no mouth")) };
     let open = stage.render(&pose(&[("jawOpen", 1.0)]))?;
-    check_mouth(bundle, &rest, &open)?;
-    for (name, shapes) in [
-        ("pressed", &[("mouthClose", 1.0), ("mouthPressLeft", 0.55), ("mouthPressRight", 0.55)][..]),
-        ("closed", &[("jawOpen", 0.05), ("mouthClose", 1.0)][..]),
+    let (clear, open) = change(mouth, &rest, &open);
+    if clear < MOUTH_SHARE_MIN * (mouth.bank.size[0] * mouth.bank.size[1]) as f32 {
+        return Err(bad("its lips do not part"));
+    }
+    for shapes in [
+        &[("mouthClose", 1.0), ("mouthPressLeft", 0.55), ("mouthPressRight", 0.55)][..],
+        &[("jawOpen", 0.05), ("mouthClose", 1.0)][..],
     ] {
-        let opening = gauge.opening(stage.render(&pose(shapes))?.y());
-        if opening > CLOSED_MAX {
-            return Err(bad(format!("its lips do not meet: {name} they seem {:.0} % open", opening * 100.0)));
+        let closed = stage.render(&pose(shapes))?;
+        if change(mouth, &rest, &closed).1 > CLOSED_MAX * open {
+            return Err(bad("its lips do not meet"));
         }
     }
+    let gauge = MouthGauge::new(&avatar, side, side)?;
     let half = gauge.opening(stage.render(&pose(&[("jawOpen", 0.25)]))?.y());
     if !(0.1..0.98).contains(&half) {
         return Err(bad("its mouth does not open by degrees"));
@@ -99,6 +104,15 @@ fn luma_step(pixel: [u8; 4]) -> f32 {
 }
 
 fn check_rest(bundle: &AvatarBundle, stage: &Stage, rest: &Frame) -> Result<(), PortraitError> {
+    let off = off_at_rest(bundle, stage, rest)?;
+    if off > REST_OFF_MAX {
+        return Err(bad(format!("at rest it is {off:.1} steps of luma off its portrait")));
+    }
+    Ok(())
+}
+
+/// How far the picture at rest is off the portrait, in steps of luma on average over what moves.
+fn off_at_rest(bundle: &AvatarBundle, stage: &Stage, rest: &Frame) -> Result<f32, PortraitError> {
     let portrait = bundle.layers.iter().find(|layer| layer.part == Part::Background);
     let Some(portrait) = portrait.map(|layer| &layer.picture) else { return Err(bad("it has no background")) };
     let area = stage.renderer.moving_area();
@@ -117,21 +131,22 @@ fn check_rest(bundle: &AvatarBundle, stage: &Stage, rest: &Frame) -> Result<(), 
             count += 1.0;
         }
     }
-    let off = off / count.max(1.0);
-    if off > REST_OFF_MAX {
-        return Err(bad(format!("at rest it is {off:.1} steps of luma off its portrait")));
-    }
-    Ok(())
+    Ok(off / count.max(1.0))
 }
 
-fn check_mouth(bundle: &AvatarBundle, rest: &Frame, open: &Frame) -> Result<(), PortraitError> {
-    let Some(mouth) = &bundle.mouth else { return Err(bad("it has no mouth")) };
-    let changed = rest.y().iter().zip(open.y()).filter(|&(&a, &b)| (i32::from(a) - i32::from(b)).abs() >= CLEARLY);
-    let window = (mouth.bank.size[0] * mouth.bank.size[1]) as f32;
-    if (changed.count() as f32) < MOUTH_SHARE_MIN * window {
-        return Err(bad("its lips do not part"));
-    }
-    Ok(())
+/// How much a picture's mouth differs from that at rest: clearly changed pixels, and steps of luma in all.
+fn change(mouth: &Mouth, rest: &Frame, other: &Frame) -> (f32, f32) {
+    let ([x, y], [width, height]) = (mouth.bank.at, mouth.bank.size);
+    let (columns, rows) = (x.unsigned_abs()..x.unsigned_abs() + width, y.unsigned_abs()..y.unsigned_abs() + height);
+    let inside = |index: usize| {
+        let (x, y) = (index as u32 % rest.width(), index as u32 / rest.width());
+        columns.contains(&x) && rows.contains(&y)
+    };
+    let pairs = rest.y().iter().zip(other.y()).enumerate().filter(|&(index, _)| inside(index));
+    pairs.fold((0.0, 0.0), |(clear, all), (_, (&a, &b))| {
+        let off = f32::from(a.abs_diff(b));
+        (if off >= CLEARLY { clear + 1.0 } else { clear }, all + off)
+    })
 }
 
 /// Renders the farthest poses and looks at what must not move.

@@ -54,7 +54,7 @@ impl Eyeball<'_> {
         let margin = 3.0;
         let corners = [[from[0] - margin, from[1] - margin], [to[0] + margin, to[1] + margin]];
         self.picture(corners, stage, |place| {
-            let free = smooth(-0.8, 0.2, self.opening.inside(place, 0.0)) * (1.0 - self.iris_share(place));
+            let free = smooth(-1.1, -0.5, self.opening.inside(place, 0.0)) * (1.0 - self.iris_share(place));
             let photo = self.photo(place);
             (if free >= 1.0 { photo } else { mix(self.white_at(&whites, place), photo, free) }, 1.0)
         })
@@ -85,9 +85,8 @@ impl Eyeball<'_> {
         let k = self.m.size;
         let (mut sum, mut total) = ([0.0; 3], 1e-9);
         for &(at, colour) in whites {
-            let (du, dv) = ((at[0] - place[0]) / (9.0 * k), (at[1] - place[1]) / (3.0 * k));
-            // Far away everything counts a little, so that there is always some white.
-            let weight = (-0.5 * (du * du + dv * dv)).exp() + 1e-5 / (1.0 + du * du + dv * dv);
+            let (du, dv) = ((at[0] - place[0]) / k, 2.5 * (at[1] - place[1]) / k);
+            let weight = (0.6 + du * du + dv * dv).powi(-2);
             sum = [0, 1, 2].map(|c| sum[c] + colour[c] * weight);
             total += weight;
         }

@@ -2,7 +2,7 @@
 
 use footlight_avatar::bundle::parts::{Bank, Eye, Image, Lids, Patch, Side};
 
-use super::canvas::{Canvas, Colour, mix, pixel, scaled};
+use super::canvas::{Canvas, Colour, luma, mix, pixel, scaled};
 use super::eyeball::Eyeball;
 use super::geometry::{Place, Profile, lerp, smooth};
 use super::measures::Measures;
@@ -10,7 +10,7 @@ use super::mesh::{mesh_of, window_around};
 use super::opening::{Opening, past};
 use super::quantised;
 use super::stage::STAGE;
-use super::tones::Tones;
+use super::tones::{Tones, middle};
 
 const CLOSURES: [f32; 4] = [-0.3, 0.0, 0.5, 1.0];
 /// How far the iris goes at a full look aside, and up or down, as shares of the eye's width.
@@ -27,16 +27,18 @@ struct Painter<'a> {
     tones: &'a Tones,
     opening: Opening,
     brow: Profile,
+    /// The colour of the lashes.
+    lash: Colour,
     /// Over how many pixels an edge goes.
     soft: f32,
 }
 
 impl Painter<'_> {
-    /// Where the upper lid's skin stays in place: below the brow.
+    /// Where the upper lid's skin stays in place: below the brow, and below the rim of most glasses.
     fn anchor(&self, u: f32) -> f32 {
         let k = self.m.size;
         let upper = self.opening.edges(u, 0.0)[0];
-        (self.brow.at(u) + 5.0 * k).clamp(upper - 26.0 * k, upper - 8.0 * k)
+        (self.brow.at(u) + 5.0 * k).clamp(upper - 13.0 * k, upper - 8.0 * k)
     }
 
     /// How far below the lower edge skin still moves.
@@ -64,24 +66,28 @@ impl Painter<'_> {
         let [u, v] = place;
         let photo = |v: f32| self.canvas.at(self.m.axes.to_stage([u, v]));
         let [upper, lower] = self.opening.edges(u, closure);
-        let above = v < (upper + lower) / 2.0;
         let within = smooth(-0.3, 0.7, (u - self.opening.left).min(self.opening.right - u));
         let free = past(v - upper, self.soft) * past(lower - v, self.soft) * smooth(0.3, 1.3, lower - upper) * within;
         if closure == 0.0 {
             return (photo(v), 1.0 - free);
         }
-        // The edge itself is what is drawn out over the pixels that it shares with the eyeball.
-        let held = if above { v.min(upper) } else { v.max(lower) };
-        let mut colour = photo(self.source([u, held], closure, above));
+        // The edge itself is what is drawn out over the pixels that it shares with the eyeball; where the lids meet, they
+        // share pixels with each other.
+        let side = |above: bool| {
+            let held = if above { v.min(upper) } else { v.max(lower) };
+            photo(self.source([u, held], closure, above))
+        };
+        let share = smooth(-0.7, 0.7, v - (upper + lower) / 2.0);
+        let mut colour = mix(side(true), side(false), share);
         let shut = closure.clamp(0.0, 1.0);
         let along = self.opening.along(u).clamp(-1.0, 1.0);
-        if above && shut > 0.0 {
+        if v < upper && shut > 0.0 {
             colour = self.smoothed(colour, [u, v], upper - v, shut, along);
         }
-        // The lashes of both lids where they meet.
-        let off = (v - upper) / (0.95 * k);
-        let line = 0.6 * shut * (-off * off).exp() * (1.0 - along.abs().powi(6)) * within;
-        colour = mix(colour, self.tones.lit([0.17, 0.10, 0.085]), line);
+        // The lashes along the edge: what the photo shows there may be a strip of the eyeball.
+        let off = (v - upper + 0.5 * k) / (1.15 * k);
+        let line = 0.85 * smooth(0.0, 0.6, shut) * (-off * off).exp() * (1.0 - along.abs().powi(6)) * within;
+        colour = mix(colour, self.lash, line);
         // A lid throws its shadow on the eyeball.
         let below = ((v - upper) / (3.4 * k)).max(0.0);
         let shade = 0.38 * smooth(0.0, 0.4, shut) * (-below * below).exp() * free;
@@ -95,14 +101,17 @@ impl Painter<'_> {
         let k = self.m.size;
         let (open, lower) = (self.opening.edges(u, 0.0)[0], self.opening.edges(u, 0.0)[1]);
         let soft = |v: f32| self.soft_skin.at(self.m.axes.to_stage([u, v]));
-        let skin = mix(soft(lerp(self.anchor(u), open, 0.35)), soft(lower + 9.0 * k), 0.45);
+        let (above, below) = (soft(lerp(self.anchor(u), open, 0.22)), soft(lower + 9.0 * k));
+        // Brows, rims and deep shadow above the lid are not its tone.
+        let darker = 1.0 - luma(above) / luma(below).max(0.02);
+        let skin = mix(above, below, 0.4 + 0.6 * smooth(0.05, 0.4, darker));
         // Round over the eyeball: lighter in the middle, darker at its ends and under the brow.
         let crease = (v - (open - 5.0 * k)) / (2.6 * k);
-        let form = 1.02 - 0.13 * along * along - 0.10 * (-crease * crease).exp();
+        let form = 1.0 - 0.08 * along * along - 0.07 * (-crease * crease).exp();
         let place = self.m.axes.to_stage([u, v]);
         let lid = scaled(skin, form).map(|c| c + self.tones.grain_at(place));
-        let zone = smooth(open - 9.0 * k, open - 3.0 * k, v) * smooth(1.2 * k, 4.6 * k, from_edge);
-        mix(stretched, lid, 0.85 * zone * smooth(0.0, 0.5, shut) * (1.0 - along.powi(6)))
+        let zone = smooth(open - 14.0 * k, open - 3.0 * k, v) * smooth(1.0 * k, 4.2 * k, from_edge);
+        mix(stretched, lid, 0.95 * zone * smooth(0.0, 0.5, shut) * (1.0 - along.powi(8)))
     }
 
     fn patch(&self, closure: f32, at: [i32; 2], size: [u32; 2]) -> Patch {
@@ -159,7 +168,14 @@ fn eye(canvas: &Canvas, m: &Measures, tones: &Tones, opening: Opening, side: Sid
     let corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(|corner| m.axes.to_stage(corner));
     let (at, size) = window_around(&corners, STAGE);
     let near = Canvas::draw(at, size, |place| canvas.at(place));
+    let edge = (4..=12).flat_map(|step| {
+        let u = lerp(opening.left, opening.right, step as f32 / 16.0);
+        let upper = opening.edges(u, 0.0)[0];
+        [-2.0, -1.0, 0.0].map(|off| canvas.at(m.axes.to_stage([u, upper + off * k])))
+    });
+    let lash = middle(edge.collect(), 0.15).unwrap_or([0.15, 0.1, 0.08]);
     let painter = Painter {
+        lash,
         canvas,
         soft_skin: near.blurred((2.5 * k).round().clamp(1.0, 8.0) as usize),
         m,

@@ -1,6 +1,7 @@
 //! A person's own lips: where they are in the photo, and where in any state of the mouth.
 
 use super::canvas::{Canvas, luma};
+use super::face::middle_of;
 use super::geometry::{Place, Profile, lerp};
 use super::measures::Measures;
 
@@ -10,6 +11,8 @@ pub(super) const LIP_POINTS: usize = 17;
 const OPENING: f32 = 35.0;
 /// Lips that are this share of the mouth's width apart are closed: landmarks are no better.
 const CLOSED_SHARE: f32 = 0.055;
+/// How far beside the corners of an open mouth its lips' corners are, as a share of its width.
+const CORNER_SHARE: f32 = 0.03;
 
 /// Along the lips from the left to the right corner.
 pub(super) type Line = [f32; LIP_POINTS];
@@ -63,9 +66,15 @@ impl Lips {
     /// Finds the lips by landmarks, and the line where they meet by its darkness.
     pub(super) fn of(canvas: &Canvas, m: &Measures) -> Self {
         let face = &m.face;
-        let [left, right] = m.corners;
+        let width = m.corners[1][0] - m.corners[0][0];
+        let gap = middle_of(&face.lip_lower)[1] - middle_of(&face.lip_upper)[1];
+        let parted = gap > CLOSED_SHARE * width;
+        // The corners of a mouth that is open in the photo are dark: the lips' own begin beside them.
+        let beside = if parted { CORNER_SHARE * width } else { 0.0 };
+        let [left, right] =
+            [(m.corners[0], -beside), (m.corners[1], beside)].map(|(corner, by)| [corner[0] + by, corner[1]]);
         let middle = (left[0] + right[0]) / 2.0;
-        let half = m.mouth_half();
+        let half = (right[0] - left[0]) / 2.0;
         let with_corners = |inner: &[Place]| {
             let mut all = vec![left];
             all.extend_from_slice(inner);
@@ -78,12 +87,13 @@ impl Lips {
             let t = along(i);
             middle + half * t.signum() * t.abs().powf(0.92)
         });
-        let gap = lower.at(middle) - upper.at(middle);
-        let parted = gap > CLOSED_SHARE * 2.0 * half;
         // Lips have some thickness, and lie below each other, whatever landmarks say.
         let body = line(|i| m.size * (1.0 - along(i) * along(i)));
         let (upper, lower) = if parted {
-            (line(|i| upper.at(u[i])), line(|i| lower.at(u[i]).max(upper.at(u[i]))))
+            // Landmarks of an open mouth are not that exact: what is dark or a tooth must not stick to a lip.
+            let away = |i: usize| m.size * (1.0 - along(i).abs().powi(8));
+            let upper = line(|i| upper.at(u[i]) - 0.7 * away(i));
+            (upper, line(|i| (lower.at(u[i]) + 1.1 * away(i)).max(upper[i])))
         } else {
             let guess = line(|i| (upper.at(u[i]) + lower.at(u[i])) / 2.0);
             let seam = dark_line(canvas, m, &u, &guess, gap.abs() / 2.0);

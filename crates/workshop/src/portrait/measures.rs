@@ -62,9 +62,4 @@ impl Measures {
             face,
         }
     }
-
-    /// Half the width of the mouth.
-    pub(super) fn mouth_half(&self) -> f32 {
-        (self.corners[1][0] - self.corners[0][0]) / 2.0
-    }
 }

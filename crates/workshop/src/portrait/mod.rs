@@ -29,10 +29,12 @@ mod mouth;
 mod opening;
 mod picture;
 mod preview;
+mod reach;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tones;
+mod warp;
 
 pub use check::check;
 pub use error::PortraitError;
@@ -46,6 +48,9 @@ use footlight_avatar::bundle::{AvatarBundle, Manifest};
 use canvas::Canvas;
 use measures::Measures;
 use stage::{STAGE, Staged};
+
+/// Over how many pixels the head's layer thins out at its border.
+const HEAD_FEATHER: f32 = 8.0;
 
 /// What an avatar is to be made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -111,14 +116,11 @@ pub fn avatar_from(order: &PortraitOrder<'_>, told: &mut dyn FnMut(Step)) -> Res
     told(Step::Moving);
     let lattice = motion::lattice(&measures);
     let size = [(lattice.columns - 1) as u32, (lattice.rows - 1) as u32].map(|cells| cells * lattice.step);
-    // What moves is a copy of the photo, as large as what can move.
-    let head = Canvas::draw(lattice.at, size, |place| canvas.at(place));
+    let head = head(&canvas, lattice.at, size);
     told(Step::Mouth);
     let mouth = mouth::mouth(&canvas, &measures, &tones, &lattice, scale, STAGE);
     told(Step::Eyes);
     let eyes = eyes::eyes(&canvas, &measures, &tones, scale);
-    let layer =
-        |part, canvas: &Canvas| Layer { part, picture: Picture { at: canvas.at, image: canvas.image() }, depth: None };
     Ok(AvatarBundle {
         manifest: Manifest {
             name: order.name.clone(),
@@ -129,13 +131,32 @@ pub fn avatar_from(order: &PortraitOrder<'_>, told: &mut dyn FnMut(Step)) -> Res
             seed: seed(&order.name),
             landmarks: landmarks_of(&measures),
         },
-        layers: vec![layer(Part::Background, &canvas), layer(Part::Head, &head)],
+        layers: vec![
+            Layer { part: Part::Background, picture: Picture { at: canvas.at, image: canvas.image() }, depth: None },
+            Layer { part: Part::Head, picture: head, depth: None },
+        ],
         lattice: Some(lattice),
         eyes,
         mouth: Some(mouth),
         mouth_network: None,
         gestures: Vec::new(),
     })
+}
+
+/// What moves: a copy of the photo, as large as what can move.
+///
+/// It thins out at its border, where nothing moves yet: a hard border would show as a line in scaled frames.
+fn head(canvas: &Canvas, at: [i32; 2], size: [u32; 2]) -> Picture {
+    let copy = Canvas::draw(at, size, |place| canvas.at(place));
+    let mut image = copy.image();
+    let (width, height) = (copy.width, copy.height);
+    for (index, pixel) in image.pixels.iter_mut().enumerate() {
+        let (x, y) = (index % width, index / width);
+        let border = x.min(width - 1 - x).min(y).min(height - 1 - y);
+        let share = (border as f32 + 0.5) / HEAD_FEATHER;
+        pixel[3] = (255.0 * share.min(1.0)) as u8;
+    }
+    Picture { at, image }
 }
 
 fn landmarks_of(m: &Measures) -> Landmarks {

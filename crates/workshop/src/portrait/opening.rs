@@ -9,6 +9,10 @@ use super::measures::Measures;
 const LID_POINTS: usize = 15;
 /// Where lids meet, as a share of the way from the open upper lid to the lower one.
 const MEET: f32 = 0.86;
+/// How deep below the edge of the upper lid its lashes' shadow is, in model units.
+const SHADOW: f32 = 1.3;
+/// How much of a wide eye is drawn.
+const WIDE_SHARE: f32 = 0.6;
 
 /// An eye in the frame of the face.
 #[derive(Debug, Clone)]
@@ -17,6 +21,7 @@ pub(super) struct Opening {
     pub(super) right: f32,
     upper: Profile,
     lower: Profile,
+    shadow: f32,
     /// Centre and radius of the iris.
     pub(super) iris: (Place, f32),
 }
@@ -26,8 +31,8 @@ impl Opening {
         let [from, to] = eye.corners();
         let (left, right) = (from[0], to[0]);
         let curve = |points: &[Place]| if points.len() > 5 { Profile::through(points) } else { arc(points) };
-        let mut opening =
-            Self { left, right, upper: curve(&eye.upper), lower: curve(&eye.lower), iris: ([0.0; 2], 1.0) };
+        let (upper, lower) = (curve(&eye.upper), curve(&eye.lower));
+        let mut opening = Self { left, right, upper, lower, shadow: SHADOW * m.size, iris: ([0.0; 2], 1.0) };
         let width = opening.width();
         opening.iris = match eye.iris {
             Some((centre, radius)) if opening.takes(centre) => (centre, radius.clamp(0.15 * width, 0.32 * width)),
@@ -44,8 +49,13 @@ impl Opening {
     pub(super) fn edges(&self, u: f32, closure: f32) -> [f32; 2] {
         let (upper, lower) = (self.upper.at(u), self.lower.at(u));
         let lower = lower.max(upper);
+        // The shadow of the lashes belongs to the lid: it moves with it.
+        let shadow = self.shadow * (1.0 - self.along(u).clamp(-1.0, 1.0).powi(6));
+        let upper = (upper + shadow).min(lower);
         let meet = lerp(upper, lower, MEET);
-        [lerp(upper, meet, closure), lerp(lower, meet, closure.max(0.0))]
+        // Eyes that are opened wide show less of what the photo lacks than they might.
+        let raised = if closure < 0.0 { WIDE_SHARE * closure } else { closure };
+        [lerp(upper, meet, raised), lerp(lower, meet, closure.max(0.0))]
     }
 
     /// Where along the eye a place is: -1 and 1 in its corners.

@@ -15,6 +15,11 @@ pub const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The most pixels of a picture.
 pub const PIXELS_MAX: u64 = 25_000_000;
 
+/// What the PNG decoder may hold besides the pixels themselves.
+const DECODER_BYTES_MAX: usize = 16 << 20;
+/// The most scans of a progressive JPEG: each goes over the whole picture, and a small file can hold very many.
+const SCANS_MAX: usize = 32;
+
 /// What lies behind the clear parts of a picture.
 const GREY: u32 = 128;
 
@@ -23,7 +28,15 @@ const GREY: u32 = 128;
 pub(super) struct Photo {
     pub(super) width: usize,
     pub(super) height: usize,
-    pub(super) pixels: Vec<[u8; 3]>,
+    /// Three bytes a pixel, as decoded: large pictures are not copied.
+    bytes: Vec<u8>,
+}
+
+impl Photo {
+    /// The pixels, row after row.
+    pub(super) fn pixels(&self) -> &[[u8; 3]] {
+        self.bytes.as_chunks().0
+    }
 }
 
 /// Decodes a PNG or a JPEG; sizes are looked at before anything is unpacked.
@@ -55,7 +68,7 @@ fn damaged(error: impl std::fmt::Display) -> PortraitError {
 }
 
 fn decode_png(bytes: &[u8]) -> Result<Photo, PortraitError> {
-    let limits = png::Limits { bytes: 256 << 20 };
+    let limits = png::Limits { bytes: DECODER_BYTES_MAX };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     decoder.set_ignore_text_chunk(true);
@@ -74,20 +87,21 @@ fn decode_png(bytes: &[u8]) -> Result<Photo, PortraitError> {
         let alpha = u32::from(alpha);
         ((u32::from(c) * alpha + GREY * (255 - alpha) + 127) / 255) as u8
     };
-    let pixels: Vec<[u8; 3]> = match frame.color_type {
-        png::ColorType::Rgba => raw.chunks_exact(4).map(|p| [p[0], p[1], p[2]].map(|c| over(c, p[3]))).collect(),
-        png::ColorType::Rgb => raw.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect(),
-        png::ColorType::GrayscaleAlpha => raw.chunks_exact(2).map(|p| [over(p[0], p[1]); 3]).collect(),
-        png::ColorType::Grayscale => raw.iter().map(|&grey| [grey; 3]).collect(),
+    let bytes: Vec<u8> = match frame.color_type {
+        png::ColorType::Rgba => raw.chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]].map(|c| over(c, p[3]))).collect(),
+        png::ColorType::Rgb => raw,
+        png::ColorType::GrayscaleAlpha => raw.chunks_exact(2).flat_map(|p| [over(p[0], p[1]); 3]).collect(),
+        png::ColorType::Grayscale => raw.iter().flat_map(|&grey| [grey; 3]).collect(),
         png::ColorType::Indexed => return Err(damaged("its palette cannot be expanded")),
     };
-    whole(width as usize, height as usize, pixels)
+    whole(width as usize, height as usize, bytes)
 }
 
 fn decode_jpeg(bytes: &[u8]) -> Result<Photo, PortraitError> {
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
+        .jpeg_set_max_scans(SCANS_MAX)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(damaged)?;
@@ -97,12 +111,12 @@ fn decode_jpeg(bytes: &[u8]) -> Result<Photo, PortraitError> {
         return Err(PortraitError::StoredTurned(turned));
     }
     let raw = decoder.decode().map_err(damaged)?;
-    whole(width, height, raw.chunks_exact(3).map(|p| [p[0], p[1], p[2]]).collect())
+    whole(width, height, raw)
 }
 
-fn whole(width: usize, height: usize, pixels: Vec<[u8; 3]>) -> Result<Photo, PortraitError> {
-    if width == 0 || pixels.len() != width * height {
+fn whole(width: usize, height: usize, bytes: Vec<u8>) -> Result<Photo, PortraitError> {
+    if width == 0 || bytes.len() != width * height * 3 {
         return Err(damaged("it ends too early"));
     }
-    Ok(Photo { width, height, pixels })
+    Ok(Photo { width, height, bytes })
 }

@@ -18,6 +18,12 @@ const EYES_HEIGHT: f32 = 0.461;
 const WING: i32 = 360;
 const ABOVE: i32 = 200;
 
+/// The most that the mirror image beyond the photo's border reaches into the photo, in stage pixels.
+const MIRROR_MAX: f32 = 60.0;
+/// How far head and hair are taken to reach from the middle of the eyes, in distances of the eyes.
+const HEAD_BESIDE: f32 = 1.8;
+const HEAD_ABOVE: f32 = 2.4;
+
 /// The least sides of the photo's square, in distances of the eyes: crown to below the chin.
 const SQUARE_MIN: f32 = 3.2;
 /// Below this the face may stand beside the middle of the stage, rather than be larger.
@@ -58,15 +64,15 @@ pub(super) fn stage(photo: &Photo, face: &Face) -> Result<Staged, PortraitError>
         return Err(PortraitError::NoRoom);
     }
     let scale = STAGE as f32 / side;
-    let canvas = background(photo, origin, scale);
     let face = face.mapped(|place| [0, 1].map(|axis| (place[axis] - origin[axis]) * scale), scale);
-    Ok(Staged { canvas, face, scale })
+    Ok(Staged { canvas: background(photo, origin, scale, &face), face, scale })
 }
 
 /// The photo on the stage, and beyond the stage what a wide or tall frame shows.
 ///
 /// Where the photo ends it goes on as its own mirror image, out of focus: streaks or a hard edge would catch the eye.
-fn background(photo: &Photo, origin: Place, scale: f32) -> Canvas {
+/// The mirror ends before the head: nobody should stand beside themselves.
+fn background(photo: &Photo, origin: Place, scale: f32, face: &Face) -> Canvas {
     let at = [-WING, -ABOVE];
     let size = [STAGE + 2 * WING.unsigned_abs(), STAGE + ABOVE.unsigned_abs()];
     // Where the photo ends, in whole stage pixels inside of it.
@@ -81,16 +87,34 @@ fn background(photo: &Photo, origin: Place, scale: f32) -> Canvas {
     if [left, top] == at && inner == size {
         return sharp;
     }
-    let soft = sharp.blurred(14);
+    let (soft, softer) = (sharp.blurred(10), sharp.blurred(28));
+    let [from, to] = face.eye_middles();
+    let (eyes, apart) = (mid(from, to), face.eyes_apart());
+    // How deep the mirror goes on each side.
+    let deep = |room: f32| (0.7 * room).clamp(1.0, MIRROR_MAX);
+    let (left_deep, right_deep) =
+        (deep(eyes[0] - HEAD_BESIDE * apart - left as f32), deep(right as f32 - HEAD_BESIDE * apart - eyes[0]));
+    let (top_deep, bottom_deep) = (deep(eyes[1] - HEAD_ABOVE * apart - top as f32), MIRROR_MAX);
     Canvas::draw(at, size, |[x, y]| {
-        let mirrored = |place: f32, low: i32, high: i32| {
+        let mirrored = |place: f32, low: i32, high: i32, deep: [f32; 2]| {
             let (low, high) = (low as f32, high as f32);
-            let inside = if place < low { 2.0 * low - place } else { place };
-            let inside = if inside > high { 2.0 * high - inside } else { inside };
-            inside.clamp(low, high)
+            let into = |off: f32, deep: f32| deep * (1.0 - (-off / deep).exp());
+            if place < low {
+                low + into(low - place, deep[0])
+            } else if place > high {
+                high - into(place - high, deep[1])
+            } else {
+                place
+            }
         };
-        let inside = [mirrored(x, left, right), mirrored(y, top, bottom)];
-        let off = (x - inside[0]).abs().max((y - inside[1]).abs()) / 2.0;
-        if off < 0.25 { sharp.at([x, y]) } else { mix(sharp.at(inside), soft.at(inside), smooth(0.0, 16.0, off)) }
+        let inside =
+            [mirrored(x, left, right, [left_deep, right_deep]), mirrored(y, top, bottom, [top_deep, bottom_deep])];
+        let off = |place: f32, low: i32, high: i32| (low as f32 - place).max(place - high as f32).max(0.0);
+        let off = off(x, left, right).max(off(y, top, bottom));
+        if off <= 0.0 {
+            return sharp.at([x, y]);
+        }
+        let near = mix(sharp.at(inside), soft.at(inside), smooth(0.0, 14.0, off));
+        mix(near, softer.at(inside), smooth(8.0, 70.0, off))
     })
 }

@@ -102,7 +102,7 @@ fn a_gesture_over_speech_counts_the_frames_that_speech_counts() {
         assert_eq!((frames, told), (plain, gestures.len()), "{gestures:?}");
         assert_eq!(units.iter().filter(|unit| unit.active).count() as u64, frames);
         let differs = units.iter().zip(&plain_units).filter(|(a, b)| a.data != b.data).count();
-        assert!(differs > 20, "{gestures:?} is seen: {differs}");
+        assert!(differs > 10, "{gestures:?} is seen: {differs}");
     }
     assert_eq!(plain, 50);
 }
