@@ -3,7 +3,7 @@
 //! Each is drawn once, as animators draw them (a little the other way first, then swinging out), and fitted to the avatar:
 //! what it does not have is left out, and its head goes only as far as its lattice bends without tearing.
 //!
-//! Suggested reading order: [`gestures_for`], [`preview`]; then, inside, `sketch` (what is wanted), `fit` (what is borne).
+//! Suggested reading order: [`gestures_for`], [`preview()`]; then, inside, `sketch` (what is wanted), `fit` (what is borne).
 
 mod fit;
 mod preview;

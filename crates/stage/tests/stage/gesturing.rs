@@ -14,7 +14,7 @@ use crate::house::{Show, assert_decodes, changes, read_for, read_until, spec, sp
 
 const GESTURES: &str = r#""gestures": [
     {"name": "nod", "duration_ms": 1000, "channels": {
-        "head.pitch": [[0, 0], [300, -0.1], [600, 0.03], [1000, 0]], "browInnerUp": [[0, 0], [300, 0.5], [1000, 0]]}},
+        "head.pitch": [[0, 0], [350, -0.2], [700, 0.03], [1000, 0]], "browInnerUp": [[0, 0], [300, 0.5], [1000, 0]]}},
     {"name": "wink", "duration_ms": 600, "channels": {
         "eyeBlinkLeft": [[0, 0], [150, 1], [300, 1], [600, 0]], "mouthSmileLeft": [[0, 0], [200, 0.6], [600, 0]]}},
     {"name": "listen", "duration_ms": 800, "hold": {"at_ms": 400}, "channels": {
@@ -104,8 +104,8 @@ fn whatever_gestures_speech_and_interrupts_do_the_stream_decodes_and_nothing_jum
     }
     let changes = changes(&pictures);
     let most = changes.iter().copied().fold(0.0, f64::max);
-    // A turn of the whole head at its fastest, or a mouth that shuts at an interrupt.
-    assert!(most < 2.2, "the picture jumps: {most} in {changes:?}");
+    // 1.5 at the fastest moment of the nod; 3.8 when a gesture begins at once where another one is.
+    assert!(most < 2.5, "the picture jumps: {most} in {changes:?}");
     let told: Vec<StageEvent> = show.told();
     let begun = told.iter().filter(|event| matches!(event, StageEvent::GestureStarted { .. })).count();
     assert_eq!(begun, 6, "{told:?}");
