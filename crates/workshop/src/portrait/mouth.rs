@@ -71,7 +71,13 @@ impl Painter<'_> {
             lower: at_rest(&open.lower),
             bottom: at_rest(&open.bottom),
         };
-        let warp = Warp { photo: &self.lips.photo, rest, reach: &self.reach, beside: BESIDE * self.lips.half };
+        let warp = Warp {
+            photo: &self.lips.photo,
+            rest,
+            reach: &self.reach,
+            beside: BESIDE * self.lips.half,
+            round: (-state.wide).max(0.0),
+        };
         let cavity = Cavity::new(&self.lips, &open, state, self.tones, self.m.size, self.soft);
         let picture = Canvas::draw(self.at, self.size, |place| self.colour(place, state, &warp, &cavity));
         let us = self.columns(&warp);
