@@ -2,7 +2,7 @@
 
 use super::canvas::{Canvas, luma};
 use super::face::middle_of;
-use super::geometry::{Place, Profile, lerp};
+use super::geometry::{Place, Profile, at_index, lerp};
 use super::measures::Measures;
 
 /// Points along a lip, corner to corner.
@@ -149,14 +149,25 @@ impl Lips {
         let upper = line(|i| rest[i] - raised * hill(i));
         let lower = line(|i| rest[i] + (drop - 1.6 * k * state.bite) * hill(i));
         let closed = &self.closed;
+        let body = |i: usize, from: &Line, to: &Line| {
+            let index = gathered(i as f32, round);
+            at_index(to, index) - at_index(from, index)
+        };
         LipShape {
             u: line(|i| self.middle + (self.photo.u[i] - self.middle) * narrow),
-            top: line(|i| upper[i] - (closed.upper[i] - closed.top[i]) * thick),
-            bottom: line(|i| lower[i] + (closed.bottom[i] - closed.lower[i]) * lower_thick),
+            top: line(|i| upper[i] - body(i, &closed.top, &closed.upper) * thick),
+            bottom: line(|i| lower[i] + body(i, &closed.lower, &closed.bottom) * lower_thick),
             upper,
             lower: line(|i| lower[i].max(upper[i])),
         }
     }
+}
+
+/// Which point of the lips in the photo comes to a point of a round mouth's: it gathers them towards its corners.
+pub(super) fn gathered(index: f32, round: f32) -> f32 {
+    let half = ((LIP_POINTS - 1) / 2) as f32;
+    let along = index / half - 1.0;
+    half * (1.0 + along * (1.0 - 0.22 * round * (1.0 - along * along)))
 }
 
 /// From -1 in the left corner to 1 in the right one.

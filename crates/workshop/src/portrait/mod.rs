@@ -53,7 +53,7 @@ use stage::{STAGE, Staged};
 const HEAD_FEATHER: f32 = 8.0;
 
 /// What an avatar is to be made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct PortraitOrder<'a> {
     /// A PNG or JPEG, at most [`FILE_BYTES_MAX`] and [`PIXELS_MAX`].
     pub picture: &'a [u8],
@@ -65,6 +65,16 @@ pub struct PortraitOrder<'a> {
     pub title: String,
     /// The licence of the picture, as an SPDX expression, at most 80 characters.
     pub licence: String,
+}
+
+impl std::fmt::Debug for PortraitOrder<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A picture is megabytes, and it is somebody's face: neither belongs in a log.
+        f.debug_struct("PortraitOrder")
+            .field("picture_bytes", &self.picture.len())
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is being done, in this order.

@@ -8,7 +8,7 @@ use footlight_avatar::weights::blendshape;
 
 use super::canvas::{Canvas, Colour, luma, mix, pixel};
 use super::cavity::Cavity;
-use super::geometry::{Place, fade, smooth};
+use super::geometry::{Place, distance, fade, smooth};
 use super::lips::{LIP_POINTS, LipShape, Lips, MouthState};
 use super::measures::Measures;
 use super::mesh::mesh_of;
@@ -71,7 +71,13 @@ impl Painter<'_> {
             lower: at_rest(&open.lower),
             bottom: at_rest(&open.bottom),
         };
-        let warp = Warp { photo: &self.lips.photo, rest, reach: &self.reach, beside: BESIDE * self.lips.half };
+        let warp = Warp {
+            photo: &self.lips.photo,
+            rest,
+            reach: &self.reach,
+            beside: BESIDE * self.lips.half,
+            round: (-state.wide).max(0.0),
+        };
         let cavity = Cavity::new(&self.lips, &open, state, self.tones, self.m.size, self.soft);
         let picture = Canvas::draw(self.at, self.size, |place| self.colour(place, state, &warp, &cavity));
         let us = self.columns(&warp);
@@ -113,6 +119,10 @@ impl Painter<'_> {
         if round > 0.0 {
             lip = self.uncreased(lip, [u, v], from, warp, column.now[1], round);
         }
+        let between_corners = (warp.rest.u[0]..warp.rest.u[LIP_POINTS - 1]).contains(&u);
+        if self.lips.parted && !is_upper && between_corners {
+            lip = self.uncornered(lip, from, (round + 4.0 * state.gap).min(1.0));
+        }
         // How much of the cavity shows: edges as soft as the photo, nothing where the lips touch.
         let edge = |distance: f32| (distance / self.soft + 0.5).clamp(0.0, 1.0);
         let apart = lower - upper;
@@ -134,6 +144,20 @@ impl Painter<'_> {
 }
 
 impl Painter<'_> {
+    /// A lower lip that is apart from the upper one in the photo has its dark corners on it: an open mouth has its own.
+    fn uncornered(&self, lip: Colour, from: Place, share: f32) -> Colour {
+        let (k, photo) = (self.m.size, &self.lips.photo);
+        let near = |i: usize| distance(from, [photo.u[i], photo.upper[i]]);
+        let share = share * fade(near(0).min(near(LIP_POINTS - 1)) / (11.0 * k));
+        if share <= 0.0 {
+            return lip;
+        }
+        let at = |dv: f32| self.canvas.at(self.m.axes.to_stage([from[0], from[1] + dv]));
+        let below = mix(at(8.0 * k), at(10.0 * k), 0.5);
+        let dark = smooth(0.03, 0.15, luma(below) - luma(lip));
+        mix(lip, below, (2.0 * share).min(1.0) * dark)
+    }
+
     /// Skin beside the corners of a round mouth: the crease that is there in the photo would be drawn out to a line.
     fn uncreased(&self, skin: Colour, [u, v]: Place, from: Place, warp: &Warp<'_>, line: f32, round: f32) -> Colour {
         let (k, last) = (self.m.size, LIP_POINTS - 1);

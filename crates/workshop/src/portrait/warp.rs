@@ -1,7 +1,7 @@
 //! The person's lips and the skin around them, warped from the photo to one state of the mouth.
 
 use super::geometry::{Place, at_index, fade, index_of, lerp};
-use super::lips::{LIP_POINTS, LipShape};
+use super::lips::{LIP_POINTS, LipShape, gathered};
 use super::reach::Reach;
 
 /// Rows of a mesh above the lips.
@@ -14,6 +14,8 @@ pub(super) struct Warp<'a> {
     pub(super) reach: &'a Reach,
     /// Over how many pixels beyond the corners the lips' motion fades.
     pub(super) beside: f32,
+    /// How round the mouth is, 0 to 1.
+    pub(super) round: f32,
 }
 
 /// The lips at one column of the picture: heights in the picture, heights in the photo.
@@ -30,12 +32,15 @@ impl Warp<'_> {
         let (now, photo) = (&self.rest, self.photo);
         let last = LIP_POINTS - 1;
         let index = index_of(&now.u, u);
-        let at = |shape: &LipShape| [&shape.top, &shape.upper, &shape.lower, &shape.bottom].map(|l| at_index(l, index));
-        let (mut heights, from) = (at(now), at(photo));
+        let at = |shape: &LipShape, index: f32| {
+            [&shape.top, &shape.upper, &shape.lower, &shape.bottom].map(|line| at_index(line, index))
+        };
+        let photo_index = gathered(index, self.round);
+        let (mut heights, from) = (at(now, index), at(photo, photo_index));
         // Beyond a corner its motion fades.
         let (corner, off) = if u < now.u[0] { (0, now.u[0] - u) } else { (last, u - now.u[last]) };
         if off <= 0.0 {
-            return Column { from_u: at_index(&photo.u, index), now: heights, photo: from };
+            return Column { from_u: at_index(&photo.u, photo_index), now: heights, photo: from };
         }
         let left = fade(off / self.beside);
         for (height, from) in heights.iter_mut().zip(from) {

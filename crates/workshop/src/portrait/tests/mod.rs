@@ -34,6 +34,8 @@ fn ibug68(points: Vec<[f32; 2]>) -> FaceLandmarks {
 #[test]
 fn a_portrait_becomes_an_avatar_that_holds() {
     let mut steps = Vec::new();
+    let shown = format!("{:?}", order(NOOR, ibug68(noor())));
+    assert!(shown.len() < 100 && shown.contains("noor"), "{shown}");
     let bundle = avatar_from(&order(NOOR, ibug68(noor())), &mut |step| steps.push(step)).expect("a good portrait");
     assert_eq!(steps, [Step::Reading, Step::Staging, Step::Moving, Step::Mouth, Step::Eyes]);
     assert!(steps.windows(2).all(|pair| pair[0].percent() < pair[1].percent()));
