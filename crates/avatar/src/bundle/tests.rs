@@ -135,7 +135,10 @@ fn what_would_cost_too_much_to_show_is_not_taken_from_customers() {
     let mut many = ada();
     let lattice = many.lattice.as_mut().expect("ada has one");
     (lattice.step, lattice.columns, lattice.rows) = (4, 100, 100);
-    lattice.fields.iter_mut().for_each(|field| field.offsets = vec![[0.0; 2]; 10_000]);
+    // Numbers that do not pack as a bomb does.
+    let offsets: Vec<[f32; 2]> =
+        (0..10_000_u32).map(|i| [(i * i % 641) as f32 / 64.0, (i % 127) as f32 / 64.0]).collect();
+    lattice.fields.iter_mut().for_each(|field| field.offsets.clone_from(&offsets));
     assert!(refusal(&many).contains("lattice may have"));
     let mut small = ada();
     (small.manifest.width, small.manifest.height) = (128, 128);
