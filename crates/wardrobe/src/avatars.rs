@@ -10,7 +10,7 @@ use footlight_store::{
     codec,
 };
 
-use crate::kept::{CheckedAvatar, KeptAvatar, NewAvatar, Replace, bundle_blob, new_edition, preview_blob};
+use crate::kept::{CheckedAvatar, KeptAvatar, NewAvatar, Replace, Trial, bundle_blob, new_edition, preview_blob};
 use crate::{Inner, Wardrobe, WardrobeError};
 
 /// The collection of avatars.
@@ -30,7 +30,8 @@ impl Wardrobe {
     /// name.
     pub async fn check(&self, new: NewAvatar) -> Result<CheckedAvatar, WardrobeError> {
         let checked = tokio::task::spawn_blocking(move || {
-            let opened = AvatarBundle::from_bytes_within(&new.bundle, &BundleLimits::CUSTOMER)?;
+            let limits = if new.job.is_some() { BundleLimits::MADE } else { BundleLimits::CUSTOMER };
+            let opened = AvatarBundle::from_bytes_within(&new.bundle, &limits)?;
             Ok(CheckedAvatar { summary: opened.summary(), new })
         });
         let checked = checked.await.map_err(|error| WardrobeError::Broken(error.to_string()))?;
@@ -42,11 +43,21 @@ impl Wardrobe {
         }
     }
 
-    /// Keeps an avatar under the name that its manifest gives; durable when it answers.
+    /// Keeps an avatar under the name that its manifest gives; durable when it answers. What it takes the place of is gone.
+    ///
+    /// # Errors
+    /// As [`Wardrobe::put_on_trial`].
+    pub async fn put(&self, account: AccountId, checked: CheckedAvatar) -> Result<KeptAvatar, WardrobeError> {
+        let trial = self.put_on_trial(account, checked).await?;
+        self.confirm(account, &trial).await;
+        Ok(trial.kept)
+    }
+
+    /// Keeps an avatar that may have to be taken back: what it takes the place of is put aside until it is confirmed.
     ///
     /// # Errors
     /// [`WardrobeError::Taken`], [`WardrobeError::TooMany`], [`WardrobeError::NoRoom`]; what the store said.
-    pub async fn put(&self, account: AccountId, checked: CheckedAvatar) -> Result<KeptAvatar, WardrobeError> {
+    pub async fn put_on_trial(&self, account: AccountId, checked: CheckedAvatar) -> Result<Trial, WardrobeError> {
         let inner = &self.inner;
         let turn = inner.turn(account);
         let _turn = turn.lock().await;
@@ -57,7 +68,7 @@ impl Wardrobe {
         if let Some((_, former)) = self.place_for(account, &kept, new.replace).await?
             && former.is_same_work(&kept)
         {
-            return Ok(former);
+            return Ok(Trial { kept: former, former: None });
         }
         let bytes = new.bundle.len() + new.preview.as_ref().map_or(0, Vec::len);
         inner.make_room(account, bytes as u64).await?;
@@ -70,7 +81,7 @@ impl Wardrobe {
         for _ in 0..TRIES_MAX {
             let former = match self.place_for(account, &kept, new.replace).await {
                 // The answer to the first attempt got lost.
-                Ok(Some((_, former))) if former.edition == kept.edition => return Ok(kept),
+                Ok(Some((_, former))) if former.edition == kept.edition => return Ok(Trial { kept, former: None }),
                 Ok(former) => former,
                 Err(error) => {
                     inner.drop_blobs(account, &kept).await;
@@ -86,10 +97,7 @@ impl Wardrobe {
                 body: codec::encode_named(&kept),
             };
             if write_surely(inner.store(), RecordBatch { owner, ops: vec![op] }).await? == RecordOutcome::Written {
-                if let Some((_, former)) = former {
-                    inner.drop_blobs(account, &former).await;
-                }
-                return Ok(kept);
+                return Ok(Trial { kept, former: former.map(|(_, former)| former) });
             }
         }
         inner.drop_blobs(account, &kept).await;
@@ -191,12 +199,41 @@ impl Wardrobe {
         self.remove_if(account, name, |_| true).await
     }
 
-    /// Takes an avatar back that was just kept, unless another has its place by now.
+    /// Confirms an avatar: what it took the place of is gone.
+    pub async fn confirm(&self, account: AccountId, trial: &Trial) {
+        if let Some(former) = &trial.former {
+            self.inner.drop_blobs(account, former).await;
+        }
+    }
+
+    /// Takes an avatar back that was kept on trial, and puts back what it took the place of; unless another has its place by
+    /// now.
     ///
     /// # Errors
     /// [`WardrobeError::UnknownAvatar`]; what the store said.
-    pub async fn take_back(&self, account: AccountId, kept: &KeptAvatar) -> Result<(), WardrobeError> {
-        self.remove_if(account, &kept.name, |present| present.edition == kept.edition).await
+    pub async fn take_back(&self, account: AccountId, trial: &Trial) -> Result<(), WardrobeError> {
+        let kept = &trial.kept;
+        let Some(former) = &trial.former else {
+            return self.remove_if(account, &kept.name, |present| present.edition == kept.edition).await;
+        };
+        let inner = &self.inner;
+        let found = inner.find(account, &kept.name).await?.filter(|(_, present)| present.edition == kept.edition);
+        let Some((version, _)) = found else { return Err(WardrobeError::UnknownAvatar) };
+        let op = RecordOp::Put {
+            key: key(&kept.name),
+            expected: Expected::Version(version),
+            next: RecordVersion(rand::random()),
+            due: None,
+            body: codec::encode_named(former),
+        };
+        let batch = RecordBatch { owner: Owner::Account(account), ops: vec![op] };
+        match write_surely(inner.store(), batch).await? {
+            RecordOutcome::Written => {
+                inner.drop_blobs(account, kept).await;
+                Ok(())
+            }
+            RecordOutcome::Conflict => Err(WardrobeError::UnknownAvatar),
+        }
     }
 
     async fn remove_if(

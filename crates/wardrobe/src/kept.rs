@@ -31,6 +31,8 @@ pub struct KeptAvatar {
     pub gestures: Vec<String>,
     /// The job that made it so; `None` if it was uploaded.
     pub job: Option<JobId>,
+    /// Whether its pictures are those of an avatar that all may show: its account may show it, and not take them away.
+    pub is_copy: bool,
     /// When it came to be as it is.
     pub created_at: Timestamp,
 }
@@ -44,6 +46,8 @@ pub struct NewAvatar {
     pub preview: Option<Vec<u8>>,
     /// The job that made it.
     pub job: Option<JobId>,
+    /// Whether it is made of one that all may show.
+    pub is_copy: bool,
     /// Whose place it may take.
     pub replace: Replace,
 }
@@ -57,6 +61,14 @@ pub enum Replace {
     Whichever,
     /// This edition and no other: it was made from it.
     Edition(Uuid),
+}
+
+/// An avatar that was kept, and what it took the place of.
+#[derive(Debug)]
+pub struct Trial {
+    /// What is there now.
+    pub kept: KeptAvatar,
+    pub(crate) former: Option<KeptAvatar>,
 }
 
 /// An avatar whose bundle is good.
@@ -82,6 +94,7 @@ impl KeptAvatar {
             has_preview: new.preview.is_some(),
             gestures,
             job: new.job,
+            is_copy: new.is_copy,
             created_at,
         }
     }

@@ -26,7 +26,7 @@ use footlight_store::desk::Clock;
 use parking_lot::Mutex;
 
 pub use error::WardrobeError;
-pub use kept::{CheckedAvatar, KeptAvatar, NewAvatar, Replace};
+pub use kept::{CheckedAvatar, KeptAvatar, NewAvatar, Replace, Trial};
 pub use pictures::{Picture, PictureFormat, PictureId};
 
 /// What a wardrobe is made of.

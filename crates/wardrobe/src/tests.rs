@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use footlight_avatar::bundle::{Catalogue, shipped};
+use footlight_avatar::bundle::parts::Axis;
+use footlight_avatar::bundle::{Catalogue, Channel, Gesture, Key, shipped};
 use footlight_ledger::{AccountId, JobId, Timestamp};
 use footlight_store::{BlobInfo, BlobStore as _, Owner, SqliteStore};
 use uuid::Uuid;
@@ -47,7 +48,7 @@ fn bundle(name: &str, title: &str) -> Vec<u8> {
 }
 
 fn new(bundle: &[u8], replace: Replace) -> NewAvatar {
-    NewAvatar { bundle: bundle.to_vec(), preview: Some(PNG.to_vec()), job: None, replace }
+    NewAvatar { bundle: bundle.to_vec(), preview: Some(PNG.to_vec()), job: None, is_copy: false, replace }
 }
 
 impl House {
@@ -88,11 +89,7 @@ async fn an_avatar_is_kept_shown_replaced_and_removed_by_its_account_alone() {
     assert_ne!(wardrobe.open(mine, "mine").await.unwrap().unwrap().edition, opened.edition);
     assert_eq!(house.blobs(mine).await.len(), 2, "the former edition's blobs are gone");
 
-    assert!(
-        matches!(wardrobe.take_back(mine, &kept).await, Err(WardrobeError::UnknownAvatar)),
-        "another has its place"
-    );
-    wardrobe.take_back(mine, &replaced).await.unwrap();
+    wardrobe.remove(mine, "mine").await.unwrap();
     assert!(house.blobs(mine).await.is_empty());
     assert_eq!(opened.bytes, first, "who shows it keeps it");
     let gone = house.put(mine, new(&second, Replace::Edition(replaced.edition))).await;
@@ -111,6 +108,50 @@ async fn a_job_that_is_done_again_finds_its_own_work() {
     assert_eq!(house.put(mine, by_job("Made", 1)).await.unwrap().edition, kept.edition);
     assert_ne!(house.put(mine, by_job("Made anew", 1)).await.unwrap().edition, kept.edition);
     assert!(matches!(house.put(mine, by_job("Other", 2)).await, Err(WardrobeError::Taken { .. })));
+}
+
+#[tokio::test]
+async fn what_is_taken_back_gives_its_place_to_what_was_there() {
+    let house = house();
+    let (wardrobe, mine) = (&house.wardrobe, account(1));
+    let first = bundle("mine", "First");
+    house.put(mine, new(&first, Replace::Nothing)).await.unwrap();
+    let trial = async |title: &str| {
+        let checked = wardrobe.check(new(&bundle("mine", title), Replace::Whichever)).await.unwrap();
+        wardrobe.put_on_trial(mine, checked).await.unwrap()
+    };
+    let second = trial("Second").await;
+    assert_eq!(wardrobe.get(mine, "mine").await.unwrap().unwrap().title, "Second");
+    wardrobe.take_back(mine, &second).await.unwrap();
+    assert_eq!(wardrobe.open(mine, "mine").await.unwrap().unwrap().bytes, first);
+    assert_eq!(house.blobs(mine).await.len(), 2);
+
+    let third = trial("Third").await;
+    wardrobe.confirm(mine, &third).await;
+    assert_eq!(house.blobs(mine).await.len(), 2, "what was there is gone");
+    house.put(mine, new(&bundle("mine", "Fourth"), Replace::Whichever)).await.unwrap();
+    assert!(matches!(wardrobe.take_back(mine, &third).await, Err(WardrobeError::UnknownAvatar)), "another is there");
+    assert_eq!(wardrobe.get(mine, "mine").await.unwrap().unwrap().title, "Fourth");
+
+    wardrobe.remove(mine, "mine").await.unwrap();
+    let alone = trial("Alone").await;
+    wardrobe.take_back(mine, &alone).await.unwrap();
+    assert!(wardrobe.get(mine, "mine").await.unwrap().is_none() && house.blobs(mine).await.is_empty());
+}
+
+#[tokio::test]
+async fn gestures_come_with_jobs_alone() {
+    let house = house();
+    let mut lively = shipped("clapper").unwrap();
+    lively.manifest.name = "mine".to_owned();
+    let keys = [0, 300, 600].map(|at_ms| Key { at_ms, value: if at_ms == 300 { 0.1 } else { 0.0 } });
+    let channels = vec![Channel { axis: Axis::Pitch, keys: keys.to_vec() }];
+    lively.gestures = vec![Gesture { name: "nod".to_owned(), duration_ms: 600, hold_at_ms: None, channels }];
+    let packed = lively.to_bytes().unwrap();
+    let uploaded = house.put(account(1), new(&packed, Replace::Nothing)).await;
+    assert!(matches!(&uploaded, Err(WardrobeError::Bundle(error)) if error.to_string().contains("gestures")));
+    let made = NewAvatar { job: Some(JobId(Uuid::from_u128(1))), ..new(&packed, Replace::Nothing) };
+    assert_eq!(house.put(account(1), made).await.unwrap().gestures, ["nod"]);
 }
 
 #[tokio::test]

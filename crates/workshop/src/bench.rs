@@ -68,7 +68,10 @@ fn dynamics_for(
     told: &mut dyn FnMut(u8, &str),
 ) -> Result<Made, String> {
     told(10, "fitting gestures");
-    bundle.gestures = dynamics::gestures_for(&bundle).map_err(|error| error.to_string())?;
+    let fitted = dynamics::gestures_for(&bundle).map_err(|error| error.to_string())?;
+    // Those of other names stay.
+    bundle.gestures.retain(|gesture| fitted.iter().all(|new| new.name != gesture.name));
+    bundle.gestures.extend(fitted);
     order.result_name().clone_into(&mut bundle.manifest.name);
     told(50, "drawing its preview");
     let preview = dynamics::preview(&bundle, &bundle.gestures).map_err(|error| error.to_string())?;
@@ -93,6 +96,6 @@ fn note_of(step: Step) -> &'static str {
 /// Packs a bundle and opens it again as those will who show it.
 fn pack(bundle: &AvatarBundle, preview: Vec<u8>) -> Result<Made, String> {
     let packed = bundle.to_bytes().map_err(|error| error.to_string())?;
-    AvatarBundle::from_bytes_within(&packed, &BundleLimits::CUSTOMER).map_err(|error| error.to_string())?;
+    AvatarBundle::from_bytes_within(&packed, &BundleLimits::MADE).map_err(|error| error.to_string())?;
     Ok(Made { bundle: packed, preview })
 }

@@ -1,6 +1,6 @@
 //! The workers, on the embedded store, with makers that do as they are told.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use footlight_avatar::bundle::{AvatarBundle, Catalogue, shipped};
@@ -25,8 +25,11 @@ fn now() -> Timestamp {
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap())
 }
 
-/// Makes a bundle that ships, under the name that was asked for; refuses and breaks when it is told to.
-struct Copyist;
+/// Makes a bundle that ships, under the name that was asked for; refuses and breaks when it is told to, and waits for what it
+/// is sent where it is asked to be slow.
+struct Copyist {
+    go_on: Mutex<mpsc::Receiver<()>>,
+}
 
 impl Craft for Copyist {
     fn make(&self, task: Task, told: &mut dyn FnMut(u8, &str)) -> Result<Made, String> {
@@ -36,7 +39,7 @@ impl Craft for Copyist {
         match order.title() {
             "refuse" => return Err("the face is not there".to_owned()),
             "break" => panic!("the copyist fell over"),
-            "slow" => std::thread::sleep(Duration::from_millis(1_500)),
+            "slow" => self.go_on.lock().unwrap().recv().unwrap(),
             _ => {}
         }
         let mut bundle = shipped("clapper").unwrap();
@@ -52,6 +55,7 @@ struct House {
     workshop: Workshop,
     account: AccountId,
     picture: PictureId,
+    go_on: mpsc::Sender<()>,
 }
 
 async fn house(credits: i64) -> House {
@@ -82,14 +86,15 @@ async fn house(credits: i64) -> House {
         hooks,
         options: JobOptions::default(),
     });
+    let (go_on, waited) = mpsc::channel();
     let workshop = Workshop::start(WorkshopParts {
         jobs: jobs.clone(),
         wardrobe: wardrobe.clone(),
-        craft: Arc::new(Copyist),
+        craft: Arc::new(Copyist { go_on: Mutex::new(waited) }),
         options: WorkshopOptions { workers: 1, name: "test".to_owned() },
     });
     let picture = wardrobe.put_picture(account, PICTURE.to_vec()).await.unwrap().id;
-    House { jobs, desk, wardrobe, workshop, account, picture }
+    House { jobs, desk, wardrobe, workshop, account, picture, go_on }
 }
 
 async fn give(desk: &LedgerDesk, account: AccountId, credits: i64) {
@@ -164,19 +169,20 @@ async fn what_cannot_be_made_costs_nothing_and_says_why() {
 async fn a_job_that_is_cancelled_meanwhile_leaves_nothing() {
     let house = house(250).await;
     let job = house.ask("noor", "slow").await;
-    for _ in 0..200 {
-        if house.jobs.get(house.account, job.id).await.unwrap().percent == 40 {
-            break;
-        }
+    let mut seen = house.jobs.get(house.account, job.id).await.unwrap();
+    while seen.percent < 40 {
         tokio::time::sleep(Duration::from_millis(20)).await;
+        seen = house.jobs.get(house.account, job.id).await.unwrap();
     }
-    let seen = house.jobs.get(house.account, job.id).await.unwrap();
     assert_eq!((seen.percent, seen.note.as_str()), (40, "copying"));
     house.jobs.cancel(house.account, job.id).await.unwrap();
-    // Long enough for it to be made and looked at.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(house.wardrobe.list(house.account).await.unwrap().is_empty());
-    assert_eq!(house.spent().await, Microcredits::ZERO);
+    house.go_on.send(()).unwrap();
+    // There is one worker: when it has done the next job, it is done with this one.
+    let next = house.end_of(&house.ask("miriam", "Miriam").await).await;
+    assert_eq!(next.state, JobState::Over(JobEnd::Done), "{next:?}");
+    let names: Vec<_> = house.wardrobe.list(house.account).await.unwrap().into_iter().map(|kept| kept.name).collect();
+    assert_eq!(names, ["miriam"]);
+    assert_eq!(house.spent().await, PRICE);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use footlight_avatar::bundle::AvatarBundle;
 use footlight_jobs::{Claimed, JobEnd, JobError, JobKind, JobState, Jobs};
-use footlight_wardrobe::{KeptAvatar, NewAvatar, Replace, Wardrobe, WardrobeError};
+use footlight_wardrobe::{KeptAvatar, NewAvatar, Replace, Trial, Wardrobe, WardrobeError};
 use serde_json::json;
 use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
@@ -117,6 +117,13 @@ async fn work(workshop: Weak<Inner>, knock: Arc<Notify>) {
     }
 }
 
+/// Where what is made goes.
+struct Place {
+    replace: Replace,
+    /// Whether it is made of an avatar that all may show.
+    is_copy: bool,
+}
+
 /// Why a job is not finished here.
 enum Setback {
     /// It cannot be done by anybody.
@@ -149,11 +156,18 @@ impl Inner {
     async fn do_job(&self, claimed: Claimed) {
         let (job, kind) = (claimed.job.id, claimed.job.kind);
         let done = match self.make_and_keep(&claimed).await {
-            Ok(kept) => {
-                let told = self.tell_end(&claimed, Ok(result_of(&kept))).await;
-                if matches!(told, Err(Setback::Lost)) {
+            Ok(trial) => {
+                let (wardrobe, account) = (&self.parts.wardrobe, claimed.job.account);
+                let told = self.tell_end(&claimed, Ok(result_of(&trial.kept))).await;
+                match &told {
+                    Ok(()) => wardrobe.confirm(account, &trial).await,
                     // Cancelled, or its time was over, in the last moment: what is not paid for is not kept.
-                    let _ = self.parts.wardrobe.take_back(claimed.job.account, &kept).await;
+                    Err(Setback::Lost) => {
+                        if let Err(error) = wardrobe.take_back(account, &trial).await {
+                            tracing::warn!(%error, %job, "what was not paid for could not be taken back");
+                        }
+                    }
+                    Err(_) => {}
                 }
                 told
             }
@@ -169,19 +183,21 @@ impl Inner {
         }
     }
 
-    async fn make_and_keep(&self, claimed: &Claimed) -> Result<KeptAvatar, Setback> {
+    async fn make_and_keep(&self, claimed: &Claimed) -> Result<Trial, Setback> {
         let (account, job) = (claimed.job.account, &claimed.job);
-        let (task, replace) = self.task(claimed).await?;
+        let (task, place) = self.task(claimed).await?;
         let made = self.make(claimed, task).await?;
-        let new = NewAvatar { bundle: made.bundle, preview: Some(made.preview), job: Some(job.id), replace };
+        let Place { replace, is_copy } = place;
+        let (bundle, preview) = (made.bundle, Some(made.preview));
+        let new = NewAvatar { bundle, preview, job: Some(job.id), is_copy, replace };
         let checked = self.parts.wardrobe.check(new).await?;
         // Looked at once more before anything is kept: it may have been cancelled while it was made.
         self.parts.jobs.progress(job.id, claimed.claim, 95, "keeping it").await?;
-        Ok(self.parts.wardrobe.put(account, checked).await?)
+        Ok(self.parts.wardrobe.put_on_trial(account, checked).await?)
     }
 
     /// What is to be made, with everything that it takes, and whose place it may take.
-    async fn task(&self, claimed: &Claimed) -> Result<(Task, Replace), Setback> {
+    async fn task(&self, claimed: &Claimed) -> Result<(Task, Place), Setback> {
         let (account, input) = (claimed.job.account, &claimed.job.input);
         let impossible = |fault: crate::OrderFault| Setback::Impossible(fault.to_string());
         let parts = &self.parts;
@@ -190,11 +206,13 @@ impl Inner {
                 let order = AgentOrder::read(input).map_err(impossible)?;
                 let picture = parts.wardrobe.picture(account, order.picture_id().map_err(impossible)?).await?;
                 let replace = if order.replace { Replace::Whichever } else { Replace::Nothing };
-                Ok((Task::Agent(order, picture), replace))
+                Ok((Task::Agent(order, picture), Place { replace, is_copy: false }))
             }
             JobKind::Dynamics => {
                 let order = DynamicsOrder::read(input).map_err(impossible)?;
+                let kept = parts.wardrobe.get(account, &order.avatar).await.map_err(WardrobeError::from)?;
                 let own = parts.wardrobe.open(account, &order.avatar).await.map_err(WardrobeError::from)?;
+                let is_copy = kept.is_none_or(|kept| kept.is_copy);
                 let (shared, name) = (parts.wardrobe.shared().clone(), order.avatar.clone());
                 // One's own avatar gets its gestures in its place, unless it became another meanwhile.
                 let replace = match &own {
@@ -209,7 +227,7 @@ impl Inner {
                 let bundle = opened
                     .map_err(|error| Setback::Later(error.to_string()))?
                     .map_err(|error| Setback::Impossible(error.to_string()))?;
-                Ok((Task::Dynamics(order, Box::new(bundle)), replace))
+                Ok((Task::Dynamics(order, Box::new(bundle)), Place { replace, is_copy }))
             }
             JobKind::Book => unreachable!("only what is made here is claimed"),
         }
@@ -245,7 +263,7 @@ impl Inner {
                 Some(step) = told.recv() => Some(step),
                 () = tokio::time::sleep(keep) => None,
                 () = tokio::time::sleep_until(stuck_at) => {
-                    return Err(Setback::Later("making it got stuck".to_owned()));
+                    return Err(Setback::Impossible("making it took too long".to_owned()));
                 }
             };
             if let Some(step) = news {

@@ -129,7 +129,7 @@ pub(crate) async fn upload(
     let digest = idempotency::digest_of_upload(&request, &bundle, &format!("{replace:?}")).await?;
     let shared = state.clone();
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {
-        let new = NewAvatar { bundle: Vec::from(bundle), preview: None, job: None, replace };
+        let new = NewAvatar { bundle: Vec::from(bundle), preview: None, job: None, is_copy: false, replace };
         // Unpacking takes a core, as decoding does.
         let decoder = shared.decoder().await?;
         let checked = shared.wardrobe.check(new).await?;
@@ -183,7 +183,7 @@ pub(crate) async fn preview(
 
 /// Get an avatar's bundle
 ///
-/// One of your own, as it is shown: for engines of your own.
+/// One of your own, as it is shown: for engines of your own. Copies of avatars that all may show are not given out.
 #[utoipa::path(
     get, path = "/v1/avatars/{avatar}/bundle", tag = "avatars", operation_id = "get_avatar_bundle",
     params(("avatar" = String, Path, description = "The avatar's name")),
@@ -197,6 +197,9 @@ pub(crate) async fn bundle(
     caller: Authenticated,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    // A copy of an operator's avatar is shown, not given away.
+    let kept = state.wardrobe.get(caller.account, &name).await?.filter(|kept| !kept.is_copy);
+    kept.ok_or_else(unknown)?;
     let own = state.wardrobe.open(caller.account, &name).await?.ok_or_else(unknown)?;
     Ok(private("application/zip", own.bytes.clone()))
 }

@@ -28,6 +28,8 @@ pub struct BundleLimits {
     pub total_pixels_max: u64,
     /// Whether a network may draw the mouth.
     pub may_have_network: bool,
+    /// Whether there may be gestures. They are free, and what a bundle calls a cheek may be drawn as a mouth that speaks.
+    pub may_have_gestures: bool,
     /// The smallest side of the stage in pixels: what is drawn small costs its square when it is shown large.
     pub stage_side_min: u32,
     /// The largest part of the stage that all windows of mouth and eyes may take, in thousandths of its area: they are
@@ -51,6 +53,7 @@ impl BundleLimits {
         image_pixels_max: 2048 * 2048,
         total_pixels_max: 16 << 20,
         may_have_network: true,
+        may_have_gestures: true,
         stage_side_min: 64,
         windows_milli_max: 4_000,
         banks_milli_max: 64_000,
@@ -65,12 +68,16 @@ impl BundleLimits {
         total_bytes_max: 32 << 20,
         total_pixels_max: 6 << 20,
         may_have_network: false,
+        may_have_gestures: false,
         stage_side_min: 256,
         windows_milli_max: 200,
         banks_milli_max: 2_000,
         lattice_numbers_max: 200_000,
         ..Self::DEFAULT
     };
+
+    /// What nodes make for their customers: the same, with the gestures that they make.
+    pub const MADE: Self = Self { may_have_gestures: true, ..Self::CUSTOMER };
 }
 
 /// Entries that unpack to no more than this are not held to the ratio: a small lattice of zeros packs very well.

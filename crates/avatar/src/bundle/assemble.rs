@@ -36,6 +36,8 @@ pub(super) fn assemble(archive: &Archive, limits: &BundleLimits) -> Result<Avata
     fits(&document, limits)?;
     let network = document.mouth_network.as_ref();
     check(network.is_none() || limits.may_have_network, "mouth_network is not taken here; leave it out")?;
+    let may_gesture = limits.may_have_gestures || document.gestures.is_empty();
+    check(may_gesture, "gestures are not taken here: leave them out, and have them added by a job")?;
     Ok(AvatarBundle {
         layers: layers(&mut shelf, &document.layers)?,
         lattice: document.lattice.as_ref().map(|entry| lattice(&shelf, entry)).transpose()?,
@@ -85,7 +87,8 @@ fn fits(document: &Document, limits: &BundleLimits) -> Result<(), BundleError> {
     check(numbers <= most, &format!("the lattice may have {most} numbers here; it has {numbers}"))?;
     // All of it is kept as pixels, at the size of the frame.
     let spans = |at: i32, points: u32, side: u32| {
-        let end = i64::from(at) + i64::from(points.saturating_sub(1)) * i64::from(lattice.step);
+        let end =
+            i64::from(at).saturating_add(i64::from(points.saturating_sub(1)).saturating_mul(i64::from(lattice.step)));
         i64::from(at) >= -LATTICE_BEYOND && end <= i64::from(side) + LATTICE_BEYOND
     };
     let near =

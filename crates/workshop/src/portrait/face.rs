@@ -50,6 +50,10 @@ const TILT_MAX: f32 = 15.0;
 const NOSE_OFF_MAX: f32 = 0.16;
 /// How far the lips may be apart, as a share of the mouth's width.
 const LIPS_APART_MAX: f32 = 0.32;
+/// How far from the middle of the eyes anything of a face may be, in distances of the eyes.
+const REACH_MAX: f32 = 4.0;
+/// How far a lid may be above or below the line between its corners, as a share of the eye's width.
+const LID_OFF_MAX: f32 = 0.6;
 /// How high an eye must be open, as a share of its width.
 const EYE_OPEN_MIN: f32 = 0.1;
 
@@ -113,10 +117,17 @@ impl Face {
         }
         // From here on in the face's own frame, with the distance of the eyes as the unit.
         let face = self.mapped(|place| axes.to_face(place).map(|p| p / apart), 1.0 / apart);
+        if face.places().any(|place| place.iter().any(|at| at.abs() > REACH_MAX)) {
+            return Err(PortraitError::Order("one of them is far from the face"));
+        }
         face.check_heights()?;
         face.check_widths()?;
         for eye in &face.eyes {
             let [from, to] = eye.corners();
+            let off = |place: &Place| (place[1] - from[1]).abs().min((place[1] - to[1]).abs());
+            if eye.upper.iter().chain(&eye.lower).any(|place| off(place) > LID_OFF_MAX * distance(from, to)) {
+                return Err(PortraitError::Order("a lid is far from its eye"));
+            }
             let middle = |lid: &[Place]| mean(&lid[1..lid.len() - 1])[1];
             if middle(&eye.lower) - middle(&eye.upper) < EYE_OPEN_MIN * distance(from, to) {
                 return Err(PortraitError::EyesClosed);
@@ -131,6 +142,15 @@ impl Face {
             return Err(PortraitError::MouthOpen);
         }
         Ok(())
+    }
+
+    /// All of them.
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        let lines = [&self.jaw, &self.brows[0], &self.brows[1], &self.nose_base, &self.lip_top, &self.lip_upper];
+        let lids = self.eyes.iter().flat_map(|eye| eye.upper.iter().chain(&eye.lower));
+        let irises = self.eyes.iter().flat_map(|eye| eye.iris.iter().map(|(centre, _)| centre));
+        let lips = self.lip_lower.iter().chain(&self.lip_bottom);
+        lines.into_iter().flatten().chain(lids).chain(irises).chain(lips).chain([&self.nose_tip])
     }
 
     fn mouth_width(&self) -> f32 {

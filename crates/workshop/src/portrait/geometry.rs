@@ -114,10 +114,15 @@ impl Profile {
         };
         let t = (place - places[left]) / span;
         let (t2, t3) = (t * t, t * t * t);
-        heights[left] * (2.0 * t3 - 3.0 * t2 + 1.0)
+        let height = heights[left] * (2.0 * t3 - 3.0 * t2 + 1.0)
             + heights[right] * (3.0 * t2 - 2.0 * t3)
             + slope(left) * span * (t3 - 2.0 * t2 + t)
-            + slope(right) * span * (t3 - t2)
+            + slope(right) * span * (t3 - t2);
+        // Points that lie close together have steep slopes: no curve swings far beyond its neighbours.
+        let near = &heights[left.saturating_sub(1)..=(right + 1).min(last)];
+        let (low, high) = near.iter().fold((f32::MAX, f32::MIN), |(low, high), &h| (low.min(h), high.max(h)));
+        let slack = 0.5 * (high - low);
+        height.clamp(low - slack, high + slack)
     }
 }
 

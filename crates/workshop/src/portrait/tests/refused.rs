@@ -11,7 +11,7 @@ fn refusal(spoil: impl FnOnce(&mut Vec<[f32; 2]>)) -> String {
 
 #[test]
 fn landmarks_of_no_face_are_refused_by_name() {
-    let cases: [(String, &str); 13] = [
+    let cases: [(String, &str); 15] = [
         (refusal(|p| p.truncate(67)), "the landmarks are 67 points; the scheme ibug68 has 68"),
         (refusal(|p| p[5][0] = f32::NAN), "landmark 5 is not a finite number"),
         (refusal(|p| p[8][1] = 1101.0), "landmark 8 lies outside of the picture"),
@@ -22,6 +22,8 @@ fn landmarks_of_no_face_are_refused_by_name() {
         (refusal(|p| p.iter_mut().for_each(|p| *p = [p[0], p[1] + (p[0] - 420.0) * 0.4])), "the head is tilted by"),
         (refusal(|p| p[27..36].iter_mut().for_each(|p| p[0] += 70.0)), "the head is turned to the side"),
         (refusal(|p| p[48..].iter_mut().for_each(|p| p[1] -= 250.0)), "the mouth is not below the nose"),
+        (refusal(|p| p[41][1] = 1090.0), "a lid is far from its eye"),
+        (refusal(|p| p[0] = [899.0, 1.0]), "are not those of an upright face"),
         (
             refusal(|p| [55, 56, 57, 58, 59, 65, 66, 67].iter().for_each(|&k| p[k][1] += 50.0)),
             "the mouth is open too far",
