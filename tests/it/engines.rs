@@ -112,9 +112,8 @@ async fn play(engine: &MeteredEngine, time: Duration) -> anyhow::Result<(u64, Op
     Ok((units, held_at))
 }
 
-#[tokio::test]
-async fn offline_for_less_than_the_grace_it_goes_on_and_settles_on_return() -> anyhow::Result<()> {
-    let node = scaled(NodeSetup::embedded()).set("metering.grace", "10s").start().await?;
+async fn offline_for_less_than_the_grace(setup: NodeSetup) -> anyhow::Result<()> {
+    let node = scaled(setup).set("metering.grace", "10s").start().await?;
     let customer = node.customer("10").await?;
     let proxy = FaultProxy::start(&node.url, Faults::default(), 1).await?;
     let engine = MeteredEngine::start(options(&proxy.url, &customer)).await?;
@@ -133,9 +132,19 @@ async fn offline_for_less_than_the_grace_it_goes_on_and_settles_on_return() -> a
 }
 
 #[tokio::test]
-async fn offline_for_more_it_pauses_at_the_end_of_the_grace_and_resumes_on_return() -> anyhow::Result<()> {
+async fn offline_for_less_than_the_grace_it_goes_on_and_settles_on_return_on_sqlite() -> anyhow::Result<()> {
+    offline_for_less_than_the_grace(NodeSetup::embedded()).await
+}
+
+#[tokio::test]
+async fn offline_for_less_than_the_grace_it_goes_on_and_settles_on_return_on_redis() -> anyhow::Result<()> {
+    let redis = RedisServer::start().await?;
+    offline_for_less_than_the_grace(NodeSetup::on_redis(&redis.url())).await
+}
+
+async fn offline_for_more_than_the_grace(setup: NodeSetup) -> anyhow::Result<()> {
     // Given up 2 x 3 + 10 s after its last heartbeat: it must be back before.
-    let setup = scaled(NodeSetup::embedded()).set("metering.heartbeat", "3s").set("metering.grace", "10s");
+    let setup = scaled(setup).set("metering.heartbeat", "3s").set("metering.grace", "10s");
     let node = setup.start().await?;
     let customer = node.customer("10").await?;
     let proxy = FaultProxy::start(&node.url, Faults::default(), 1).await?;
@@ -157,6 +166,17 @@ async fn offline_for_more_it_pauses_at_the_end_of_the_grace_and_resumes_on_retur
     let bill = engine.end().await?;
     ensure!(bill == Bill { units, credits: Microcredits(price(units)) }, "{units} units were billed as {bill:?}");
     Ok(())
+}
+
+#[tokio::test]
+async fn offline_for_more_it_pauses_at_the_end_of_the_grace_and_resumes_on_return_on_sqlite() -> anyhow::Result<()> {
+    offline_for_more_than_the_grace(NodeSetup::embedded()).await
+}
+
+#[tokio::test]
+async fn offline_for_more_it_pauses_at_the_end_of_the_grace_and_resumes_on_return_on_redis() -> anyhow::Result<()> {
+    let redis = RedisServer::start().await?;
+    offline_for_more_than_the_grace(NodeSetup::on_redis(&redis.url())).await
 }
 
 async fn never_returns(setup: NodeSetup) -> anyhow::Result<()> {
