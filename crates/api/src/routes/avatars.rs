@@ -108,7 +108,7 @@ pub(crate) struct UploadQuery {
         UploadQuery,
         ("idempotency-key" = Option<String>, Header, description = "The same key uploads once, for 24 hours"),
     ),
-    request_body(content = Vec<u8>, content_type = "application/zip", description = "The bundle"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The bundle: a zip"),
     responses(
         (status = 201, description = "The avatar", body = AvatarJson),
         (status = 409, description = "`avatar_taken`, `too_many_kept`", body = ProblemSchema, content_type = "application/problem+json"),
