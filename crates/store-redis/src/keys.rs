@@ -27,6 +27,11 @@
 //! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node |
 //! | `fl:request:<digest>` | hash `body`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
 //! | `fl:progress:<boo_…>` | hash: block -> bytes | 7 days | the node of that boot |
+//! | `fl:{nodes}:leases` | sorted set: boot by when its lease ends | - | `renew_node.lua`, `bury_node.lua` |
+//! | `fl:{nodes}:names` | hash: name -> boot | - | `renew_node.lua`, `bury_node.lua` |
+//! | `fl:{nodes}:n:<boo_…>` | hash: a node's card, room, labels, avatars, heir | - | `renew_node.lua`, `place.lua`, `claim_node.lua`, `bury_node.lua` |
+//! | `fl:{nodes}:reserved` | hash: session -> weight and boot | with the entry below | `place.lua`, `renew_node.lua`, `give_back.lua` |
+//! | `fl:{nodes}:reserved:ends` | sorted set: session by when its reservation ends | trimmed | as above |
 //! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua` |
 //!
 //! Ids in fields, members and messages are the 16 bytes of their UUIDs. All that one commit touches has the account's hash
@@ -45,6 +50,17 @@ pub(crate) const SESSIONS: &str = "fl:sessions";
 pub(crate) const RISES: &str = "fl:rises";
 /// Written to learn whether the server takes writes.
 pub(crate) const PING: &str = "fl:ping";
+
+/// Nodes by when their leases end. All of nodes is in one slot, since placement looks at several of them in one step.
+pub(crate) const LEASES: &str = "fl:{nodes}:leases";
+/// What the keys of single nodes begin with.
+pub(crate) const NODES: &str = "fl:{nodes}:n:";
+/// Which run has a name.
+pub(crate) const NODE_NAMES: &str = "fl:{nodes}:names";
+/// Places that are promised.
+pub(crate) const RESERVATIONS: &str = "fl:{nodes}:reserved";
+/// Until when.
+pub(crate) const RESERVATIONS_END: &str = "fl:{nodes}:reserved:ends";
 
 /// The keys of one account, in the order in which the scripts take them.
 pub(crate) struct AccountKeys {
@@ -151,6 +167,10 @@ impl BlobKeys {
     pub(crate) fn unfinished(&self, number: Uuid) -> String {
         format!("{}unfinished:{}", self.tag, number.simple())
     }
+}
+
+pub(crate) fn node(boot: BootId) -> String {
+    format!("{NODES}{boot}")
 }
 
 pub(crate) fn due_lines(collection: &str) -> String {

@@ -15,6 +15,7 @@ mod failure;
 pub mod keys;
 mod link;
 mod lists;
+mod nodes;
 mod records;
 mod reply;
 mod rises;

@@ -32,6 +32,12 @@ script!(SETTLE_HINT, "settle_hint.lua");
 script!(REPLACE, "replace.lua");
 script!(BEGIN_BLOB, "begin_blob.lua");
 script!(FINISH_BLOB, "finish_blob.lua");
+script!(RENEW_NODE, "renew_node.lua");
+script!(PLACE, "place.lua");
+script!(GIVE_BACK, "give_back.lua");
+script!(CLAIM_NODE, "claim_node.lua");
+script!(BURY_NODE, "bury_node.lua");
+script!(LIST_NODES, "list_nodes.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

@@ -10,6 +10,7 @@ use footlight_session::SessionRecord;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use crate::nodes::{Claimed, NodeEntry, NodeStore, Placed, Renewal, Renewed, Wish};
 use crate::{
     AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
     Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
@@ -360,6 +361,49 @@ impl BlobStore for FaultyStore {
     async fn list_blobs(&self, owner: Owner) -> Result<Vec<BlobInfo>, StoreError> {
         self.reach()?;
         self.inner.list_blobs(owner).await
+    }
+}
+
+#[async_trait]
+impl NodeStore for FaultyStore {
+    async fn renew_node(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
+        self.reach()?;
+        self.inner.renew_node(renewal).await
+    }
+
+    async fn leave_node(&self, boot: BootId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.leave_node(boot).await
+    }
+
+    async fn list_nodes(&self) -> Result<Vec<NodeEntry>, StoreError> {
+        self.reach()?;
+        self.inner.list_nodes().await
+    }
+
+    async fn place(&self, wish: Wish) -> Result<Placed, StoreError> {
+        self.reach()?;
+        self.inner.place(wish).await
+    }
+
+    async fn give_back(&self, session: SessionId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.give_back(session).await
+    }
+
+    async fn claim_node(&self, lost: BootId, heir: BootId, lasts: Duration) -> Result<Claimed, StoreError> {
+        self.reach()?;
+        self.inner.claim_node(lost, heir, lasts).await
+    }
+
+    async fn bury_node(&self, lost: BootId, heir: BootId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.bury_node(lost, heir).await
+    }
+
+    async fn give_up_node(&self, lost: BootId) -> Result<bool, StoreError> {
+        self.reach()?;
+        self.inner.give_up_node(lost).await
     }
 }
 

@@ -6,6 +6,7 @@ pub mod desk;
 pub mod directory;
 pub mod faults;
 mod given;
+pub mod nodes;
 pub mod prices;
 pub mod records;
 pub mod year;
@@ -44,6 +45,13 @@ macro_rules! store_contract {
             directory::an_idempotency_key_is_answered_once
             directory::a_request_that_failed_may_be_made_again
             directory::progress_blocks_are_replaced_and_deleted
+            nodes::a_lease_is_held_while_it_is_renewed
+            nodes::a_lost_node_is_claimed_once_and_never_renewed
+            nodes::one_run_has_a_name
+            nodes::a_place_is_reserved_until_it_is_taken
+            nodes::nodes_without_room_are_not_chosen
+            nodes::a_wish_finds_what_it_asks_for
+            nodes::many_who_choose_at_once_never_overfill
             records::a_record_is_read_back_as_it_was_written
             records::a_batch_is_written_whole_if_all_is_as_expected
             records::ensuring_makes_a_record_or_touches_it

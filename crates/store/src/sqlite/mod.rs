@@ -9,6 +9,7 @@ mod directory;
 mod failure;
 mod lists;
 mod lock;
+mod nodes;
 mod readers;
 mod records;
 mod schema;
@@ -29,6 +30,7 @@ use self::blobs::Blobs;
 use self::failure::{Failure, Place};
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::nodes::LocalNodes;
 use crate::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
     SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
@@ -52,6 +54,8 @@ pub struct SqliteStore {
     readers: Option<Readers>,
     place: Place,
     blobs: Blobs,
+    /// This process has the store alone, so that nodes are in memory.
+    nodes: LocalNodes,
 }
 
 impl SqliteStore {
@@ -87,7 +91,7 @@ impl SqliteStore {
             .map_err(failed)?;
         let writer = Writer::start(writing, place.clone(), lock)?;
         let blobs = Blobs::in_directory(directory.join(BLOBS));
-        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place, blobs })
+        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place, blobs, nodes: LocalNodes::default() })
     }
 
     /// A store that is gone when it is dropped.
@@ -99,7 +103,7 @@ impl SqliteStore {
         let mut connection = Connection::open_in_memory().map_err(|error| place.failure(&error))?;
         prepare(&mut connection, &place)?;
         let writer = Writer::start(connection, place.clone(), ())?;
-        Ok(Self { writer, readers: None, place, blobs: Blobs::in_memory() })
+        Ok(Self { writer, readers: None, place, blobs: Blobs::in_memory(), nodes: LocalNodes::default() })
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -112,6 +116,12 @@ impl SqliteStore {
             None => self.writer.call(work).await,
         }
     }
+}
+
+/// This machine's clock.
+fn clock() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Statements kept ready on each connection: more than there are in this module.
@@ -197,8 +207,7 @@ impl AccountStore for SqliteStore {
 
     /// This machine's clock: there is no other, so no commit is ever refused for its time.
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)))
+        Ok(clock())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
