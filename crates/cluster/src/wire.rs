@@ -1,0 +1,122 @@
+//! What nodes say to each other on the cluster listener, as JSON. Fields are added with a default and never taken away
+//! within a release, so that nodes of two releases understand each other.
+
+use async_trait::async_trait;
+use footlight_ledger::{AccountId, BootId, SecretId, SessionId, Units};
+use footlight_session::SessionRecord;
+use serde::{Deserialize, Serialize};
+
+/// `GET`: are you there, and do you reach the store?
+pub const PULSE: &str = "/cluster/v1/pulse";
+/// `POST`: create this session at yours.
+pub const SESSIONS: &str = "/cluster/v1/sessions";
+/// `POST`: how do these sessions of yours stand now?
+pub const RECORDS: &str = "/cluster/v1/records";
+/// `POST`: take this session over from me.
+pub const ADOPT: &str = "/cluster/v1/adopt";
+
+/// Sessions asked for in one call of [`RECORDS`] at most.
+pub const RECORDS_MAX: usize = 200;
+
+/// The answer to [`PULSE`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pulse {
+    /// The run that answers.
+    pub boot: BootId,
+    /// The node's name.
+    pub name: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+    /// Whether it reaches the store.
+    pub store_up: bool,
+}
+
+/// A session to be created at the node that is asked. `O` is the order as the public API has it: this crate does not know
+/// it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Create<O> {
+    /// The id it gets.
+    pub session: SessionId,
+    /// Who pays; the asking node has checked who that is.
+    pub account: AccountId,
+    /// The secret that it is opened with.
+    pub secret: Option<SecretId>,
+    /// What it is to be.
+    pub order: O,
+}
+
+/// Which sessions are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// [`RECORDS_MAX`] at most.
+    pub sessions: Vec<SessionId>,
+}
+
+/// How they stand: those that the node has, in no order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    /// As the node has them.
+    pub records: Vec<SessionRecord>,
+}
+
+/// A session to be taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopt {
+    /// Which.
+    pub session: SessionId,
+    /// From which run.
+    pub from: BootId,
+    /// The units that it is proved to have used.
+    pub proved: Units,
+    /// `moved` or `node_lost`.
+    pub why: Why,
+}
+
+/// Why a session is taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// Its node is lost.
+    NodeLost,
+    /// Its node gives it away.
+    Moved,
+}
+
+/// The answer to [`ADOPT`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// The session as it stands now, at its next epoch.
+    pub record: SessionRecord,
+}
+
+/// Why a node does not take a session over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "refusal", rename_all = "snake_case")]
+pub enum NotAdopted {
+    /// It has no room, or is being emptied.
+    #[error("the node has no room")]
+    Full,
+    /// Somebody else has it, or it is over.
+    #[error("the session is not to be had: {detail}")]
+    Gone {
+        /// What is in the way.
+        detail: String,
+    },
+    /// It tried and failed; the session may be asked of another.
+    #[error("the session could not be taken over: {detail}")]
+    Failed {
+        /// Why.
+        detail: String,
+    },
+}
+
+/// Takes sessions over: what a node does when it is asked to adopt.
+#[async_trait]
+pub trait Adopter: Send + Sync + 'static {
+    /// Takes one over.
+    ///
+    /// # Errors
+    /// Why not.
+    async fn adopt(&self, call: Adopt) -> Result<Adopted, NotAdopted>;
+}
