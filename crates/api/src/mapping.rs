@@ -32,7 +32,8 @@ impl From<NodeError> for Problem {
                 .retry_after(u64::from(retry_after_s))
                 .with("what", what)
                 .with("used", used)
-                .with("total", total),
+                .with("total", total)
+                .with("available", total.saturating_sub(used)),
             NodeError::TooManySessions { limit } => {
                 Self::new(Code::TooManySessions, detail).retry_after(RETRY_S).with("limit", limit)
             }

@@ -1,13 +1,12 @@
 //! A node among others: the handle, and what its tasks share.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use footlight_ledger::{BootId, SessionId};
 use footlight_session::Moment;
-use footlight_store::nodes::{NodeCard, NodeEntry, NodeStore as _, Renewal, Renewed};
+use footlight_store::nodes::{NodeCard, NodeEntry, Renewal, Renewed};
 use footlight_store::{Store, StoreError};
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -15,7 +14,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use crate::lease::{LeaseClock, Standing};
 use crate::metrics::Metrics;
-use crate::{ClusterOptions, Host, Peers, View, heirs, keeper};
+use crate::calls::Calls;
+use crate::{ClusterOptions, Host, View, heirs, keeper};
 
 /// What a cluster is made of, on one node.
 pub struct ClusterParts {
@@ -24,7 +24,7 @@ pub struct ClusterParts {
     /// The node.
     pub host: Arc<dyn Host>,
     /// The way to the others.
-    pub peers: Arc<dyn Peers>,
+    pub calls: Arc<dyn Calls>,
     /// This run of the node.
     pub boot: BootId,
     /// How it takes part.
@@ -238,6 +238,3 @@ impl Inner {
         since != Moment::NEVER && self.parts.host.moment() >= since.plus(self.parts.options.times().quarantine())
     }
 }
-
-/// Labels that a session asks for.
-pub type Labels = BTreeMap<String, String>;

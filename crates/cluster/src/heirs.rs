@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use footlight_ledger::{BootId, SessionId};
 use footlight_session::{Heirloom, Inherited, SessionRecord};
-use footlight_store::nodes::{Claimed, NodeEntry, NodeStore as _, Placed, Wish};
-use footlight_store::{ProgressStore as _, SessionDirectory as _, StoreError, recover_from_store};
+use footlight_store::nodes::{Claimed, NodeEntry, Placed, Wish};
+use footlight_store::{StoreError, recover_from_store};
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::Inner;
-use crate::host::{AdoptRefusal, Proved};
-use crate::peers::Peer;
+use crate::directory::Peer;
+use crate::host::Proved;
+use crate::view::peer_of;
+use crate::wire::NotAdopted;
 
 /// How often the list of nodes is read.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -165,11 +167,11 @@ impl Inner {
                     self.metrics.failover_seconds.observe(lease_ended.elapsed().as_secs_f64());
                     return true;
                 }
-                Err(AdoptRefusal::Settled) => return true,
+                Err(NotAdopted::Gone { .. }) => return true,
                 Err(refusal) if Instant::now() >= until => {
                     tracing::error!(%session, %refusal, "no node takes this session; it ends as node_lost");
                     return match self.parts.host.give_up(heirloom).await {
-                        Ok(()) | Err(AdoptRefusal::Settled) => {
+                        Ok(()) | Err(NotAdopted::Gone { .. }) => {
                             failovers("ended");
                             true
                         }
@@ -187,7 +189,7 @@ impl Inner {
     }
 
     /// Offers a session to nodes with room, until one takes it or none is left.
-    async fn offer(&self, heirloom: &Heirloom, lost: BootId) -> Result<(), AdoptRefusal> {
+    async fn offer(&self, heirloom: &Heirloom, lost: BootId) -> Result<(), NotAdopted> {
         let record = &heirloom.record;
         let mut not = vec![lost];
         loop {
@@ -201,11 +203,11 @@ impl Inner {
                 not: not.clone(),
                 dice: (self.parts.dice)(),
             };
-            let placed = self.parts.store.place(wish).await.map_err(|error| AdoptRefusal::Failed(error.to_string()))?;
-            let Placed::At(card) = placed else { return Err(AdoptRefusal::Full) };
+            let placed = self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
+            let Placed::At(card) = placed else { return Err(NotAdopted::Full) };
             let boot = card.boot;
-            match self.hand_to(&Peer::of(&card), heirloom).await {
-                Err(AdoptRefusal::Full | AdoptRefusal::NotNow | AdoptRefusal::Failed(_)) => {
+            match self.hand_to(&peer_of(&card), heirloom).await {
+                Err(NotAdopted::Full | NotAdopted::Failed { .. }) => {
                     self.give_back(record.id).await;
                     not.push(boot);
                 }
@@ -215,7 +217,7 @@ impl Inner {
     }
 
     /// Hands a session to one node, this one or another.
-    pub(crate) async fn hand_to(&self, peer: &Peer, heirloom: &Heirloom) -> Result<(), AdoptRefusal> {
+    pub(crate) async fn hand_to(&self, peer: &Peer, heirloom: &Heirloom) -> Result<(), NotAdopted> {
         if peer.boot == self.parts.boot {
             let session = heirloom.record.id;
             self.parts.host.adopt(heirloom.clone()).await?;
@@ -223,12 +225,12 @@ impl Inner {
             self.renew_soon.notify_one();
             return Ok(());
         }
-        let mut answer = self.parts.peers.adopt(peer, heirloom).await;
+        let mut answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);
         for _ in 1..ASK_AGAIN_MAX {
             // Adopting twice is adopting once.
-            let Err(AdoptRefusal::Unknown(_)) = answer else { break };
+            let Err(NotAdopted::Unclear { .. }) = answer else { break };
             sleep(OFFER_AGAIN_AFTER).await;
-            answer = self.parts.peers.adopt(peer, heirloom).await;
+            answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);
         }
         answer
     }

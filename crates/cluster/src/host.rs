@@ -7,25 +7,7 @@ use footlight_ledger::{SessionId, Units};
 use footlight_session::{Heirloom, Moment, SessionRecord};
 use footlight_store::nodes::NodeRoom;
 
-/// Why a node does not take a session over.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AdoptRefusal {
-    /// It has no room (any more): ask another.
-    #[error("the node has no room")]
-    Full,
-    /// It takes nothing now (it drains, or its own lease is in doubt): ask another.
-    #[error("the node takes no sessions now")]
-    NotNow,
-    /// The session is over, or somebody else's: nothing is left to do.
-    #[error("the session is over, or runs elsewhere")]
-    Settled,
-    /// It cannot be told whether it did: ask the same node again.
-    #[error("it is not known whether it was taken: {0}")]
-    Unknown(String),
-    /// It tried and could not.
-    #[error("it could not be taken: {0}")]
-    Failed(String),
-}
+use crate::wire::NotAdopted;
 
 /// A node, as far as the cluster needs it.
 #[async_trait]
@@ -52,16 +34,16 @@ pub trait Host: Send + Sync + 'static {
     fn weight_milli(&self, record: &SessionRecord) -> u64;
 
     /// Goes on with a session whose node was lost, or that moves here.
-    async fn adopt(&self, heirloom: Heirloom) -> Result<(), AdoptRefusal>;
+    async fn adopt(&self, heirloom: Heirloom) -> Result<SessionRecord, NotAdopted>;
 
     /// Ends a session of a lost node that nobody can take: as `node_lost`, settled at what was proved.
-    async fn give_up(&self, heirloom: Heirloom) -> Result<(), AdoptRefusal>;
+    async fn give_up(&self, heirloom: Heirloom) -> Result<(), NotAdopted>;
 
     /// Drops every session: this node's lease was claimed. Nothing may end in the account that an heir may take over.
     async fn disown_all(&self);
 
     /// Stops a session for a move, and answers what its heir needs.
-    async fn let_go(&self, session: SessionId) -> Result<Heirloom, AdoptRefusal>;
+    async fn let_go(&self, session: SessionId) -> Result<Heirloom, NotAdopted>;
 
     /// It goes on here after all.
     async fn take_back(&self, session: SessionId);

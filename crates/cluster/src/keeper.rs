@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use footlight_store::StoreError;
-use footlight_store::nodes::{ABSORBED_MAX, NodeStore as _, Renewed};
+use footlight_store::nodes::{ABSORBED_MAX, Renewed};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -14,8 +14,6 @@ use crate::lease::Standing;
 
 /// Renewals that others wait for are no closer together than this.
 const SOON: Duration = Duration::from_millis(100);
-/// How long a peer may take to say how it is.
-const PULSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Renews until the node is gone.
 pub(crate) async fn keep(cluster: Weak<Inner>) {
@@ -102,9 +100,8 @@ impl Inner {
             return;
         }
         let peers = self.view.peers(self.parts.boot);
-        let asked = peers.iter().map(|peer| timeout(PULSE_WITHIN, self.parts.peers.pulse(peer)));
-        let answers = join_all(asked).await;
-        let without_store = answers.iter().filter(|answer| matches!(answer, Ok(Ok(pulse)) if !pulse.store_up)).count();
+        let answers = join_all(peers.iter().map(|peer| self.parts.calls.pulse(peer))).await;
+        let without_store = answers.iter().flatten().filter(|pulse| !pulse.store_up).count();
         // Alone, there is nobody who could claim anything.
         if peers.is_empty() || without_store * 2 > peers.len() {
             self.lease.lock().goes_on(self.parts.host.moment());

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use footlight_ledger::BootId;
-use footlight_store::nodes::NodeEntry;
+use footlight_store::nodes::{NodeCard, NodeEntry};
 use parking_lot::RwLock;
 
-use crate::Peer;
+use crate::directory::{Peer, PeerState, Peers};
 
 /// The last list of nodes. Clones are the same one.
 #[derive(Debug, Clone, Default)]
@@ -30,15 +30,7 @@ impl View {
     pub fn peers(&self, own: BootId) -> Vec<Peer> {
         let nodes = self.0.read();
         let alive = nodes.iter().filter(|node| node.card.boot != own && !node.is_lost() && node.heir.is_none());
-        alive.map(|node| Peer::of(&node.card)).collect()
-    }
-
-    /// The node with this boot id, and whether its lease was not over.
-    #[must_use]
-    pub fn find(&self, boot: BootId) -> Option<(Peer, bool)> {
-        let nodes = self.0.read();
-        let node = nodes.iter().find(|node| node.card.boot == boot)?;
-        Some((Peer::of(&node.card), !node.is_lost() && node.heir.is_none()))
+        alive.map(|node| peer_of(&node.card)).collect()
     }
 
     /// The node of this name whose lease was not over.
@@ -48,5 +40,18 @@ impl View {
         let mut found: Vec<&NodeEntry> = nodes.iter().filter(|node| node.card.name == name).collect();
         found.sort_by_key(|node| node.lease_left_ms);
         found.last().map(|node| (*node).clone())
+    }
+}
+
+/// The node that a card is of.
+pub(crate) fn peer_of(card: &NodeCard) -> Peer {
+    Peer { boot: card.boot, name: card.name.clone(), address: card.address.clone() }
+}
+
+impl Peers for View {
+    fn find(&self, boot: BootId) -> PeerState {
+        let nodes = self.0.read();
+        let alive = nodes.iter().find(|node| node.card.boot == boot && !node.is_lost() && node.heir.is_none());
+        alive.map_or(PeerState::Lost, |node| PeerState::Live(peer_of(&node.card)))
     }
 }

@@ -1,5 +1,6 @@
 //! Putting a node together: the one place that names concrete stores and renderers.
 
+mod cluster;
 mod hooks;
 mod store;
 mod terms;
@@ -41,6 +42,7 @@ pub(crate) struct Assembly {
     pub(crate) wardrobe: Wardrobe,
     pub(crate) workshop: Workshop,
     pub(crate) store: Arc<dyn Store>,
+    registry: prometheus::Registry,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
 }
@@ -94,7 +96,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         terms: terms(settings),
         options: node_options(settings),
         data_dir,
-        registry,
+        registry: registry.clone(),
         announcer: Arc::new(hooks::Told(hooks.clone())),
         clock: Arc::new(now),
     })
@@ -107,7 +109,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         craft: Arc::new(Bench),
         options: WorkshopOptions { workers: settings.jobs.workers, name: settings.node.name.clone() },
     });
-    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, _data_dir: lock })
+    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, registry, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -125,7 +127,7 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
 /// The API over a node.
 ///
 /// # Errors
-/// When the key of the tokens can neither be read nor made.
+/// When the key of the tokens can neither be read nor made, or metrics are named twice.
 pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Result<Data<ApiState>> {
     let plans = plans(settings);
     let offer = |(name, plan): (&String, &PlanSettings)| PlanOffer {
@@ -165,6 +167,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         jobs: assembly.jobs.clone(),
         wardrobe: assembly.wardrobe.clone(),
         workshop: assembly.workshop.clone(),
+        cluster: cluster::parts(settings, assembly)?,
         options,
     })))
 }

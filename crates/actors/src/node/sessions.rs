@@ -53,6 +53,18 @@ impl Inner {
 }
 
 impl Node {
+    /// Whether this node has the session in hand.
+    #[must_use]
+    pub fn has(&self, id: SessionId) -> bool {
+        self.inner.cards.get(id).is_some()
+    }
+
+    /// Those of these sessions that this node has in hand, as they are now.
+    #[must_use]
+    pub fn records_of(&self, ids: &[SessionId]) -> Vec<SessionRecord> {
+        ids.iter().filter_map(|id| self.inner.cards.get(*id)).map(|card| card.record()).collect()
+    }
+
     /// One session.
     ///
     /// # Errors

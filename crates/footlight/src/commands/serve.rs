@@ -1,4 +1,4 @@
-//! `footlight serve`: a node with its two listeners, until a signal ends it.
+//! `footlight serve`: a node with its listeners, until a signal ends it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -84,12 +84,14 @@ pub(crate) fn block_on_system<T>(future: impl Future<Output = anyhow::Result<T>>
     actix_rt::System::with_tokio_rt(runtime).block_on(future)
 }
 
-/// A node that serves both listeners.
+/// A node that serves its listeners.
 pub(crate) struct Running {
     pub(crate) assembly: Assembly,
     public: SocketAddr,
     admin: SocketAddr,
-    servers: [ServerHandle; 2],
+    /// Where other nodes talk to this one, if there may be any.
+    cluster: Option<SocketAddr>,
+    servers: Vec<ServerHandle>,
     admin_token: String,
 }
 
@@ -104,22 +106,37 @@ impl Running {
         let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
         let (admin_server, admin) =
             listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
-        let servers = [public_server.handle(), admin_server.handle()];
+        let mut servers = vec![public_server.handle(), admin_server.handle()];
+        let mut cluster = None;
+        if settings.cluster.is_on() {
+            let address = &settings.cluster.listen;
+            let (server, bound) = listen("cluster.listen", address, &state, footlight_api::configure_cluster)?;
+            servers.push(server.handle());
+            cluster = Some(bound);
+            actix_rt::spawn(server);
+        }
         actix_rt::spawn(public_server);
         actix_rt::spawn(admin_server);
-        Ok(Self { assembly, public, admin, servers, admin_token: settings.admin_token.0.clone() })
+        Ok(Self { assembly, public, admin, cluster, servers, admin_token: settings.admin_token.0.clone() })
     }
 
     /// Tells where the node listens; as JSON it is the first line, for whoever started it.
     fn announce(&self, as_json: bool, settings: &Settings) {
         let (public, admin) = (self.public, self.admin);
         if as_json {
-            println!("{}", json!({ "listen": public, "admin_listen": admin, "node": settings.node.name }));
+            let mut told = json!({ "listen": public, "admin_listen": admin, "node": settings.node.name });
+            if let Some(cluster) = self.cluster {
+                told["cluster_listen"] = json!(cluster);
+            }
+            println!("{told}");
             return;
         }
         println!("Footlight node {} is ready", settings.node.name);
         println!("  sessions   http://{public}   (docs: http://{public}/docs)");
         println!("  operators  http://{admin}   (metrics: http://{admin}/metrics)");
+        if let Some(cluster) = self.cluster {
+            println!("  nodes      http://{cluster}");
+        }
         println!("  store      {}", settings.store);
         println!("  encoder    assembly: {}", footlight_media::encoder_assembly());
         if self.admin_token.is_empty() {

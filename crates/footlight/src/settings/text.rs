@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Keys whose values are taken from the environment and the command line as they are written: read as numbers they
 /// would lose their leading zeros.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 12] = [
     "listen",
     "admin_listen",
     "admin_token",
@@ -18,6 +18,9 @@ pub(super) const KEYS: [&str; 9] = [
     "store",
     "log.filter",
     "node.name",
+    "cluster.secret",
+    "cluster.listen",
+    "cluster.address",
     "stage.avatars_dir",
     "tokens.key",
 ];
@@ -105,6 +108,13 @@ impl<'de> Deserialize<'de> for Secret {
 /// Where the store is; shown without its password.
 #[derive(Clone)]
 pub(crate) struct StoreUrl(String);
+
+impl StoreUrl {
+    /// Whether other nodes reach it.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.0.starts_with("sqlite:")
+    }
+}
 
 impl Deref for StoreUrl {
     type Target = str;

@@ -2,75 +2,28 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use footlight_ledger::{BootId, SessionId};
-use footlight_session::SessionRecord;
-use footlight_store::nodes::{NodeStore as _, NodeUse, Placed, Wish};
-use footlight_store::{SessionDirectory as _, StoreError};
+use footlight_session::Heirloom;
+use footlight_store::nodes;
 use futures_util::stream::{self, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::{Cluster, Inner, Labels};
-use crate::host::AdoptRefusal;
+use crate::cluster::{Cluster, Inner};
+use crate::directory::Peer;
 use crate::lease::Standing;
-use crate::peers::Peer;
+use crate::placement::{Place, PlaceError, Placed, Placement, Reservation, Wish};
+use crate::view::peer_of;
+use crate::wire::{Adopted, Adopter, NotAdopted};
 
 /// How often those who wait for room look again.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// When a create that found no room should be tried again, in seconds.
+const RETRY_AFTER_S: u32 = 5;
 /// Sessions that leave at once: each is silent for as long as its move takes.
 const MOVES_AT_ONCE: usize = 8;
 /// The pause before a session for which there was no room elsewhere is moved again.
 const MOVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
-
-/// Where a session is to be created.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
-    /// Here; a place is reserved.
-    Here,
-    /// There; a place is reserved.
-    At(Peer),
-}
-
-/// Why there is no place.
-#[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
-    /// No node that would do has room.
-    #[error("no node has room")]
-    Full {
-        /// What is in use or promised.
-        used: NodeUse,
-        /// All there is.
-        total: NodeUse,
-    },
-    /// What the store said.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// What a new session needs.
-#[derive(Debug, Clone)]
-pub struct PlaceWish {
-    /// Its id.
-    pub session: SessionId,
-    /// What it weighs while it speaks, in thousandths of a slot.
-    pub weight_milli: u64,
-    /// The avatar that it shows.
-    pub avatar: String,
-    /// Labels that the node must have.
-    pub labels: Labels,
-    /// Nodes that were asked already.
-    pub not: Vec<BootId>,
-}
-
-/// Where a session is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whereabouts {
-    /// Here, or it is over, or nobody has it.
-    Here,
-    /// On another node.
-    At(Peer),
-    /// Its node is lost, or on its way to another; whoever asks should ask again in a second.
-    Moving,
-}
 
 /// Why a session was not moved.
 #[derive(Debug, thiserror::Error)]
@@ -87,51 +40,6 @@ pub enum MoveError {
 }
 
 impl Cluster {
-    /// Finds a place for a new session. With a queue it waits for room, for a while.
-    ///
-    /// # Errors
-    /// [`PlaceError::Full`]; what the store said.
-    pub async fn place(&self, wish: &PlaceWish) -> Result<Place, PlaceError> {
-        let begun = Instant::now();
-        let placed = self.0.place_or_wait(wish).await;
-        let result = match &placed {
-            Ok(Place::Here) => "here",
-            Ok(Place::At(_)) => "elsewhere",
-            Err(PlaceError::Full { .. }) => "full",
-            Err(PlaceError::Store(_)) => "failed",
-        };
-        self.0.metrics.placements.with_label_values(&[result]).inc();
-        self.0.metrics.placement_seconds.observe(begun.elapsed().as_secs_f64());
-        placed
-    }
-
-    /// Gives back a place that was reserved and is not taken.
-    pub async fn give_back(&self, session: SessionId) {
-        self.0.give_back(session).await;
-    }
-
-    /// Where the session of this record is.
-    #[must_use]
-    pub fn whereabouts(&self, record: &SessionRecord) -> Whereabouts {
-        if record.boot == self.boot() || record.end_reason.is_some() {
-            return Whereabouts::Here;
-        }
-        match self.view().find(record.boot) {
-            Some((peer, true)) => Whereabouts::At(peer),
-            // Lost, or buried already while this record was read.
-            Some((_, false)) | None => Whereabouts::Moving,
-        }
-    }
-
-    /// Where a session is.
-    ///
-    /// # Errors
-    /// What the store said.
-    pub async fn find(&self, session: SessionId) -> Result<Option<Whereabouts>, StoreError> {
-        let record = self.0.parts.store.get_session(session).await?;
-        Ok(record.map(|record| self.whereabouts(&record)))
-    }
-
     /// Moves a session from this node to another: to `to`, or to one that has room.
     ///
     /// # Errors
@@ -162,8 +70,47 @@ impl Cluster {
     }
 }
 
+#[async_trait]
+impl Placement for Cluster {
+    async fn place(&self, wish: &Wish) -> Result<Place, PlaceError> {
+        let begun = Instant::now();
+        let placed = self.0.place_or_wait(wish).await;
+        let result = match &placed {
+            Ok(Place::Here { .. }) => "here",
+            Ok(Place::At { .. }) => "elsewhere",
+            Err(PlaceError::Full { .. }) => "full",
+            Err(PlaceError::Store(_)) => "failed",
+        };
+        self.0.metrics.placements.with_label_values(&[result]).inc();
+        self.0.metrics.placement_seconds.observe(begun.elapsed().as_secs_f64());
+        placed
+    }
+
+    async fn settle(&self, reservation: Reservation, placed: Placed) {
+        match placed {
+            // A node absorbs its own; another has done so when it took the session.
+            Placed::Taken if reservation.boot == self.boot() => self.absorbed(reservation.session),
+            Placed::Taken | Placed::Unclear => {}
+            Placed::GivenBack => self.0.give_back(reservation.session).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Adopter for Cluster {
+    async fn adopt(&self, heirloom: Heirloom) -> Result<Adopted, NotAdopted> {
+        if self.standing() != Standing::Held || self.0.parts.host.is_draining() {
+            return Err(NotAdopted::Full);
+        }
+        let session = heirloom.record.id;
+        let record = self.0.parts.host.adopt(heirloom).await?;
+        self.absorbed(session);
+        Ok(Adopted { record })
+    }
+}
+
 impl Inner {
-    async fn place_or_wait(&self, wish: &PlaceWish) -> Result<Place, PlaceError> {
+    async fn place_or_wait(&self, wish: &Wish) -> Result<Place, PlaceError> {
         let full = match self.place_once(wish, None).await {
             Err(full @ PlaceError::Full { .. }) => full,
             placed => return placed,
@@ -180,18 +127,32 @@ impl Inner {
         placed
     }
 
-    async fn place_once(&self, wish: &PlaceWish, only: Option<BootId>) -> Result<Place, PlaceError> {
-        let PlaceWish { session, weight_milli, avatar, labels, not } = wish.clone();
-        let mut not = not;
+    async fn place_once(&self, wish: &Wish, only: Option<BootId>) -> Result<Place, PlaceError> {
+        let mut not = wish.except.clone();
         if self.standing() != Standing::Held {
             not.push(self.parts.boot);
         }
-        let strategy = self.parts.options.strategy;
-        let wish = Wish { session, weight_milli, labels, avatar, strategy, only, not, dice: (self.parts.dice)() };
-        match self.parts.store.place(wish).await? {
-            Placed::At(card) if card.boot == self.parts.boot => Ok(Place::Here),
-            Placed::At(card) => Ok(Place::At(Peer::of(&card))),
-            Placed::Full { used, total } => Err(PlaceError::Full { used, total }),
+        let asked = nodes::Wish {
+            session: wish.session,
+            weight_milli: wish.weight_milli,
+            labels: wish.labels.clone(),
+            avatar: wish.avatar.clone().unwrap_or_default(),
+            strategy: self.parts.options.strategy,
+            only,
+            not,
+            dice: (self.parts.dice)(),
+        };
+        match self.parts.store.place(asked).await? {
+            nodes::Placed::At(card) => {
+                let reservation =
+                    Reservation { session: wish.session, boot: card.boot, weight_milli: wish.weight_milli };
+                Ok(if card.boot == self.parts.boot {
+                    Place::Here { reservation }
+                } else {
+                    Place::At { peer: peer_of(&card), reservation }
+                })
+            }
+            nodes::Placed::Full { used, total } => Err(full(wish.weight_milli, used, total)),
         }
     }
 
@@ -200,17 +161,19 @@ impl Inner {
         let record = record.map_err(|error| MoveError::Failed(error.to_string()))?;
         let record = record.filter(|record| record.boot == self.parts.boot && record.end_reason.is_none());
         let record = record.ok_or(MoveError::NotHere)?;
-        let wish = PlaceWish {
+        let wish = Wish {
             session,
+            account: record.account,
+            product: record.product,
             weight_milli: self.parts.host.weight_milli(&record),
-            avatar: record.avatar.clone(),
+            avatar: Some(record.avatar.clone()),
             labels: record.labels.clone(),
-            not: vec![self.parts.boot],
+            except: vec![self.parts.boot],
         };
         // A place first, so that it is not silent while one is looked for.
         let peer = match self.place_once(&wish, to).await {
-            Ok(Place::At(peer)) => peer,
-            Ok(Place::Here) | Err(PlaceError::Full { .. }) => return Err(MoveError::NoRoom),
+            Ok(Place::At { peer, .. }) => peer,
+            Ok(Place::Here { .. }) | Err(PlaceError::Full { .. }) => return Err(MoveError::NoRoom),
             Err(PlaceError::Store(error)) => return Err(MoveError::Failed(error.to_string())),
         };
         let heirloom = match self.parts.host.let_go(session).await {
@@ -218,13 +181,13 @@ impl Inner {
             Err(refusal) => {
                 self.give_back(session).await;
                 return Err(match refusal {
-                    AdoptRefusal::Settled => MoveError::NotHere,
+                    NotAdopted::Gone { .. } => MoveError::NotHere,
                     refusal => MoveError::Failed(refusal.to_string()),
                 });
             }
         };
         match self.hand_to(&peer, &heirloom).await {
-            Ok(()) | Err(AdoptRefusal::Settled) => {
+            Ok(()) | Err(NotAdopted::Gone { .. }) => {
                 self.parts.host.forget_moved(session).await;
                 self.renew_soon.notify_one();
                 Ok(peer)
@@ -237,4 +200,17 @@ impl Inner {
             }
         }
     }
+}
+
+/// Says which of the two kinds of room is used up.
+fn full(weight_milli: u64, used: nodes::NodeUse, total: nodes::NodeUse) -> PlaceError {
+    let of_sessions = used.sessions >= total.sessions;
+    let weight = weight_milli.max(1);
+    let (used, total) = if of_sessions {
+        (used.sessions, total.sessions)
+    } else {
+        // Speaking slots, in sessions like this one.
+        (used.slots_milli.div_ceil(weight), total.slots_milli / weight)
+    };
+    PlaceError::Full { used: used.min(total), total, retry_after_s: RETRY_AFTER_S }
 }
