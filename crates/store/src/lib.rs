@@ -29,7 +29,7 @@ pub use due::{DueMove, due_at, due_bucket, job_due_at};
 pub use error::StoreError;
 pub use ports::{
     AccountStore, Commit, CommitOutcome, Committed, IdempotencyStore, Loaded, ProgressStore, REMEMBERED_COMMITS,
-    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, Store, Version, WholeAccount,
+    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, SessionPut, Store, Version, WholeAccount,
 };
 pub use progress::{ProgressEntry, ProgressWriter, Slot, recover_from_store};
 pub use records::{
