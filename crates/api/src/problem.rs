@@ -177,6 +177,9 @@ codes! {
 
     /// The node is full. Try again after `retry-after` seconds, or on another node.
     Capacity = "capacity", SERVICE_UNAVAILABLE, "The node is full";
+    /// The session's node does not answer, and the session goes on at another within seconds. Ask again after `retry-after`
+    /// seconds, of any node. What was asked may have been done, unless it is said that it was not.
+    SessionMoving = "session_moving", SERVICE_UNAVAILABLE, "The session is on its way to another node";
     /// The node is being emptied and takes nothing new.
     NodeDraining = "node_draining", SERVICE_UNAVAILABLE, "The node is draining";
     /// The store cannot be reached. Nothing was charged; try again in a moment.

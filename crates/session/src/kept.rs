@@ -146,7 +146,8 @@ mod tests {
     #[test]
     fn live_speech_is_to_be_sent_again_and_holds_nothing_up() {
         use KeptKind::{Live, Upload};
-        let kept = vec![utterance(1, Live, 0, Some((10, 0))), utterance(2, Upload, 5, None), utterance(3, Live, 0, None)];
+        let kept =
+            vec![utterance(1, Live, 0, Some((10, 0))), utterance(2, Upload, 5, None), utterance(3, Live, 0, None)];
         let testament = Testament::read(kept, 30, PER_FRAME);
         assert_eq!((testament.speak, testament.resend), (vec![left(2, 0)], vec![left(1, 20), left(3, 0)]));
     }

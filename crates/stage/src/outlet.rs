@@ -96,11 +96,16 @@ impl Outlet {
         self.status.dropped.load(Ordering::Relaxed)
     }
 
+    /// Says that a unit that was read did not reach anybody: the picture goes on at an IDR.
+    pub fn leave_out(&self) {
+        self.status.withheld.store(true, Ordering::Release);
+        self.status.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether the reader may have it. Asked when it is read, for it may have waited here past the node's tenure.
     fn is_current(&self, unit: &Unit) -> bool {
         if !self.shared.tenure.holds_now() {
-            self.status.withheld.store(true, Ordering::Release);
-            self.status.dropped.fetch_add(1, Ordering::Relaxed);
+            self.leave_out();
             return false;
         }
         let current = unit.generation() >= self.status.oldest_generation.load(Ordering::Acquire);

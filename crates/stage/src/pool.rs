@@ -139,7 +139,8 @@ impl Stage {
         worker.load.fetch_add(spec.weight_milli(), Ordering::AcqRel);
         let queue_limit = u64::from(self.options.max_queued_audio_s) * u64::from(SAMPLE_RATE);
         let origin = self.phase(number, spec.fps);
-        let shared = Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin, self.tenure.clone());
+        let shared =
+            Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin, self.tenure.clone());
         let shared = Arc::new(match former {
             Some(former) => shared.after(former),
             None => shared,

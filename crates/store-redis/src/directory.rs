@@ -97,17 +97,17 @@ pub(crate) async fn list_secrets(link: &Link, account: AccountId) -> Result<Vec<
 ///
 /// The record decides, by its epoch; the lists are hints, in other slots of a cluster. The list of the owner's live sessions
 /// comes before it, so that a crash between the two leaves no session that nobody finds, and the others after it.
-pub(crate) async fn put_session(
-    link: &Link,
-    record: &SessionRecord,
-    kept: Duration,
-) -> Result<SessionPut, StoreError> {
+pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Duration) -> Result<SessionPut, StoreError> {
     let id = record.id.0;
     let live = keys::live_sessions(&record.node);
     let ended = record.state == SessionState::Ended;
     let mut put = PUT_SESSION.call(&[keys::session(record.id)]);
     put.arg(record.epoch).arg(codec::encode_named(record));
-    if ended { put.arg(kept.as_secs()) } else { put.arg("") };
+    if ended {
+        put.arg(kept.as_secs())
+    } else {
+        put.arg("")
+    };
     let mut commands = vec![];
     if !ended {
         let mut add = command("SADD", &live);

@@ -159,6 +159,12 @@ impl SliceClock {
         matches!(self.stance, Stance::Ending { .. })
     }
 
+    /// Whether it was let go, and that is not settled yet.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.stance, Stance::Leaving { .. })
+    }
+
     /// Whether it was let go, and nothing of it is left to settle.
     #[must_use]
     pub const fn is_aside(&self) -> bool {
