@@ -22,9 +22,9 @@
 //! | `fl:due:<collection>` | sorted set: owner and queue by when to look there | - | `hint_due.lua`, `settle_hint.lua` |
 //! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |
 //! | `fl:secret:<hash>` | string: record | - | `replace.lua` |
-//! | `fl:session:<ses_…>` | string: record | 30 days from its end | the owning node |
+//! | `fl:session:<ses_…>` | string: record | 30 days from its end | `put_session.lua` |
 //! | `fl:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
-//! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node |
+//! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node, its heirs |
 //! | `fl:request:<digest>` | hash `body`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
 //! | `fl:progress:<boo_…>` | hash: block -> bytes | 7 days | the node of that boot |
 //! | `fl:{nodes}:leases` | sorted set: boot by when its lease ends | - | `renew_node.lua`, `bury_node.lua` |

@@ -30,6 +30,7 @@ script!(WRITE_RECORDS, "write_records.lua");
 script!(HINT_DUE, "hint_due.lua");
 script!(SETTLE_HINT, "settle_hint.lua");
 script!(REPLACE, "replace.lua");
+script!(PUT_SESSION, "put_session.lua");
 script!(BEGIN_BLOB, "begin_blob.lua");
 script!(FINISH_BLOB, "finish_blob.lua");
 script!(RENEW_NODE, "renew_node.lua");

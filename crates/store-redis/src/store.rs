@@ -8,7 +8,7 @@ use footlight_ledger::{AccountId, BootId, Checkpoint, Entry, JobId, SessionId, T
 use footlight_session::SessionRecord;
 use footlight_store::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, Rise, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
+    SecretStore, SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
 };
 use redis::{Value, cmd};
 use tokio::sync::broadcast;
@@ -241,7 +241,7 @@ impl SecretStore for RedisStore {
 
 #[async_trait]
 impl SessionDirectory for RedisStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         directory::put_session(&self.usage, &record, self.options.ended_sessions_kept).await
     }
 
@@ -259,7 +259,15 @@ impl SessionDirectory for RedisStore {
     }
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
-        directory::list_orphans(&self.usage, node, boot).await
+        let mut found = directory::list_of_node(&self.usage, node).await?;
+        found.retain(|record| record.boot != boot);
+        Ok(found)
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut found = directory::list_of_node(&self.usage, node).await?;
+        found.retain(|record| record.boot == boot);
+        Ok(found)
     }
 }
 

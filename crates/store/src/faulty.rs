@@ -14,7 +14,7 @@ use crate::nodes::{Claimed, NodeEntry, NodeStore, Placed, Renewal, Renewed, Wish
 use crate::{
     AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
     Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
-    SessionDirectory, Store, StoreError, WholeAccount,
+    SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
 };
 
 /// How long a write that was reported as timed out may still be on its way.
@@ -213,7 +213,7 @@ impl SecretStore for FaultyStore {
 
 #[async_trait]
 impl SessionDirectory for FaultyStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         self.reach()?;
         self.inner.put_session(record).await
     }
@@ -235,6 +235,11 @@ impl SessionDirectory for FaultyStore {
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
         self.inner.list_orphans(node, boot).await
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        self.reach()?;
+        self.inner.list_owned(node, boot).await
     }
 }
 

@@ -31,7 +31,7 @@ pub use error::StoreError;
 pub use nodes::NodeStore;
 pub use ports::{
     AccountStore, Commit, CommitOutcome, Committed, IdempotencyStore, Loaded, ProgressStore, REMEMBERED_COMMITS,
-    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, Store, Version, WholeAccount,
+    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, SessionPut, Store, Version, WholeAccount,
 };
 pub use progress::{ProgressEntry, ProgressWriter, Slot, recover_from_store};
 pub use records::{

@@ -190,11 +190,22 @@ pub trait SecretStore: Send + Sync + 'static {
     async fn list_secrets(&self, account: AccountId) -> Result<Vec<SecretRecord>, StoreError>;
 }
 
+/// What became of a session's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "who is fenced has lost the session"]
+pub enum SessionPut {
+    /// It is written.
+    Written,
+    /// The one that is there is of a later epoch: the session has another owner, whose record stands.
+    Fenced,
+}
+
 /// Sessions as their users see them, kept beyond their end.
 #[async_trait]
 pub trait SessionDirectory: Send + Sync + 'static {
-    /// Writes a session's record, new or changed.
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError>;
+    /// Writes a session's record, new or changed, unless the one that is there is of a later epoch: compared and written
+    /// in one step. Where its owner has changed the session leaves the former one's list.
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError>;
     /// One session.
     async fn get_session(&self, session: SessionId) -> Result<Option<SessionRecord>, StoreError>;
     /// Sessions of one account (`None`: of all), newest first, before `before`, at most `limit`.
@@ -206,6 +217,8 @@ pub trait SessionDirectory: Send + Sync + 'static {
     ) -> Result<Vec<SessionRecord>, StoreError>;
     /// Sessions that have not ended and are owned by the named node under another boot id than `boot`: what a crash left.
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Sessions that have not ended and are owned by this very run of the named node: what an heir of it goes on with.
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError>;
 }
 
 /// What an idempotency key was used for before.

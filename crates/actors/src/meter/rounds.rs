@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::Addr;
-use footlight_ledger::{AccountId, Command};
+use footlight_ledger::{AccountId, Command, Refusal};
 use footlight_session::Moment;
 use footlight_session::meter::{Answer, RequestKind};
 use footlight_store::StoreError;
@@ -56,7 +56,8 @@ impl MeterActor {
                 batch.names.push((key, request.number));
                 batch.commands.push((line.account, request.command(line.session)));
                 self.figures.sent += 1;
-                if let (RequestKind::End(_), Some(slot)) = (request.kind, line.slot) {
+                let is_last = matches!(request.kind, RequestKind::End(_)) || line.clock.is_leaving();
+                if let (true, Some(slot)) = (is_last, line.slot) {
                     self.progress.record(slot, request.units, line.position_ms(request.units));
                 }
             }
@@ -119,7 +120,12 @@ impl MeterActor {
                 self.figures.settled += 1;
                 self.metrics.heartbeats.with_label_values(&["settled"]).inc();
             }
-            Answer::Refused(_) => self.metrics.heartbeats.with_label_values(&["refused"]).inc(),
+            Answer::Refused(refusal) => {
+                self.metrics.heartbeats.with_label_values(&["refused"]).inc();
+                if matches!(refusal, Refusal::Fenced { .. }) {
+                    self.metrics.fenced("heartbeat");
+                }
+            }
             Answer::Unreachable => {
                 self.figures.unreachable += 1;
                 self.metrics.heartbeats.with_label_values(&["unreachable"]).inc();

@@ -175,6 +175,7 @@ impl From<CreateSessionJson> for CreateSession {
             max_duration_s: json.max_duration_s,
             when_unwatched: json.when_unwatched,
             metadata: json.metadata,
+            labels: json.labels,
         }
     }
 }

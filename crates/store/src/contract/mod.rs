@@ -42,6 +42,7 @@ macro_rules! store_contract {
             directory::secrets_are_found_by_hash_until_revoked
             directory::sessions_are_listed_newest_first
             directory::orphans_are_the_unended_sessions_of_a_former_boot
+            directory::a_former_owner_writes_no_record
             directory::an_idempotency_key_is_answered_once
             directory::a_request_that_failed_may_be_made_again
             directory::progress_blocks_are_replaced_and_deleted

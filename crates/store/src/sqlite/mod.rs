@@ -33,7 +33,7 @@ use self::writer::Writer;
 use crate::nodes::LocalNodes;
 use crate::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
+    SecretStore, SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
 };
 
 pub use lock::DataDirLock;
@@ -241,7 +241,7 @@ impl SecretStore for SqliteStore {
 
 #[async_trait]
 impl SessionDirectory for SqliteStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         self.writer.call(move |connection| directory::put_session(connection, &record)).await
     }
 
@@ -260,7 +260,16 @@ impl SessionDirectory for SqliteStore {
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
         let node = node.to_owned();
-        self.read(move |connection| directory::list_orphans(connection, &node, boot)).await
+        let mut found = self.read(move |connection| directory::list_of_node(connection, &node)).await?;
+        found.retain(|record| record.boot != boot);
+        Ok(found)
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        let node = node.to_owned();
+        let mut found = self.read(move |connection| directory::list_of_node(connection, &node)).await?;
+        found.retain(|record| record.boot == boot);
+        Ok(found)
     }
 }
 
