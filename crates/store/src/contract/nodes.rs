@@ -43,7 +43,8 @@ fn wish() -> Wish {
         strategy: Strategy::TwoChoice,
         only: None,
         not: Vec::new(),
-        dice: Uuid::new_v4().as_u64_pair().0,
+        // The low half of an id of version 7 is random but for its first two bits.
+        dice: Uuid::now_v7().as_u64_pair().1 << 2,
     }
 }
 
