@@ -81,6 +81,19 @@ async fn until_spoken(events: &mut EventStream, last: UtteranceId) -> Vec<(Utter
     panic!("it ended before: {ended:?}");
 }
 
+/// Ends the node's tenure, and answers how far the session came.
+async fn cut_off(session: &Session) -> Units {
+    session.node.tenure().end();
+    // A frame may just be on its way.
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    session.record().await.units
+}
+
+/// What was handed out was counted; what was counted last may not have left any more.
+fn assert_seen(seen: u64, spoken: Units) {
+    assert!((spoken.saturating_sub(3)..=spoken).contains(&seen), "{seen} of {spoken} frames were seen");
+}
+
 fn fenced(node: &Node, what: &str) -> bool {
     let line = format!("footlight_fenced_writes_total{{what=\"{what}\"}} 0");
     !node.metrics().contains(&line)
@@ -95,8 +108,7 @@ async fn a_session_of_a_lost_node_goes_on_in_the_middle_of_its_speech() {
     session.until("it has spoken a while", |record| record.units > 2 * FPS).await;
 
     // It is cut off: it goes silent by itself.
-    stand.node.tenure().end();
-    let spoken = session.record().await.units;
+    let spoken = cut_off(&session).await;
     let heirloom = only_left_by(&stand, &stand.node).await;
     let proved = heirloom.proved;
     assert!(proved > 0 && spoken - proved <= 2 * FPS, "at most two seconds are not proved: {proved} of {spoken}");
@@ -118,7 +130,7 @@ async fn a_session_of_a_lost_node_goes_on_in_the_middle_of_its_speech() {
     assert!(matches!(heir.adopt(Heirloom { proved, ..heirloom.clone() }).await, Ok(record) if record.epoch == 2));
     stand.node.disown_all().await;
     assert!(stand.node.hosted().is_empty() && fenced(&stand.node, "heartbeat"));
-    assert_eq!(watcher.leave().await, spoken, "no frame after it was cut off");
+    assert_seen(watcher.leave().await, spoken);
     assert_eq!(stand.store_record(&session).await.node, "b");
 
     heir.stop(inherited.who, inherited.id).await.expect("it stops");
@@ -284,13 +296,12 @@ async fn a_node_without_its_lease_settles_and_ends_nothing() {
     let watcher = session.watch().await;
     say(&session, 5.0).await;
     session.until("it has spoken a while", |record| record.units > FPS).await;
-    stand.node.tenure().end();
+    let spoken = cut_off(&session).await;
     let refused = stand.node.stop(session.who, session.id).await;
     assert!(matches!(refused, Err(NodeError::Moving)));
     let refused = stand.node.attach(session.who, session.id, OutletOptions::default()).await;
     assert!(matches!(refused, Err(NodeError::Moving)));
     // Claimed, but no heir has come to this session yet.
-    let spoken: Units = session.record().await.units;
     stand.node.disown_all().await;
     let books = stand.books(account).await;
     assert_eq!((books.totals.held, books.open_sessions), (Microcredits::ZERO, 1));
@@ -299,7 +310,7 @@ async fn a_node_without_its_lease_settles_and_ends_nothing() {
         last_event = Some(event.kind);
     }
     assert_eq!(last_event, Some(SessionEventKind::Moved { why: Inherited::NodeLost }));
-    assert_eq!(watcher.leave().await, spoken);
+    assert_seen(watcher.leave().await, spoken);
 
     let heirloom = only_left_by(&stand, &stand.node).await;
     let (heir, _dir) = stand.other(&Setting::shared("b")).await;
@@ -381,9 +392,8 @@ async fn a_node_that_starts_again_goes_on_with_what_it_left_where_it_is_told_to(
     let watcher = session.watch().await;
     let last = say(&session, 4.0).await;
     session.until("it has spoken a while", |record| record.units > 2 * FPS).await;
-    stand.node.tenure().end();
+    let spoken = cut_off(&session).await;
     tokio::time::sleep(Duration::from_millis(1_600)).await;
-    let spoken = session.record().await.units;
     let mut setting = Setting::shared("a");
     setting.options.ends_orphans = false;
     let next = stand.restart(&setting).await;
