@@ -110,7 +110,7 @@ impl MeterActor {
             Word::Silence => line.clock.fall_silent(now, self.options.hold_after_speech),
             Word::Release => line.clock.fall_silent(now, Duration::ZERO),
             Word::LetGo => line.clock.let_go(&line.gate),
-            Word::ComeBack => line.clock.come_back(now, &self.options.clock),
+            Word::ComeBack => line.clock.come_back(now),
             Word::Forget => {}
             Word::End(reason) => line.clock.end(&line.gate, reason),
         }

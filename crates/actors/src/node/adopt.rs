@@ -3,8 +3,6 @@
 //! Nothing but the commit to its account makes a session this node's. Everything before it can be left at any time; what
 //! fails after it leaves the session to whoever claims it next, this node included: the steps may be repeated.
 
-use std::sync::Arc;
-
 use footlight_avatar::bundle::AvatarChoice;
 use footlight_ledger::{Command, EndReason, Microcredits, Outcome, Refusal, SessionId, Units};
 use footlight_session::{Heirloom, SessionChange, SessionRecord, SessionState};

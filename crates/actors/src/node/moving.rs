@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use footlight_ledger::{Command, EndReason, Outcome, Refusal, SessionId};
-use footlight_session::{Heirloom, Inherited, Input};
+use footlight_ledger::{Command, Outcome, SessionId};
+use footlight_session::{Heirloom, Inherited};
 use footlight_stage::Tenure;
 use footlight_store::StoreError;
 use footlight_store::progress::ProgressWriter;
@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use super::{Node, sessions};
 use crate::NodeError;
 use crate::card::SessionCard;
-use crate::session::{Depart, Disown, Do, LetGo, TakeBack};
+use crate::session::{Depart, Disown, LetGo, TakeBack};
 
 /// How long a session that is let go waits until the account has all of it.
 const LET_GO_PATIENCE: Duration = Duration::from_secs(5);
@@ -102,13 +102,8 @@ impl Node {
                 }
                 return;
             }
-            Ok(Outcome::Refused(Refusal::SessionEnded { .. } | Refusal::UnknownSession)) => {
-                // Its own end finds out how it ended.
-                let _ = self.tell(&card, Do(Input::End(EndReason::NodeLost))).await;
-                return;
-            }
+            // What else the account says, it says to the next report, which is sent at once.
             Ok(_) => {}
-            // Whoever has it, the next heartbeat says.
             Err(error) => self.inner.metrics.store_failed(&error),
         }
         // Gone means over.

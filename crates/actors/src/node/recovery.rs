@@ -224,7 +224,7 @@ async fn settle(parts: &NodeParts, boot: BootId, left: &HashMap<SessionId, Found
             }
         }
     }
-    let commands = ending.iter().map(|(.., account, command)| (*account, command.clone())).collect();
+    let commands = ending.iter().map(|(_, _, account, _, command)| (*account, command.clone())).collect();
     let outcomes = parts.desk.submit_many(commands).await;
     for ((session, reason, _, epoch, _), outcome) in ending.into_iter().zip(outcomes) {
         match recovered.or_skip(session, outcome)? {

@@ -67,7 +67,7 @@ pub(crate) struct SessionActor {
     /// Whoever waits until it is let go.
     leave_waiters: Vec<oneshot::Sender<Units>>,
     /// It is another node's, and only reports for the last time.
-    is_disowned: bool,
+    pub(super) is_disowned: bool,
     timer: Option<(Moment, SpawnHandle)>,
     stop_waiters: Vec<oneshot::Sender<()>>,
     /// Set once nothing of it is left to do; if it is dropped without, it panicked.
@@ -136,6 +136,9 @@ impl SessionActor {
 
     /// The last settlement is in the store, or there is nothing to settle.
     fn settled(&mut self, ctx: &mut Context<Self>) {
+        if self.is_disowned {
+            return self.depart(Inherited::NodeLost, ctx);
+        }
         self.parts.directory.put(self.parts.card.record(), Finality::Last);
         self.leave(ctx);
     }

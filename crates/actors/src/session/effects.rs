@@ -145,7 +145,7 @@ impl SessionActor {
         };
         let changes_record = matches!(kind, SessionEventKind::StateChanged { .. } | SessionEventKind::Ended { .. });
         self.parts.card.tell((self.parts.wall)(), kind);
-        if changes_record {
+        if changes_record && !self.is_disowned {
             self.parts.directory.put(self.parts.card.record(), Finality::MoreFollows);
         }
     }

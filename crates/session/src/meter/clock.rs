@@ -293,11 +293,11 @@ impl SliceClock {
         self.give_back = false;
     }
 
-    /// It goes on here after all.
-    pub fn come_back(&mut self, now: Moment, options: &SliceClockOptions) {
+    /// It goes on here after all, if the account agrees: it is asked at once.
+    pub fn come_back(&mut self, now: Moment) {
         if matches!(self.stance, Stance::Leaving { .. } | Stance::Aside) {
             self.stance = Stance::Quiet;
-            self.beat_at = now.plus(options.heartbeat);
+            self.beat_at = now;
         }
     }
 

@@ -528,7 +528,7 @@ fn a_session_that_is_let_go_gives_all_back_and_says_nothing_more_until_it_comes_
     stand.clock.want();
     assert_eq!((stand.wait(600_000).poll(), stand.clock.is_aside()), (None, true));
 
-    stand.clock.come_back(stand.now, &OPTIONS);
+    stand.clock.come_back(stand.now);
     stand.clock.want();
     let request = stand.expect(SLICE);
     assert_eq!(stand.settled(request, Verdict::Granted, 1500), Some(Notice::Granted));
