@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::SizedStream;
+use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -152,7 +152,7 @@ pub(super) fn respond(answer: PeerAnswer, directory: Arc<dyn Directory>, peer: P
     let pieces = pieces(answer, directory, peer);
     match length {
         Some(length) => response.body(SizedStream::new(length, pieces)),
-        None => response.streaming(pieces),
+        None => response.body(BodyStream::new(pieces)),
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::body::BodyStream;
 use actix_web::http::header as ours;
 use actix_web::rt::task::JoinHandle;
 use actix_web::{HttpResponse, web};
@@ -100,7 +101,7 @@ fn join(tunnel: Tunnel, payload: web::Payload, directory: Arc<dyn Directory>, pe
             response.insert_header((name, value));
         }
     }
-    response.streaming(down.bytes())
+    response.body(BodyStream::new(down.bytes()))
 }
 
 /// From the client to the node, no faster than the node takes it. When the client has said everything, the node is told so;
