@@ -12,9 +12,7 @@ use actix_web::web;
 use footlight_actors::NodeError;
 use footlight_cluster::http::Lasts;
 use footlight_cluster::wire::{self, Create};
-use footlight_cluster::{
-    Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Placed, Placement as _, Reservation, Wish,
-};
+use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Placed, Reservation, Wish};
 use footlight_ledger::{BootId, Product, SessionId};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -126,8 +124,7 @@ async fn create_at(
     order: &CreateSessionJson,
 ) -> Result<Tried, Problem> {
     let session = reservation.session;
-    let create =
-        Create { session, account: caller.account, secret: Some(caller.secret), order: order.clone() };
+    let create = Create { session, account: caller.account, secret: Some(caller.secret), order: order.clone() };
     let body = serde_json::to_vec(&create).map_err(Problem::internal)?;
     let (placed, tried) = match ask(cluster, &peer, body).await {
         Ok((status, answer)) if status == StatusCode::CREATED => (Placed::Taken, Ok(Tried::Answered(answer))),

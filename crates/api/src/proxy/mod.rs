@@ -98,11 +98,14 @@ async fn pass_on(request: &mut ServiceRequest) -> Option<Result<HttpResponse, Pr
         Ok(Brought::Short(body)) => pass_short(request, cluster, session, peer, body).await,
         Ok(Brought::Long(payload)) => {
             let sent = relay::send_long(Onward::of(request.request()), cluster, &peer, payload).await;
-            Some(answered(cluster, &peer, sent).map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)))
+            Some(
+                answered(cluster, &peer, sent)
+                    .map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)),
+            )
         }
         Ok(Brought::Upgrade(payload)) => {
             let opened = tunnel::open(Onward::of(request.request()), cluster, &peer, payload).await;
-            Some(answered_by(cluster, &peer, opened, |opened| opened.is_not_here()).map(tunnel::Opened::respond))
+            Some(answered_by(cluster, &peer, opened, tunnel::Opened::is_not_here).map(tunnel::Opened::respond))
         }
     }
 }
@@ -134,7 +137,12 @@ async fn pass_short(
                 request.set_payload(Payload::from(body));
                 return None;
             }
-            sent => return Some(answered(cluster, &peer, sent).map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer))),
+            sent => {
+                return Some(
+                    answered(cluster, &peer, sent)
+                        .map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)),
+                );
+            }
         }
     }
     Some(Err(no_owner(cluster)))
@@ -189,8 +197,8 @@ async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Bro
         return Ok(Brought::Upgrade(payload));
     }
     let announced = body::announced_length(request);
-    let has_body = announced.is_some_and(|length| length > 0)
-        || request.headers().contains_key(header::TRANSFER_ENCODING);
+    let has_body =
+        announced.is_some_and(|length| length > 0) || request.headers().contains_key(header::TRANSFER_ENCODING);
     if !has_body {
         return Ok(Brought::Short(Bytes::new()));
     }
@@ -201,9 +209,7 @@ async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Bro
             read.await.map(Brought::Short)
         }
         // Refused by the session's node as well; but not after it was sent there.
-        Some(length) if length > options.max_upload_bytes => {
-            Err(body::too_large(announced, options.max_upload_bytes))
-        }
+        Some(length) if length > options.max_upload_bytes => Err(body::too_large(announced, options.max_upload_bytes)),
         _ => Ok(Brought::Long(payload)),
     }
 }

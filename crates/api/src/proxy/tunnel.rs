@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::BodyStream;
-use actix_web::http::header as ours;
 use actix_web::rt::task::JoinHandle;
 use actix_web::{HttpResponse, web};
 use bytes::{Bytes, BytesMut};
@@ -21,8 +20,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::frames::{Frames, close_frame};
-use super::relay::{self, Onward};
 use super::headers;
+use super::relay::{self, Onward};
 use crate::cluster::Cluster;
 
 /// How long an upgrade may take: its node waits up to 10 s for a session to start.
@@ -97,9 +96,7 @@ fn join(tunnel: Tunnel, payload: web::Payload, directory: Arc<dyn Directory>, pe
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket");
     for (name, value) in headers::back(&headers) {
-        if name != ours::UPGRADE && name != ours::CONNECTION {
-            response.insert_header((name, value));
-        }
+        response.append_header((name, value));
     }
     response.body(BodyStream::new(down.bytes()))
 }
@@ -164,7 +161,9 @@ impl Down {
                         let close = Bytes::from(close_frame(CLOSE_RESTART, "moved"));
                         Some((Ok(close), Stage::Told(down)))
                     }
-                    None => Some((Err(std::io::Error::other("the node is gone in the middle of a frame")), Stage::Over)),
+                    None => {
+                        Some((Err(std::io::Error::other("the node is gone in the middle of a frame")), Stage::Over))
+                    }
                 },
                 Stage::Told(mut down) => down.last_words().await,
                 Stage::Over => None,

@@ -82,8 +82,6 @@ async fn a_node_that_stands_still_is_waited_for_until_it_is_lost() {
         tokio::time::sleep(Duration::from_millis(700)).await;
         pair.peers.remove(pair.far.node.boot());
     };
-    let asked = pair.near.call(&customer, Method::POST, &path.clone());
-    drop(asked);
     let (asked, ()) = tokio::join!(pair.near.call(&customer, Method::GET, &path), lost);
     asked.problem(503, "session_moving");
     assert_eq!(end_of(&mut viewer).await, Some((1012, "moved".to_owned())));

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use footlight_api::{ApiOptions, ClusterParts, ProxyFigures};
 use footlight_avatar::bundle::Catalogue;
-use footlight_cluster::{
-    ClusterKey, HereAlone, Peer, PeerClient, Placement, RecordDirectory, StandingPeers,
-};
+use footlight_cluster::{ClusterKey, HereAlone, Peer, PeerClient, Placement, RecordDirectory, StandingPeers};
 use footlight_ledger::{BootId, Timestamp};
 use footlight_store::{SessionDirectory, Store};
 use parking_lot::Mutex;

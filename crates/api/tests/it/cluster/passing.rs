@@ -160,7 +160,10 @@ async fn browsers_come_with_tokens_and_subprotocols_through_any_node() {
     };
     assert_eq!(refused["code"], "token_not_enough", "{refused}");
     // What is no upgrade is told so by the far node.
-    pair.near.call(&customer, Method::GET, &format!("/v1/sessions/{id}/stream")).await.problem(426, "websocket_expected");
+    pair.near
+        .call(&customer, Method::GET, &format!("/v1/sessions/{id}/stream"))
+        .await
+        .problem(426, "websocket_expected");
 }
 
 #[actix_web::test]

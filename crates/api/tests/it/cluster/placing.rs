@@ -79,7 +79,10 @@ async fn a_session_is_created_where_it_was_placed_and_answered_as_if_it_were_her
     assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &created.text));
     assert_eq!(script.wishes.lock().len(), 1, "a repeat is not placed");
     let wish = script.wishes.lock()[0].clone();
-    assert_eq!((wish.session.to_string(), wish.weight_milli, wish.avatar.as_deref()), (id.clone(), 1000, Some("miles")));
+    assert_eq!(
+        (wish.session.to_string(), wish.weight_milli, wish.avatar.as_deref()),
+        (id.clone(), 1000, Some("miles"))
+    );
     assert_eq!(pair.near.call(&customer, Method::GET, &format!("/v1/sessions/{id}")).await.json()["node"], "far");
     assert_eq!(create(&pair, &customer, "k2").await.json()["node"], "near");
     assert_eq!(*script.settled.lock(), [Placed::Taken, Placed::Taken]);
