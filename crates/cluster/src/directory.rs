@@ -143,6 +143,11 @@ impl RecordDirectory {
         Ok(self.place(owner))
     }
 
+    /// Whoever has a session of this node in hand does not ask where it is: it has gone since.
+    fn is_ours(&self, known: &Known) -> bool {
+        known.owner.is_some_and(|owner| owner.boot == self.own && !owner.is_over)
+    }
+
     fn place(&self, owner: Option<Owner>) -> Whereabouts {
         let Some(owner) = owner else { return Whereabouts::Unknown };
         if owner.is_over || owner.boot == self.own {
@@ -166,7 +171,7 @@ impl Owner {
 impl Directory for RecordDirectory {
     async fn whereabouts(&self, session: SessionId) -> Result<Whereabouts, StoreError> {
         let known = self.known.lock().get(&session).copied();
-        if let Some(known) = known.filter(|known| known.read.elapsed() < FRESH_FOR) {
+        if let Some(known) = known.filter(|known| known.read.elapsed() < FRESH_FOR && !self.is_ours(known)) {
             return Ok(self.place(known.owner));
         }
         match (self.read(session).await, known) {

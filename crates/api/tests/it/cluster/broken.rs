@@ -1,5 +1,7 @@
 //! What clients see when the session's node is gone, or stands still, or never was.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use footlight_cluster::Peer;
@@ -8,7 +10,7 @@ use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use uuid::Uuid;
 
@@ -114,6 +116,76 @@ async fn give_to(pair: &Pair, id: &str, boot: BootId) {
     pair.store.put_session(record).await.expect("a store");
 }
 
+/// A WebSocket whose frames nobody reads for us.
+async fn upgrade_by_hand(pair: &Pair, customer: &Customer, id: &str) -> TcpStream {
+    let address = pair.near.public.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let request = format!(
+        "GET /v1/sessions/{id}/stream HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-version: 13\r\nsec-websocket-key: x3JJHMbDL1EzLkh9GBhXDw==\r\napi-secret: {}\r\n\r\n",
+        customer.secret
+    );
+    stream.write_all(request.as_bytes()).await.expect("it is open");
+    stream
+}
+
+#[actix_web::test]
+async fn who_does_not_read_is_waited_for_at_both_ends() {
+    const FRAME: u64 = 16 * 1024;
+    let pair = pair().await;
+    let (customer, id) = far_session(&pair).await;
+    pair.far.wait_for(&customer, &id, |it| it["state"] == "idle").await;
+    let socket = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = socket.local_addr().expect("it is bound").to_string();
+    let sent = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    // A node that sends for ever, and reads nothing but the head.
+    tokio::spawn(async move {
+        let (mut stream, _) = socket.accept().await.expect("a connection");
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            asked.push(stream.read_u8().await.expect("it is open"));
+        }
+        let head = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+        stream.write_all(head).await.expect("it is open");
+        let mut frame = vec![0x82, 126];
+        frame.extend_from_slice(&(FRAME as u16).to_be_bytes());
+        frame.resize(frame.len() + FRAME as usize, 7);
+        while stream.write_all(&frame).await.is_ok() {
+            counted.fetch_add(FRAME, Ordering::Relaxed);
+        }
+    });
+    let peer = Peer { boot: BootId(Uuid::now_v7()), name: "endless".to_owned(), address };
+    pair.peers.add(peer.clone());
+    give_to(&pair, &id, peer.boot).await;
+    let mut stream = upgrade_by_hand(&pair, &customer, &id).await;
+    let settled = async || {
+        let mut before = u64::MAX;
+        while before != sent.load(Ordering::Relaxed) {
+            before = sent.load(Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        before
+    };
+    let before = settled().await;
+    assert!(before < 6 << 20, "{before} bytes wait for a client that reads nothing");
+    // It reads again, and gets everything in order.
+    let mut read = vec![0; 8 << 20];
+    stream.read_exact(&mut read).await.expect("it is open");
+    assert!(sent.load(Ordering::Relaxed) >= 8 << 20);
+    let body = read.windows(4).position(|four| four == b"\r\n\r\n").expect("a head") + 4;
+    let whole = read[body..].chunks_exact(FRAME as usize + 4);
+    assert!(whole.clone().count() > 400 && whole.into_iter().all(|it| it.starts_with(&[0x82, 126, 0x40, 0])));
+    // And the other way round.
+    let said = tokio::time::timeout(Duration::from_secs(3), async {
+        let mut said = 0_u64;
+        while said < 256 << 20 {
+            said += stream.write(&[9; 64 * 1024]).await.expect("it is open") as u64;
+        }
+    });
+    assert!(said.await.is_err(), "what a node does not read is not taken from the client");
+}
+
 #[actix_web::test]
 async fn a_close_frame_is_never_written_into_another_frame() {
     let pair = pair().await;
@@ -132,14 +204,7 @@ async fn a_close_frame_is_never_written_into_another_frame() {
         give_to(&pair, &id, peer.boot).await;
         // The directory is asked once a second.
         tokio::time::sleep(Duration::from_millis(1_050)).await;
-        let address = pair.near.public.trim_start_matches("http://");
-        let mut stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
-        let request = format!(
-            "GET /v1/sessions/{id}/stream HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: x3JJHMbDL1EzLkh9GBhXDw==\r\napi-secret: {}\r\n\r\n",
-            customer.secret
-        );
-        stream.write_all(request.as_bytes()).await.expect("it is open");
+        let mut stream = upgrade_by_hand(&pair, &customer, &id).await;
         let mut got = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut got)).await;
         let _ = read.expect("an end");
