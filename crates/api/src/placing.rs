@@ -22,12 +22,14 @@ use crate::cluster::Cluster;
 use crate::idempotency::Answer;
 use crate::json::{CreateSessionJson, CreatedSessionJson, SessionJson};
 use crate::problem::{Code, Problem};
+use crate::proxy;
 use crate::state::ApiState;
 
 /// Nodes tried for one session.
 const TRIES_MAX: usize = 3;
 /// How long another node may take to create a session: loading an avatar and its idle loop takes a second or two.
-const CREATE_WITHIN: Duration = Duration::from_secs(20);
+/// All tries together must fit into the minute after which an idempotency key's claim lapses.
+const CREATE_WITHIN: Duration = Duration::from_secs(15);
 /// How long after a lost answer it is looked whether its session appeared after all.
 const LOOK_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
 /// How long a session that nobody knows of may take to be ended.
@@ -164,7 +166,7 @@ async fn ask(cluster: &Cluster, peer: &Peer, body: Vec<u8>) -> Result<(StatusCod
     };
     let json = hyper::header::HeaderValue::from_static("application/json");
     call.headers.insert(hyper::header::CONTENT_TYPE, json);
-    let answer = cluster.client.send(peer, call).await?;
+    let answer = proxy::while_it_lives(&*cluster.directory, peer, cluster.client.send(peer, call)).await?;
     let status = StatusCode::from_u16(answer.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let retry_after = answer.headers.get(hyper::header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());

@@ -32,6 +32,7 @@ use relay::Onward;
 
 pub(crate) use figures::Passed;
 pub use figures::ProxyFigures;
+pub(crate) use relay::while_it_lives;
 
 /// Bodies up to this length are read before they are passed on.
 const SHORT_BODY_MAX: u64 = 64 << 10;

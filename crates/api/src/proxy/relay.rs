@@ -116,7 +116,7 @@ async fn pump(mut payload: web::Payload, pieces: mpsc::Sender<Result<Bytes, Body
 }
 
 /// Waits for a node's answer for as long as the node lives: one that was stopped keeps its connections.
-pub(super) async fn while_it_lives<T>(
+pub(crate) async fn while_it_lives<T>(
     directory: &dyn Directory,
     peer: &Peer,
     answer: impl Future<Output = Result<T, PeerError>>,
