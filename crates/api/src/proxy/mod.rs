@@ -30,7 +30,7 @@ use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use relay::Onward;
 
-pub(crate) use figures::Passed;
+use figures::Passed;
 pub use figures::ProxyFigures;
 pub(crate) use relay::while_it_lives;
 
