@@ -12,9 +12,7 @@ use actix_web::web;
 use footlight_actors::NodeError;
 use footlight_cluster::http::Lasts;
 use footlight_cluster::wire::{self, Create};
-use footlight_cluster::{
-    Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Placed, Placement as _, Reservation, Wish,
-};
+use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Placed, Reservation, Wish};
 use footlight_ledger::{BootId, Product, SessionId};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -24,12 +22,14 @@ use crate::cluster::Cluster;
 use crate::idempotency::Answer;
 use crate::json::{CreateSessionJson, CreatedSessionJson, SessionJson};
 use crate::problem::{Code, Problem};
+use crate::proxy;
 use crate::state::ApiState;
 
 /// Nodes tried for one session.
 const TRIES_MAX: usize = 3;
 /// How long another node may take to create a session: loading an avatar and its idle loop takes a second or two.
-const CREATE_WITHIN: Duration = Duration::from_secs(20);
+/// All tries together must fit into the minute after which an idempotency key's claim lapses.
+const CREATE_WITHIN: Duration = Duration::from_secs(15);
 /// How long after a lost answer it is looked whether its session appeared after all.
 const LOOK_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(30)];
 /// How long a session that nobody knows of may take to be ended.
@@ -126,8 +126,7 @@ async fn create_at(
     order: &CreateSessionJson,
 ) -> Result<Tried, Problem> {
     let session = reservation.session;
-    let create =
-        Create { session, account: caller.account, secret: Some(caller.secret), order: order.clone() };
+    let create = Create { session, account: caller.account, secret: Some(caller.secret), order: order.clone() };
     let body = serde_json::to_vec(&create).map_err(Problem::internal)?;
     let (placed, tried) = match ask(cluster, &peer, body).await {
         Ok((status, answer)) if status == StatusCode::CREATED => (Placed::Taken, Ok(Tried::Answered(answer))),
@@ -167,7 +166,7 @@ async fn ask(cluster: &Cluster, peer: &Peer, body: Vec<u8>) -> Result<(StatusCod
     };
     let json = hyper::header::HeaderValue::from_static("application/json");
     call.headers.insert(hyper::header::CONTENT_TYPE, json);
-    let answer = cluster.client.send(peer, call).await?;
+    let answer = proxy::while_it_lives(&*cluster.directory, peer, cluster.client.send(peer, call)).await?;
     let status = StatusCode::from_u16(answer.status.as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let retry_after = answer.headers.get(hyper::header::RETRY_AFTER);
     let retry_after = retry_after.and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok());

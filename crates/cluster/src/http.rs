@@ -450,13 +450,8 @@ impl PeerClient {
     fn request(&self, peer: &Peer, call: PeerCall, uri: &str) -> Result<Request<PeerBody>, PeerError> {
         let inner = &self.0;
         let pass = Pass { from: inner.own, client: call.client, operator: call.operator };
-        let signed = sign(
-            &inner.key,
-            &pass,
-            (call.method.as_str(), &call.target, peer.boot),
-            (inner.clock)(),
-            rand::random(),
-        );
+        let signed =
+            sign(&inner.key, &pass, (call.method.as_str(), &call.target, peer.boot), (inner.clock)(), rand::random());
         let mut headers = call.headers;
         headers.insert(PASS_HEADER, HeaderValue::from_str(&signed).expect("letters, digits and semicolons"));
         if matches!(&call.body, PeerBody::Whole(_)) {

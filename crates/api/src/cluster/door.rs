@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
-use footlight_cluster::http::{NOTE_HEADER, NOTE_NOT_HERE, NOTE_PASS_REFUSED};
+use footlight_cluster::http::{NOTE_NOT_HERE, NOTE_PASS_REFUSED};
 use footlight_cluster::{PASS_HEADER, Pass, Whereabouts};
 
 use crate::operator::{Operator, Role};
@@ -40,8 +40,7 @@ fn read_pass(request: &HttpRequest) -> Result<Pass, Problem> {
     };
     let header = request.headers().get(PASS_HEADER).and_then(|value| value.to_str().ok());
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let pass =
-        cluster.doorkeeper.admit(header, request.method().as_str(), target, state.node.now(), Instant::now());
+    let pass = cluster.doorkeeper.admit(header, request.method().as_str(), target, state.node.now(), Instant::now());
     pass.map_err(|fault| {
         tracing::warn!(%fault, from = ?request.peer_addr(), "a call on the cluster listener was refused");
         Problem::new(Code::PassInvalid, fault.to_string())
@@ -88,9 +87,7 @@ async fn is_elsewhere(request: &HttpRequest) -> bool {
 }
 
 fn note(response: &mut actix_web::HttpResponse, note: &'static str) {
-    response
-        .headers_mut()
-        .insert(HeaderName::from_static(NOTE_HEADER_NAME), HeaderValue::from_static(note));
+    response.headers_mut().insert(HeaderName::from_static(NOTE_HEADER_NAME), HeaderValue::from_static(note));
 }
 
 /// The header's name in this crate's version of the types.
@@ -98,6 +95,8 @@ const NOTE_HEADER_NAME: &str = "footlight-note";
 
 #[cfg(test)]
 mod tests {
+    use footlight_cluster::http::NOTE_HEADER;
+
     use super::*;
 
     #[test]

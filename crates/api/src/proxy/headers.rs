@@ -43,7 +43,8 @@ pub(crate) fn onward(headers: &ours::HeaderMap) -> theirs::HeaderMap {
 /// The headers of an answer that travel back. Its length is set by whoever sends it.
 pub(crate) fn back(headers: &theirs::HeaderMap) -> Vec<(ours::HeaderName, ours::HeaderValue)> {
     let named = named_by_connection(headers.get_all(theirs::CONNECTION).iter().map(theirs::HeaderValue::as_bytes));
-    let travelling = headers.iter().filter(|(name, _)| travels(name.as_str(), &named) && *name != theirs::CONTENT_LENGTH);
+    let travelling =
+        headers.iter().filter(|(name, _)| travels(name.as_str(), &named) && *name != theirs::CONTENT_LENGTH);
     travelling
         .filter_map(|(name, value)| {
             let name = ours::HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;

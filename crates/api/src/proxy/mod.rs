@@ -21,7 +21,7 @@ use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest as _, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _, web};
 use bytes::Bytes;
-use footlight_cluster::{Peer, PeerAnswer, PeerError, Whereabouts};
+use footlight_cluster::{Peer, PeerAnswer, PeerError, Upgrade, Whereabouts};
 use footlight_ledger::SessionId;
 
 use crate::body;
@@ -30,8 +30,9 @@ use crate::problem::{Code, Problem};
 use crate::state::ApiState;
 use relay::Onward;
 
-pub(crate) use figures::Passed;
+use figures::Passed;
 pub use figures::ProxyFigures;
+pub(crate) use relay::while_it_lives;
 
 /// Bodies up to this length are read before they are passed on.
 const SHORT_BODY_MAX: u64 = 64 << 10;
@@ -98,12 +99,12 @@ async fn pass_on(request: &mut ServiceRequest) -> Option<Result<HttpResponse, Pr
         Ok(Brought::Short(body)) => pass_short(request, cluster, session, peer, body).await,
         Ok(Brought::Long(payload)) => {
             let sent = relay::send_long(Onward::of(request.request()), cluster, &peer, payload).await;
-            Some(answered(cluster, &peer, sent).map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)))
+            Some(
+                answered(cluster, &peer, sent)
+                    .map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)),
+            )
         }
-        Ok(Brought::Upgrade(payload)) => {
-            let opened = tunnel::open(Onward::of(request.request()), cluster, &peer, payload).await;
-            Some(answered_by(cluster, &peer, opened, |opened| opened.is_not_here()).map(tunnel::Opened::respond))
-        }
+        Ok(Brought::Upgrade(payload)) => pass_upgrade(request, cluster, session, peer, payload).await,
     }
 }
 
@@ -118,14 +119,13 @@ async fn pass_short(
     for _ in 0..SENDS_MAX {
         let sent = relay::send_short(Onward::of(request.request()), cluster, &peer, body.clone()).await;
         match sent {
-            Ok(answer) if answer.is_not_here() => match cluster.directory.look_again(session).await {
-                Ok(Whereabouts::At(other)) => peer = other,
-                Ok(Whereabouts::Here | Whereabouts::Unknown) => {
+            Ok(answer) if answer.is_not_here() => match where_now(cluster, session).await {
+                Ok(Some(other)) => peer = other,
+                Ok(None) => {
                     request.set_payload(Payload::from(body));
                     return None;
                 }
-                Ok(Whereabouts::Moving) => return Some(Err(no_owner(cluster))),
-                Err(error) => return Some(Err(error.into())),
+                Err(problem) => return Some(Err(problem)),
             },
             // A report has a number: it may come twice, and any node takes it.
             Err(error) if is_heartbeat => {
@@ -134,25 +134,63 @@ async fn pass_short(
                 request.set_payload(Payload::from(body));
                 return None;
             }
-            sent => return Some(answered(cluster, &peer, sent).map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer))),
+            sent => {
+                return Some(
+                    answered(cluster, &peer, sent)
+                        .map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)),
+                );
+            }
         }
     }
     Some(Err(no_owner(cluster)))
 }
 
-/// Counts how it went, and says what to do if it went wrong.
-fn answered(cluster: &Cluster, peer: &Peer, sent: Result<PeerAnswer, PeerError>) -> Result<PeerAnswer, Problem> {
-    answered_by(cluster, peer, sent, PeerAnswer::is_not_here)
+async fn pass_upgrade(
+    request: &mut ServiceRequest,
+    cluster: &Cluster,
+    session: SessionId,
+    mut peer: Peer,
+    payload: web::Payload,
+) -> Option<Result<HttpResponse, Problem>> {
+    let directory = Arc::clone(&cluster.directory);
+    for _ in 0..SENDS_MAX {
+        match tunnel::ask(Onward::of(request.request()), cluster, &peer).await {
+            Ok(Upgrade::Open(tunnel)) => {
+                cluster.figures.count(Passed::Answered);
+                return Some(Ok(tunnel::join(tunnel, payload, directory, peer)));
+            }
+            Ok(Upgrade::Declined(answer)) if answer.is_not_here() => match where_now(cluster, session).await {
+                Ok(Some(other)) => peer = other,
+                Ok(None) => {
+                    request.set_payload(payload.into_inner());
+                    return None;
+                }
+                Err(problem) => return Some(Err(problem)),
+            },
+            Ok(Upgrade::Declined(answer)) => {
+                return Some(answered(cluster, &peer, Ok(answer)).map(|it| relay::respond(it, directory, peer)));
+            }
+            Err(error) => {
+                return Some(answered(cluster, &peer, Err(error)).map(|it| relay::respond(it, directory, peer)));
+            }
+        }
+    }
+    Some(Err(no_owner(cluster)))
 }
 
-fn answered_by<T>(
-    cluster: &Cluster,
-    peer: &Peer,
-    sent: Result<T, PeerError>,
-    is_not_here: impl Fn(&T) -> bool,
-) -> Result<T, Problem> {
+/// Where a session is that was not where the directory had said: `None` is here, if anywhere.
+async fn where_now(cluster: &Cluster, session: SessionId) -> Result<Option<Peer>, Problem> {
+    match cluster.directory.look_again(session).await? {
+        Whereabouts::At(peer) => Ok(Some(peer)),
+        Whereabouts::Here | Whereabouts::Unknown => Ok(None),
+        Whereabouts::Moving => Err(no_owner(cluster)),
+    }
+}
+
+/// Counts how it went, and says what to do if it went wrong.
+fn answered(cluster: &Cluster, peer: &Peer, sent: Result<PeerAnswer, PeerError>) -> Result<PeerAnswer, Problem> {
     match sent {
-        Ok(answer) if is_not_here(&answer) => Err(no_owner(cluster)),
+        Ok(answer) if answer.is_not_here() => Err(no_owner(cluster)),
         Ok(answer) => {
             cluster.figures.count(Passed::Answered);
             Ok(answer)
@@ -189,8 +227,8 @@ async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Bro
         return Ok(Brought::Upgrade(payload));
     }
     let announced = body::announced_length(request);
-    let has_body = announced.is_some_and(|length| length > 0)
-        || request.headers().contains_key(header::TRANSFER_ENCODING);
+    let has_body =
+        announced.is_some_and(|length| length > 0) || request.headers().contains_key(header::TRANSFER_ENCODING);
     if !has_body {
         return Ok(Brought::Short(Bytes::new()));
     }
@@ -201,9 +239,7 @@ async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Bro
             read.await.map(Brought::Short)
         }
         // Refused by the session's node as well; but not after it was sent there.
-        Some(length) if length > options.max_upload_bytes => {
-            Err(body::too_large(announced, options.max_upload_bytes))
-        }
+        Some(length) if length > options.max_upload_bytes => Err(body::too_large(announced, options.max_upload_bytes)),
         _ => Ok(Brought::Long(payload)),
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::SizedStream;
+use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -116,7 +116,7 @@ async fn pump(mut payload: web::Payload, pieces: mpsc::Sender<Result<Bytes, Body
 }
 
 /// Waits for a node's answer for as long as the node lives: one that was stopped keeps its connections.
-pub(super) async fn while_it_lives<T>(
+pub(crate) async fn while_it_lives<T>(
     directory: &dyn Directory,
     peer: &Peer,
     answer: impl Future<Output = Result<T, PeerError>>,
@@ -152,7 +152,7 @@ pub(super) fn respond(answer: PeerAnswer, directory: Arc<dyn Directory>, peer: P
     let pieces = pieces(answer, directory, peer);
     match length {
         Some(length) => response.body(SizedStream::new(length, pieces)),
-        None => response.streaming(pieces),
+        None => response.body(BodyStream::new(pieces)),
     }
 }
 
@@ -177,4 +177,3 @@ fn pieces(
         }
     })
 }
-

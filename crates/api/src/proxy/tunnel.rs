@@ -6,12 +6,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header as ours;
+use actix_web::body::BodyStream;
 use actix_web::rt::task::JoinHandle;
 use actix_web::{HttpResponse, web};
 use bytes::{Bytes, BytesMut};
 use footlight_cluster::http::Tunnel;
-use footlight_cluster::{Directory, Peer, PeerAnswer, PeerBody, PeerError, Upgrade};
+use footlight_cluster::{Directory, Peer, PeerBody, PeerError, Upgrade};
 use futures_util::{Stream, StreamExt as _, stream};
 use hyper::header::{HeaderValue, UPGRADE};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -20,8 +20,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument as _;
 
 use super::frames::{Frames, close_frame};
-use super::relay::{self, Onward};
 use super::headers;
+use super::relay::{self, Onward};
 use crate::cluster::Cluster;
 
 /// How long an upgrade may take: its node waits up to 10 s for a session to start.
@@ -33,53 +33,15 @@ const CLOSE_RESTART: u16 = 1012;
 /// How long a client that was told of the end may take to hang up. Hung up on with its words unread it might never see why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// What came of an upgrade.
-pub(super) enum Opened {
-    /// It was made.
-    Tunnel(HttpResponse),
-    /// The session's node answered something else.
-    Declined(PeerAnswer, HttpDeclined),
-}
-
-/// What a declined upgrade's answer is passed back with.
-pub(super) struct HttpDeclined {
-    directory: Arc<dyn Directory>,
-    peer: Peer,
-}
-
-impl Opened {
-    pub(super) fn is_not_here(&self) -> bool {
-        matches!(self, Self::Declined(answer, _) if answer.is_not_here())
-    }
-
-    pub(super) fn respond(self) -> HttpResponse {
-        match self {
-            Self::Tunnel(response) => response,
-            Self::Declined(answer, HttpDeclined { directory, peer }) => relay::respond(answer, directory, peer),
-        }
-    }
-}
-
-/// Opens a WebSocket at the session's node, and joins the client's to it.
-pub(super) async fn open(
-    mut onward: Onward,
-    cluster: &Cluster,
-    peer: &Peer,
-    payload: web::Payload,
-) -> Result<Opened, PeerError> {
+/// Asks the session's node for a WebSocket.
+pub(super) async fn ask(mut onward: Onward, cluster: &Cluster, peer: &Peer) -> Result<Upgrade, PeerError> {
     onward.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let call = onward.call(PeerBody::empty(), Some(OPEN_WITHIN));
-    let asked = cluster.client.upgrade(peer, call);
-    Ok(match relay::while_it_lives(&*cluster.directory, peer, asked).await? {
-        Upgrade::Open(tunnel) => Opened::Tunnel(join(tunnel, payload, Arc::clone(&cluster.directory), peer.clone())),
-        Upgrade::Declined(answer) => {
-            let declined = HttpDeclined { directory: Arc::clone(&cluster.directory), peer: peer.clone() };
-            Opened::Declined(answer, declined)
-        }
-    })
+    relay::while_it_lives(&*cluster.directory, peer, cluster.client.upgrade(peer, call)).await
 }
 
-fn join(tunnel: Tunnel, payload: web::Payload, directory: Arc<dyn Directory>, peer: Peer) -> HttpResponse {
+/// Joins the client's WebSocket to the one at the session's node.
+pub(super) fn join(tunnel: Tunnel, payload: web::Payload, directory: Arc<dyn Directory>, peer: Peer) -> HttpResponse {
     let Tunnel { headers, stream, read, line } = tunnel;
     let (from_node, to_node) = stream.into_split();
     let up = actix_web::rt::spawn(up(payload, to_node).in_current_span());
@@ -96,11 +58,9 @@ fn join(tunnel: Tunnel, payload: web::Payload, directory: Arc<dyn Directory>, pe
     let mut response = HttpResponse::SwitchingProtocols();
     response.upgrade("websocket");
     for (name, value) in headers::back(&headers) {
-        if name != ours::UPGRADE && name != ours::CONNECTION {
-            response.insert_header((name, value));
-        }
+        response.append_header((name, value));
     }
-    response.streaming(down.bytes())
+    response.body(BodyStream::new(down.bytes()))
 }
 
 /// From the client to the node, no faster than the node takes it. When the client has said everything, the node is told so;
@@ -163,7 +123,9 @@ impl Down {
                         let close = Bytes::from(close_frame(CLOSE_RESTART, "moved"));
                         Some((Ok(close), Stage::Told(down)))
                     }
-                    None => Some((Err(std::io::Error::other("the node is gone in the middle of a frame")), Stage::Over)),
+                    None => {
+                        Some((Err(std::io::Error::other("the node is gone in the middle of a frame")), Stage::Over))
+                    }
                 },
                 Stage::Told(mut down) => down.last_words().await,
                 Stage::Over => None,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
@@ -103,14 +104,19 @@ impl Running {
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
         let assembly = assemble(settings).await?;
         let state = api_state(settings, &assembly)?;
-        let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
+        let short = KeepAlive::default();
+        let (public_server, public) =
+            listen("listen", &settings.listen, &state, footlight_api::configure_public, short)?;
         let (admin_server, admin) =
-            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
+            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin, short)?;
         let mut servers = vec![public_server.handle(), admin_server.handle()];
         let mut cluster = None;
         if settings.cluster.is_on() {
             let address = &settings.cluster.listen;
-            let (server, bound) = listen("cluster.listen", address, &state, footlight_api::configure_cluster)?;
+            // Longer than peers keep theirs: none of them calls into a connection that is closed at this end.
+            let long = KeepAlive::Timeout(footlight_cluster::http::KEEP_ALIVE);
+            let routes = footlight_api::configure_cluster;
+            let (server, bound) = listen("cluster.listen", address, &state, routes, long)?;
             servers.push(server.handle());
             cluster = Some(bound);
             actix_rt::spawn(server);
@@ -178,6 +184,7 @@ fn listen(
     address: &str,
     state: &Data<ApiState>,
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
+    keep_alive: KeepAlive,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let state = state.clone();
     let server = HttpServer::new(move || {
@@ -185,6 +192,7 @@ fn listen(
         App::new().configure(move |config| routes(config, &state))
     })
     .disable_signals()
+    .keep_alive(keep_alive)
     .on_connect(footlight_api::tune_connection)
     .shutdown_timeout(LAST_WORDS_S)
     .bind(address)
