@@ -1,11 +1,12 @@
 //! A node among others: the handle, and what its tasks share.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use footlight_ledger::{BootId, SessionId};
-use footlight_session::Moment;
+use footlight_session::{Heirloom, Moment};
 use footlight_store::nodes::{NodeCard, NodeEntry, Renewal, Renewed};
 use footlight_store::{Store, StoreError};
 use parking_lot::Mutex;
@@ -71,6 +72,8 @@ pub(crate) struct Inner {
     pub(crate) store_up_since: Mutex<Moment>,
     /// The node has no sessions and begins.
     pub(crate) begins: AtomicBool,
+    /// What this node's own files prove of sessions of its former runs: more than what was mirrored.
+    pub(crate) left_behind: Mutex<HashMap<SessionId, Heirloom>>,
     /// It goes down in order: it is renewed no more.
     pub(crate) leaving: AtomicBool,
     /// Turns at waiting for room.
@@ -95,11 +98,16 @@ impl Cluster {
             store_up_since: Mutex::new(parts.host.moment()),
             begins: AtomicBool::new(true),
             leaving: AtomicBool::new(false),
+            left_behind: Mutex::default(),
             queue: Semaphore::new(queue),
             parts,
         });
         inner.take_first_lease().await?;
-        inner.view.set(inner.parts.store.list_nodes().await?);
+        let nodes = inner.parts.store.list_nodes().await?;
+        let left_behind = inner.parts.host.left_behind().into_iter();
+        *inner.left_behind.lock() = left_behind.map(|heirloom| (heirloom.record.id, heirloom)).collect();
+        tokio::spawn(heirs::hand_out_unlisted(Arc::clone(&inner), nodes.clone()));
+        inner.view.set(nodes);
         tokio::spawn(keeper::keep(Arc::downgrade(&inner)));
         tokio::spawn(heirs::watch(Arc::downgrade(&inner)));
         Ok(Self(inner))

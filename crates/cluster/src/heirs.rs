@@ -55,6 +55,26 @@ pub(crate) async fn watch(cluster: Weak<Inner>) {
     }
 }
 
+/// Hands out what former runs of this node left that are not on the list (any more): nobody else looks for it.
+pub(crate) async fn hand_out_unlisted(cluster: Arc<Inner>, nodes: Vec<NodeEntry>) {
+    let is_listed = |boot: BootId| nodes.iter().any(|node| node.card.boot == boot);
+    let unlisted: Vec<Heirloom> =
+        cluster.left_behind.lock().values().filter(|left| !is_listed(left.record.boot)).cloned().collect();
+    let until = Instant::now() + GIVE_UP_AFTER;
+    let left = stream::iter(unlisted)
+        .map(|heirloom| {
+            let (cluster, boot) = (&cluster, heirloom.record.boot);
+            async move { cluster.hand_out(heirloom, boot, Instant::now(), until).await }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter(|is_done| std::future::ready(!is_done))
+        .count()
+        .await;
+    if left == 0 && nodes.iter().all(|node| node.card.address != cluster.parts.options.address) {
+        cluster.parts.host.forget_former_runs();
+    }
+}
+
 /// Whether nothing may be taken over, because more nodes look lost than do not: then it is more likely that this one sees
 /// wrongly than that all of them are gone.
 fn is_frozen(nodes: &[NodeEntry]) -> bool {
@@ -121,6 +141,9 @@ impl Inner {
             self.metrics.nodes_lost.inc();
             self.parts.store.delete_progress(boot).await?;
             self.parts.store.bury_node(boot, self.parts.boot).await?;
+            if lost.card.address == self.parts.options.address {
+                self.parts.host.forget_former_runs();
+            }
         }
         Ok(())
     }
@@ -145,7 +168,9 @@ impl Inner {
         let left = stream::iter(records)
             .map(|record| {
                 let (epoch, units) = proved.get(&record.id).copied().unwrap_or_default();
-                let proved = if epoch == record.epoch { units } else { 0 };
+                let mirrored = if epoch == record.epoch { units } else { 0 };
+                let own = self.left_behind.lock().get(&record.id).map_or(0, |left| left.proved);
+                let proved = mirrored.max(own);
                 let heirloom = Heirloom { record, proved, why: Inherited::NodeLost };
                 async move { self.hand_out(heirloom, boot, lease_ended, until).await }
             })

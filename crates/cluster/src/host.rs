@@ -33,6 +33,12 @@ pub trait Host: Send + Sync + 'static {
     /// What the session of this record weighs while it speaks, in thousandths of a slot.
     fn weight_milli(&self, record: &SessionRecord) -> u64;
 
+    /// What former runs of this node left, by its own files; answered once.
+    fn left_behind(&self) -> Vec<Heirloom>;
+
+    /// All of that is handed out: the files go.
+    fn forget_former_runs(&self);
+
     /// Goes on with a session whose node was lost, or that moves here.
     async fn adopt(&self, heirloom: Heirloom) -> Result<SessionRecord, NotAdopted>;
 

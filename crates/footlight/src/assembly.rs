@@ -1,6 +1,6 @@
 //! Putting a node together: the one place that names concrete stores and renderers.
 
-mod cluster;
+pub(crate) mod cluster;
 mod hooks;
 mod store;
 mod terms;
@@ -27,6 +27,7 @@ use uuid::Uuid;
 use crate::avatars;
 use crate::settings::{OperatorSettings, PlanSettings, Renderer, Settings};
 
+use cluster::{ClusterSocket, Joined};
 use store::lock_data_dir;
 pub(crate) use store::{OpenStore, open_store};
 pub(crate) use terms::{limits, plans, rate_card, terms};
@@ -42,6 +43,8 @@ pub(crate) struct Assembly {
     pub(crate) wardrobe: Wardrobe,
     pub(crate) workshop: Workshop,
     pub(crate) store: Arc<dyn Store>,
+    /// The node among others, where there may be any.
+    pub(crate) joined: Option<Joined>,
     registry: prometheus::Registry,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
@@ -57,7 +60,7 @@ pub(crate) fn now() -> Timestamp {
 ///
 /// # Errors
 /// When the data directory is in use, the store cannot be opened, or a thread cannot be started.
-pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
+pub(crate) async fn assemble(settings: &Settings, socket: Option<&ClusterSocket>) -> anyhow::Result<Assembly> {
     let OpenStore { store, data_dir } = open_store(settings).await?;
     let lock = lock_data_dir(settings)?;
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
@@ -102,6 +105,10 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
     })
     .await
     .context("starting the node")?;
+    let joined = match socket {
+        Some(socket) => Some(cluster::join(settings, socket, &node, &store, &registry).await?),
+        None => None,
+    };
     // After the node has measured what it can perform.
     let workshop = Workshop::start(WorkshopParts {
         jobs: jobs.clone(),
@@ -109,7 +116,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         craft: Arc::new(Bench),
         options: WorkshopOptions { workers: settings.jobs.workers, name: settings.node.name.clone() },
     });
-    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, registry, _data_dir: lock })
+    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, joined, registry, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -167,7 +174,10 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         jobs: assembly.jobs.clone(),
         wardrobe: assembly.wardrobe.clone(),
         workshop: assembly.workshop.clone(),
-        cluster: cluster::parts(settings, assembly)?,
+        cluster: match &assembly.joined {
+            Some(joined) => Some(cluster::api_parts(joined, &assembly.store, &assembly.registry)?),
+            None => None,
+        },
         options,
     })))
 }
@@ -205,6 +215,8 @@ fn node_options(settings: &Settings) -> NodeOptions {
         restart_window: settings.node.restart_window,
         drain_deadline: settings.node.drain_deadline,
         sweep_every: settings.metering.heartbeat / 2,
+        is_shared: settings.cluster.is_on().then_some(true),
+        ends_orphans: !settings.cluster.is_on(),
         ..NodeOptions::default()
     }
 }

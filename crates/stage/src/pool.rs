@@ -88,6 +88,12 @@ impl Stage {
         &self.library.catalogue
     }
 
+    /// Avatars for all that are loaded: performances that show one of them begin sooner.
+    #[must_use]
+    pub fn loaded_avatars(&self) -> std::collections::BTreeSet<String> {
+        self.library.loaded()
+    }
+
     /// Makes everything that performances of this spec share, idle loop included. Blocks for up to seconds the first time,
     /// so it belongs on a thread of its own; later calls return at once.
     ///

@@ -99,6 +99,13 @@ impl Node {
         Ok(self.inner.adopt_engine_of(record).record())
     }
 
+    /// What the session of this record weighs while it speaks, in thousandths of a slot.
+    #[must_use]
+    pub fn weight_of_record(&self, record: &SessionRecord) -> u64 {
+        // A record that cannot be performed is refused when it is adopted; until then it weighs what most do.
+        spec_of(record).map_or(1_000, |spec| spec.weight_milli())
+    }
+
     /// Ends a session that no node can go on with, settled at what is proved, as [`EndReason::NodeLost`].
     ///
     /// # Errors

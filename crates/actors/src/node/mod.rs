@@ -25,6 +25,7 @@ use footlight_session::{Heirloom, WhenUnwatched};
 use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
 use footlight_store::progress::ProgressWriter;
+use footlight_store::nodes::NodeRoom;
 use footlight_store::{LedgerDesk, Store};
 use footlight_wardrobe::Wardrobe;
 use parking_lot::Mutex;
@@ -193,6 +194,9 @@ impl Node {
         if !self.inner.store_up.load(Ordering::Acquire) {
             reasons.push(UnreadyReason::StoreUnreachable);
         }
+        if !self.tenure().holds_now() {
+            reasons.push(UnreadyReason::LeaseOver);
+        }
         if self.inner.supervisor.is_full() {
             reasons.push(UnreadyReason::AtCapacity);
         }
@@ -203,6 +207,18 @@ impl Node {
     #[must_use]
     pub fn capacity(&self) -> Capacity {
         self.inner.supervisor.capacity()
+    }
+
+    /// How full it is for other nodes: what is being created is reserved in their books, and not counted here.
+    #[must_use]
+    pub fn room(&self) -> NodeRoom {
+        self.inner.supervisor.for_others()
+    }
+
+    /// Whether it takes no new sessions because it drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.supervisor.is_draining()
     }
 
     /// How the meter stands.

@@ -7,9 +7,9 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use footlight_actors::{Caller, UnreadyReason};
 use footlight_cluster::Peer;
-use footlight_cluster::wire::{self, Adopt, Adopted, Create, Look, Looked, NotAdopted, Pulse};
+use footlight_cluster::wire::{self, Adopted, Create, Look, Looked, NotAdopted, Pulse};
 use footlight_ledger::SessionId;
-use footlight_session::{SessionRecord, SessionState};
+use footlight_session::{Heirloom, SessionRecord, SessionState};
 use futures_util::future::join_all;
 
 use crate::body::JsonBody;
@@ -59,12 +59,12 @@ pub(crate) async fn records(state: web::Data<ApiState>, body: JsonBody<Look>) ->
 }
 
 /// Take this session over.
-pub(crate) async fn adopt(state: web::Data<ApiState>, body: JsonBody<Adopt>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn adopt(state: web::Data<ApiState>, body: JsonBody<Heirloom>) -> Result<HttpResponse, Problem> {
     let refused = |refusal: &NotAdopted| {
         let status = match refusal {
             NotAdopted::Full => StatusCode::SERVICE_UNAVAILABLE,
             NotAdopted::Gone { .. } => StatusCode::CONFLICT,
-            NotAdopted::Failed { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            NotAdopted::Failed { .. } | NotAdopted::Unclear { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
         HttpResponse::build(status).json(refusal)
     };

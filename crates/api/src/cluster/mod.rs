@@ -28,6 +28,8 @@ pub struct ClusterParts {
     pub placement: Arc<dyn Placement>,
     /// Who takes sessions over from other nodes; without one none is taken.
     pub adopter: Option<Arc<dyn Adopter>>,
+    /// The node among others, for operators; nothing in tests that have no leases.
+    pub cluster: Option<footlight_cluster::Cluster>,
     /// What nodes prove themselves to each other with.
     pub key: ClusterKey,
     /// Calls to other nodes.
@@ -41,6 +43,7 @@ pub(crate) struct Cluster {
     pub(crate) directory: Arc<dyn Directory>,
     pub(crate) placement: Arc<dyn Placement>,
     pub(crate) adopter: Option<Arc<dyn Adopter>>,
+    pub(crate) members: Option<footlight_cluster::Cluster>,
     pub(crate) client: PeerClient,
     pub(crate) figures: ProxyFigures,
     doorkeeper: Doorkeeper,
@@ -48,8 +51,8 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn new(parts: ClusterParts, own: BootId) -> Self {
-        let ClusterParts { directory, placement, adopter, key, client, figures } = parts;
-        Self { directory, placement, adopter, client, figures, doorkeeper: Doorkeeper::new(key, own) }
+        let ClusterParts { directory, placement, adopter, cluster: members, key, client, figures } = parts;
+        Self { directory, placement, adopter, members, client, figures, doorkeeper: Doorkeeper::new(key, own) }
     }
 }
 

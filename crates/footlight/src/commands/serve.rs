@@ -1,6 +1,7 @@
 //! `footlight serve`: a node with its listeners, until a signal ends it.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -12,11 +13,12 @@ use footlight_actors::DrainMode;
 use footlight_api::ApiState;
 use reqwest::Method;
 use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::http::Http;
 use super::settings_for;
-use crate::assembly::{Assembly, api_state, assemble};
+use crate::assembly::{Assembly, api_state, assemble, cluster};
 use crate::cli::{Customer, Global, Operator, RendererChoice, Serve};
 use crate::settings::Settings;
 
@@ -70,6 +72,9 @@ async fn drain(assembly: &Assembly, deadline: Duration) {
         tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");
     }
     node.shutdown(SETTLE_WITHIN).await;
+    if let Some(joined) = &assembly.joined {
+        joined.cluster.leave().await;
+    }
     hooks.stop(LAST_DELIVERIES_WITHIN).await;
 }
 
@@ -102,7 +107,8 @@ impl Running {
     /// # Errors
     /// When the node cannot be assembled or an address is taken.
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let assembly = assemble(settings).await?;
+        let socket = cluster::bind(settings)?;
+        let assembly = assemble(settings, socket.as_ref()).await?;
         let state = api_state(settings, &assembly)?;
         let short = KeepAlive::default();
         let (public_server, public) =
@@ -110,20 +116,19 @@ impl Running {
         let (admin_server, admin) =
             listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin, short)?;
         let mut servers = vec![public_server.handle(), admin_server.handle()];
-        let mut cluster = None;
-        if settings.cluster.is_on() {
-            let address = &settings.cluster.listen;
+        let mut between_nodes = None;
+        if let Some(socket) = socket {
             // Longer than peers keep theirs: none of them calls into a connection that is closed at this end.
             let long = KeepAlive::Timeout(footlight_cluster::http::KEEP_ALIVE);
             let routes = footlight_api::configure_cluster;
-            let (server, bound) = listen("cluster.listen", address, &state, routes, long)?;
+            let (server, bound) = serve_on(socket.listener, &state, routes, long)?;
             servers.push(server.handle());
-            cluster = Some(bound);
+            between_nodes = Some(bound);
             actix_rt::spawn(server);
         }
         actix_rt::spawn(public_server);
         actix_rt::spawn(admin_server);
-        Ok(Self { assembly, public, admin, cluster, servers, admin_token: settings.admin_token.0.clone() })
+        Ok(Self { assembly, public, admin, cluster: between_nodes, servers, admin_token: settings.admin_token.0.clone() })
     }
 
     /// Tells where the node listens; as JSON it is the first line, for whoever started it.
@@ -179,6 +184,9 @@ impl Running {
     }
 }
 
+/// Connections that may wait to be taken, as many as actix-web itself lets.
+const BACKLOG: i32 = 1024;
+
 fn listen(
     key: &str,
     address: &str,
@@ -186,6 +194,41 @@ fn listen(
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
     keep_alive: KeepAlive,
 ) -> anyhow::Result<(Server, SocketAddr)> {
+    let listener =
+        bind(address).with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
+    serve_on(listener, state, routes, keep_alive)
+}
+
+/// Binds a listener.
+///
+/// # Errors
+/// When the address is taken, or is none.
+pub(crate) fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    let mut last = anyhow::anyhow!("it names no address");
+    for address in address.to_socket_addrs()? {
+        let bound = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            io::Result::Ok(TcpListener::from(socket))
+        };
+        match bound() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+fn serve_on(
+    listener: TcpListener,
+    state: &Data<ApiState>,
+    routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
+    keep_alive: KeepAlive,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let bound = listener.local_addr()?;
     let state = state.clone();
     let server = HttpServer::new(move || {
         let state = state.clone();
@@ -195,8 +238,6 @@ fn listen(
     .keep_alive(keep_alive)
     .on_connect(footlight_api::tune_connection)
     .shutdown_timeout(LAST_WORDS_S)
-    .bind(address)
-    .with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
-    let bound = server.addrs().first().copied().context("a bound server has an address")?;
+    .listen(listener)?;
     Ok((server.run(), bound))
 }

@@ -68,6 +68,7 @@ pub(crate) async fn pair_with(
             directory: Arc::new(RecordDirectory::new(records, own, peers.clone())),
             placement,
             adopter: None,
+            cluster: None,
             key: key(),
             client: client(own),
             figures: ProxyFigures::register(registry).expect("metrics"),
