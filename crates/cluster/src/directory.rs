@@ -197,6 +197,7 @@ impl Directory for RecordDirectory {
 mod tests {
     use footlight_ledger::{AccountId, Microcredits, Pricing, Product, Rounding, Timestamp};
     use footlight_session::WhenUnwatched;
+    use footlight_store::SessionPut;
     use uuid::Uuid;
 
     use super::*;
@@ -211,7 +212,7 @@ mod tests {
 
     #[async_trait]
     impl SessionDirectory for Records {
-        async fn put_session(&self, _: SessionRecord) -> Result<(), StoreError> {
+        async fn put_session(&self, _: SessionRecord) -> Result<SessionPut, StoreError> {
             unreachable!("a directory writes nothing")
         }
 
@@ -229,6 +230,10 @@ mod tests {
             _: Option<SessionId>,
             _: usize,
         ) -> Result<Vec<SessionRecord>, StoreError> {
+            unreachable!("a directory lists nothing")
+        }
+
+        async fn list_owned(&self, _: &str, _: BootId) -> Result<Vec<SessionRecord>, StoreError> {
             unreachable!("a directory lists nothing")
         }
 
@@ -268,6 +273,7 @@ mod tests {
             created_at: Timestamp(0),
             ended_at: None,
             metadata: Default::default(),
+            labels: Default::default(),
         }
     }
 
@@ -283,7 +289,7 @@ mod tests {
     async fn a_session_is_where_its_record_says_while_that_node_lives() {
         let (records, peers, directory, peer) = directory();
         let id = SessionId(Uuid::from_u128(9));
-        let mut look = async |record: Option<SessionRecord>| {
+        let look = async |record: Option<SessionRecord>| {
             *records.record.lock() = record;
             directory.look_again(id).await.expect("a store")
         };

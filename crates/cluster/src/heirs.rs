@@ -155,8 +155,7 @@ impl Inner {
         boot: BootId,
         lease_ended: Instant,
     ) -> Result<usize, StoreError> {
-        let records = self.parts.store.list_orphans(name, self.parts.boot).await?;
-        let records: Vec<SessionRecord> = records.into_iter().filter(|record| record.boot == boot).collect();
+        let records: Vec<SessionRecord> = self.parts.store.list_owned(name, boot).await?;
         if records.is_empty() {
             return Ok(0);
         }

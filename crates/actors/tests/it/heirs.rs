@@ -8,7 +8,7 @@ use footlight_ledger::{AccountId, EndReason, Microcredits, PauseReason, Units};
 use footlight_session::{Heirloom, Inherited, SessionChange, SessionRecord, SessionState, UtteranceId};
 use footlight_stage::{OutletOptions, SpeakMode};
 use footlight_store::{
-    BlobStore as _, Owner, RecordRange, RecordStore as _, SessionDirectory as _, Store, recover_from_store,
+    BlobStore as _, Owner, RecordRange, RecordStore as _, Store, recover_from_store,
 };
 use parking_lot::Mutex;
 

@@ -113,7 +113,7 @@ async fn puppet(pair: &Pair, says: Vec<u8>) -> Peer {
 async fn give_to(pair: &Pair, id: &str, boot: BootId) {
     let mut record = pair.store.get_session(id.parse().expect("an id")).await.expect("a store").expect("a session");
     record.boot = boot;
-    pair.store.put_session(record).await.expect("a store");
+    assert_eq!(pair.store.put_session(record).await.expect("a store"), footlight_store::SessionPut::Written);
 }
 
 /// A WebSocket whose frames nobody reads for us.
