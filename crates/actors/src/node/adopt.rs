@@ -36,6 +36,9 @@ impl Node {
     /// store said.
     pub async fn adopt(&self, heirloom: Heirloom) -> Result<SessionRecord, NodeError> {
         let id = heirloom.record.id;
+        if !self.tenure().holds_now() {
+            return Err(NodeError::Draining);
+        }
         if !self.inner.adopting.lock().insert(id) {
             return Err(NodeError::Moving);
         }

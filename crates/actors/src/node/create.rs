@@ -79,6 +79,10 @@ impl Node {
         let Caller::Account { account, secret } = who else {
             return Err(invalid("account", "is missing; sessions are created with an account's secret"));
         };
+        if !self.tenure().holds_now() {
+            // Its lease is over: an heir of what it had would not find this one.
+            return Err(NodeError::Draining);
+        }
         let mut order = self.check(id, create)?;
         if order.product.is_remote() {
             return self.create_engine_session(id, account, secret, &order).await;

@@ -1,5 +1,6 @@
 //! What can be asked of one session, and of all.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Message, dev::ToEnvelope};
@@ -210,8 +211,10 @@ impl Node {
         }
         let utterance = UtteranceId(Uuid::now_v7());
         let durable = self.tell(&card, Speak { id: utterance, audio: speech.audio, mode }).await??;
+        // While the store is known to be away nobody waits for it.
+        let is_there = self.inner.store_up.load(Ordering::Acquire);
         if let Some(durable) = durable
-            && tokio::time::timeout(KEEP_PATIENCE, durable).await.is_err()
+            && (!is_there || tokio::time::timeout(KEEP_PATIENCE, durable).await.is_err())
         {
             // It is spoken all the same: who speaks to a session in its grace should not wait for the store.
             self.inner.metrics.speech_not_kept.inc();

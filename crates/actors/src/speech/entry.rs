@@ -30,6 +30,9 @@ pub(super) struct Entry {
     has_blob: bool,
     /// The record as it was written last.
     version: Option<RecordVersion>,
+    /// What is being written, under one version until it is known to be there: a write whose answer got lost is repeated as
+    /// it was.
+    attempt: Option<(KeptUtterance, RecordVersion)>,
     /// The record says less than is known.
     pub(super) is_stale: bool,
     is_over: bool,
@@ -43,7 +46,7 @@ pub(super) struct Entry {
 /// What is to be done next about an utterance.
 enum Step {
     WriteBlob(Arc<[i16]>),
-    WriteRecord(KeptUtterance, Expected),
+    WriteRecord(KeptUtterance, RecordVersion, Expected),
     RemoveRecord(RecordVersion),
     RemoveBlob,
 }
@@ -71,6 +74,7 @@ impl Entry {
             audio: None,
             has_blob: false,
             version: None,
+            attempt: None,
             is_stale: true,
             is_over: false,
             is_busy: false,
@@ -86,8 +90,8 @@ impl Entry {
         self.durable = None;
     }
 
-    fn next(&self) -> Option<Step> {
-        if self.is_over {
+    fn next(&mut self) -> Option<Step> {
+        if self.attempt.is_none() && self.is_over {
             return match self.version {
                 Some(version) => Some(Step::RemoveRecord(version)),
                 None => self.has_blob.then_some(Step::RemoveBlob),
@@ -96,8 +100,11 @@ impl Entry {
         if let Some(audio) = &self.audio {
             return Some(Step::WriteBlob(Arc::clone(audio)));
         }
-        let expected = self.version.map_or(Expected::Absent, Expected::Version);
-        self.is_stale.then(|| Step::WriteRecord(self.utterance.clone(), expected))
+        if self.attempt.is_none() && self.is_stale {
+            self.attempt = Some((self.utterance.clone(), RecordVersion(rand::random())));
+        }
+        let (utterance, next) = self.attempt.clone()?;
+        Some(Step::WriteRecord(utterance, next, self.version.map_or(Expected::Absent, Expected::Version)))
     }
 }
 
@@ -172,12 +179,11 @@ impl Shared {
                 shelf::write_samples(store, account, session, id, &audio).await?;
                 self.note(session, id, |entry| entry.audio = None);
             }
-            Step::WriteRecord(utterance, expected) => {
-                let next = RecordVersion(rand::random());
+            Step::WriteRecord(utterance, next, expected) => {
                 let looked_at = (self.wall)();
                 match shelf::write(store, account, session, &utterance, expected, next, looked_at).await? {
                     Fate::Done => self.note(session, id, |entry| {
-                        entry.version = Some(next);
+                        (entry.version, entry.attempt) = (Some(next), None);
                         // It may have gone on meanwhile.
                         entry.is_stale = entry.utterance != utterance;
                     }),

@@ -141,15 +141,20 @@ impl SpeechKeeper {
 
     /// Waits until the store has all that is known of a session, but no longer than `deadline`. Says whether it has.
     pub(crate) async fn flush(&self, session: SessionId, deadline: Duration) -> bool {
+        self.wait(deadline, |sessions| sessions.get(&session).is_some_and(Kept::is_busy)).await
+    }
+
+    /// As [`SpeechKeeper::flush`], for all sessions. What is not removed by then is the janitor's.
+    pub(crate) async fn settled(&self, deadline: Duration) -> bool {
+        self.wait(deadline, |sessions| sessions.values().any(Kept::is_busy)).await
+    }
+
+    async fn wait(&self, deadline: Duration, is_busy: impl Fn(&HashMap<SessionId, Kept>) -> bool) -> bool {
         let Some(shared) = &self.shared else { return true };
         let settled = async {
             loop {
                 let settled = shared.settled.notified();
-                let is_busy = {
-                    let sessions = shared.sessions.lock();
-                    sessions.get(&session).is_some_and(|kept| kept.entries.values().any(|entry| entry.is_busy))
-                };
-                if !is_busy {
+                if !is_busy(&shared.sessions.lock()) {
                     return;
                 }
                 settled.await;
@@ -178,6 +183,10 @@ impl SpeechKeeper {
 impl Kept {
     fn of(account: AccountId) -> Self {
         Self { account, next_order: 0, entries: HashMap::new() }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.entries.values().any(|entry| entry.is_busy)
     }
 }
 

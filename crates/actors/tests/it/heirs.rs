@@ -7,9 +7,7 @@ use footlight_actors::{Announcer, CreateSession, EventStream, Node, NodeError, S
 use footlight_ledger::{AccountId, EndReason, Microcredits, PauseReason, Units};
 use footlight_session::{Heirloom, Inherited, SessionChange, SessionRecord, SessionState, UtteranceId};
 use footlight_stage::{OutletOptions, SpeakMode};
-use footlight_store::{
-    BlobStore as _, Owner, RecordRange, RecordStore as _, Store, recover_from_store,
-};
+use footlight_store::{BlobStore as _, Owner, RecordRange, RecordStore as _, Store, recover_from_store};
 use parking_lot::Mutex;
 
 use crate::harness::{Session, Setting, Stand, speech};
