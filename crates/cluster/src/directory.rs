@@ -283,7 +283,7 @@ mod tests {
     async fn a_session_is_where_its_record_says_while_that_node_lives() {
         let (records, peers, directory, peer) = directory();
         let id = SessionId(Uuid::from_u128(9));
-        let mut look = async |record: Option<SessionRecord>| {
+        let look = async |record: Option<SessionRecord>| {
             *records.record.lock() = record;
             directory.look_again(id).await.expect("a store")
         };
