@@ -135,6 +135,10 @@ impl Down {
 
     /// What the node sends next; `None` when it sends nothing more.
     async fn next(&mut self) -> Option<Bytes> {
+        if self.frames.is_closed() {
+            // Nothing may follow; how the node's connection ends is nobody's concern.
+            return None;
+        }
         let bytes = if self.read.is_empty() {
             self.buffer.reserve(READ_BYTES);
             tokio::select! {
