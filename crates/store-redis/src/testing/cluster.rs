@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::server::{RedisServer, free_port};
-use super::{SAFE, until};
+use super::{Authority, SAFE, until};
 
 /// A silent node is taken for lost after this long: much sooner than anybody would want outside of tests.
 const NODE_TIMEOUT: &str = "1500";
@@ -18,6 +18,8 @@ pub struct RedisCluster {
     /// Masters first, as they were at the start.
     pub servers: Vec<RedisServer>,
     ids: Vec<String>,
+    /// Where they take encrypted connections, if they do.
+    tls_ports: Option<Vec<u16>>,
 }
 
 impl RedisCluster {
@@ -26,7 +28,16 @@ impl RedisCluster {
     /// # Panics
     /// When that does not come to pass.
     pub async fn start(arguments: &[&str]) -> Self {
+        Self::start_with(None, arguments).await
+    }
+
+    /// As [`RedisCluster::start`]; with an authority its nodes encrypt what they say, and take encrypted connections too.
+    ///
+    /// # Panics
+    /// As [`RedisCluster::start`].
+    pub async fn start_with(authority: Option<&Authority>, arguments: &[&str]) -> Self {
         let mut servers = Vec::new();
+        let mut ports = Vec::new();
         let mut buses = Vec::new();
         for _ in 0..2 * MASTERS {
             let bus = free_port().to_string();
@@ -37,7 +48,20 @@ impl RedisCluster {
                 ["--cluster-replica-validity-factor", "0"],
                 ["--repl-diskless-sync-delay", "0"],
             ];
-            servers.push(RedisServer::start_with(&[&SAFE, cluster.as_flattened(), arguments].concat()));
+            let arguments = [&SAFE, cluster.as_flattened(), arguments].concat();
+            let (server, port) = match authority {
+                Some(authority) => {
+                    let encrypted = ["--tls-cluster", "yes", "--tls-replication", "yes"];
+                    RedisServer::start_with_tls(authority, &[&arguments[..], &encrypted].concat())
+                }
+                None => {
+                    let server = RedisServer::start_with(&arguments);
+                    let port = server.port();
+                    (server, port)
+                }
+            };
+            servers.push(server);
+            ports.push(port);
             buses.push(bus);
         }
         let mut ids = Vec::new();
@@ -45,10 +69,10 @@ impl RedisCluster {
             let Value::BulkString(id) = server.run("CLUSTER MYID").await else { panic!("it has an id") };
             ids.push(String::from_utf8(id).expect("it is text"));
         }
-        let made = Self { servers, ids };
-        for (server, bus) in made.servers.iter().zip(&buses).skip(1) {
-            made.servers[0].run(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", server.port())).await;
+        for (port, bus) in ports.iter().zip(&buses).skip(1) {
+            servers[0].run(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}")).await;
         }
+        let made = Self { servers, ids, tls_ports: authority.map(|_| ports) };
         for at in 0..MASTERS {
             let (from, to) = (at * usize::from(SLOTS) / MASTERS, (at + 1) * usize::from(SLOTS) / MASTERS - 1);
             made.servers[at].run(&format!("CLUSTER ADDSLOTSRANGE {from} {to}")).await;
@@ -76,8 +100,10 @@ impl RedisCluster {
     /// Its address: two masters and a replica of it.
     #[must_use]
     pub fn address(&self) -> String {
-        let hosts: Vec<_> = [0, 1, 5].map(|at| format!("127.0.0.1:{}", self.servers[at].port())).to_vec();
-        format!("redis+cluster://{}", hosts.join(","))
+        let port = |at: usize| self.tls_ports.as_ref().map_or_else(|| self.servers[at].port(), |ports| ports[at]);
+        let hosts = [0, 1, 5].map(|at| format!("127.0.0.1:{}", port(at)));
+        let scheme = if self.tls_ports.is_some() { "rediss" } else { "redis" };
+        format!("{scheme}+cluster://{}", hosts.join(","))
     }
 
     /// Waits until every node that is there says this of the cluster.

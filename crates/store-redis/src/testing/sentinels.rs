@@ -3,7 +3,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::server::{RedisServer, free_port, program};
-use super::{SAFE, until};
+use super::{Authority, SAFE, until};
 
 /// What the Sentinels call the master.
 const NAME: &str = "stage";
@@ -16,10 +16,14 @@ pub struct Sentinels {
     /// The servers; which of them is the master changes.
     pub servers: Vec<RedisServer>,
     sentinels: Vec<Sentinel>,
+    scheme: &'static str,
 }
 
 struct Sentinel {
+    /// For the test's own questions.
     port: u16,
+    /// For those who ask for the master.
+    asked: u16,
     child: Child,
     _directory: tempfile::TempDir,
 }
@@ -30,12 +34,30 @@ impl Sentinels {
     /// # Panics
     /// When one does not start.
     pub async fn start(replicas: usize, arguments: &[&str]) -> Self {
-        let master = RedisServer::start_with(&[&SAFE, arguments].concat());
-        let port = master.port().to_string();
+        Self::start_with(None, replicas, arguments).await
+    }
+
+    /// As [`Sentinels::start`]; with an authority all encrypt what they say, and take encrypted connections too.
+    ///
+    /// # Panics
+    /// As [`Sentinels::start`].
+    pub async fn start_with(authority: Option<&Authority>, replicas: usize, arguments: &[&str]) -> Self {
+        let server = |arguments: &[&str]| match authority {
+            Some(authority) => {
+                RedisServer::start_with_tls(authority, &[&SAFE, &["--tls-replication", "yes"], arguments].concat())
+            }
+            None => {
+                let server = RedisServer::start_with(&[&SAFE, arguments].concat());
+                let port = server.port();
+                (server, port)
+            }
+        };
+        let (master, master_port) = server(arguments);
+        let port = master_port.to_string();
         let follows = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
         let mut servers = vec![master];
         for _ in 0..replicas {
-            servers.push(RedisServer::start_with(&[&SAFE, arguments, &follows].concat()));
+            servers.push(server(&[arguments, &follows].concat()).0);
         }
         until("the replicas follow", || async {
             let mut all = true;
@@ -45,10 +67,9 @@ impl Sentinels {
             all
         })
         .await;
-        let mut watching = Self { sentinels: Vec::new(), servers };
-        for _ in 0..3 {
-            watching.sentinels.push(Sentinel::start(watching.servers[0].port()));
-        }
+        let scheme = if authority.is_some() { "rediss" } else { "redis" };
+        let sentinels = (0..3).map(|_| Sentinel::start(authority, master_port)).collect();
+        let watching = Self { sentinels, servers, scheme };
         until("the Sentinels know each other", || async {
             let mut all = true;
             for sentinel in &watching.sentinels {
@@ -64,11 +85,11 @@ impl Sentinels {
     /// Their address.
     #[must_use]
     pub fn address(&self) -> String {
-        let hosts: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.port)).collect();
-        format!("redis+sentinel://{}/{NAME}", hosts.join(","))
+        let hosts: Vec<_> = self.sentinels.iter().map(|sentinel| format!("127.0.0.1:{}", sentinel.asked)).collect();
+        format!("{}+sentinel://{}/{NAME}", self.scheme, hosts.join(","))
     }
 
-    /// Which server is a master now, other than one.
+    /// Which server is a master now, other than one, which is not even asked: it may be frozen.
     pub async fn master_but(&self, other: Option<usize>) -> Option<usize> {
         for (at, server) in self.servers.iter().enumerate() {
             if Some(at) != other && server.info("replication", "role").await.as_deref() == Some("master") {
@@ -89,13 +110,21 @@ impl Sentinels {
 }
 
 impl Sentinel {
-    fn start(master: u16) -> Self {
+    fn start(authority: Option<&Authority>, master: u16) -> Self {
         let directory = tempfile::tempdir().expect("a directory for a Sentinel");
         let port = free_port();
-        let config = format!(
+        let mut asked = port;
+        let mut config = format!(
             "port {port}\nbind 127.0.0.1\nsentinel monitor {NAME} 127.0.0.1 {master} 2\n\
              sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}\nsentinel failover-timeout {NAME} 3000\n"
         );
+        if let Some(authority) = authority {
+            asked = free_port();
+            config.push_str(&format!("tls-port {asked}\ntls-replication yes\ntls-auth-clients no\n"));
+            for (name, file) in [("cert", "node.crt"), ("key", "node.key"), ("ca-cert", "ca.crt")] {
+                config.push_str(&format!("tls-{name}-file {}\n", authority.path(file).display()));
+            }
+        }
         let file = directory.path().join("sentinel.conf");
         std::fs::write(&file, config).expect("is written");
         let child = Command::new(program())
@@ -107,7 +136,7 @@ impl Sentinel {
             .stderr(Stdio::null())
             .spawn()
             .expect("redis-server can be run");
-        Self { port, child, _directory: directory }
+        Self { port, asked, child, _directory: directory }
     }
 
     /// A number that it tells of the master.

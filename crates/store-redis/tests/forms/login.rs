@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use footlight_store::contract::Opened;
 use footlight_store::{Store, StoreError};
-use footlight_store_redis::testing::{Authority, RedisServer, SAFE};
+use footlight_store_redis::testing::{Authority, RedisCluster, RedisServer, SAFE, Sentinels};
 use footlight_store_redis::{Login, RedisOptions, RedisStore, Tls};
 
 use crate::load::{Player, desk_at};
@@ -125,4 +125,24 @@ async fn encrypted_connections_work_and_trust_nobody_else() {
     server.run("CONFIG SET tls-auth-clients yes").await;
     assert!(RedisStore::connect(&address, trusting(authority.tls(false))).await.is_err(), "it shows no certificate");
     RedisStore::connect(&address, trusting(authority.tls(true))).await.expect("it shows its certificate");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_and_clusters_are_spoken_to_encrypted() {
+    let authority = Authority::new();
+    let options = RedisOptions { tls: authority.tls(false), replicas: 1, ..RedisOptions::default() };
+    let sentinels = Sentinels::start_with(Some(&authority), 1, &[]).await;
+    let cluster = RedisCluster::start_with(Some(&authority), &[]).await;
+    for address in [sentinels.address(), cluster.address()] {
+        assert!(address.starts_with("rediss+"), "{address}");
+        let desk = desk_at(&address, &options).await;
+        for _ in 0..5 {
+            let player = Player::enter(&desk).await;
+            player.beat(&desk, 10).await.expect("answers");
+            player.pay(&desk).await.expect("is acknowledged");
+            player.leave(&desk).await;
+        }
+        let trusting_nobody = RedisOptions::default();
+        assert!(RedisStore::connect(&address, trusting_nobody).await.is_err(), "its authority is not the system's");
+    }
 }
