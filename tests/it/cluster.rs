@@ -160,7 +160,7 @@ async fn a_node_that_was_stopped_for_long_stays_silent_and_cannot_charge() -> an
     // What its kernel had taken before it was stopped still arrives: a packet's worth.
     ensure!(after <= before + 3, "{} frames of a zombie", after - before);
     let metrics = fleet.node(at).operator().metrics().await?;
-    let fenced: f64 = metric(&metrics, "footlight_fenced_writes_total")?;
+    let fenced = metric(&metrics, "footlight_fenced_writes_total{what=\"heartbeat\"}")?;
     ensure!(fenced > 0.0, "no late write was refused");
     let customer = customer.moved_to(&survivor);
     let mut paid = 0;
@@ -179,7 +179,7 @@ async fn a_node_that_was_stopped_for_long_stays_silent_and_cannot_charge() -> an
     Ok(())
 }
 
-/// The value of a metric without labels.
+/// The value of a series.
 fn metric(page: &str, name: &str) -> anyhow::Result<f64> {
     let line = page.lines().find(|line| line.starts_with(&format!("{name} "))).context("the metric is there")?;
     Ok(line.rsplit(' ').next().context("a value")?.parse()?)

@@ -246,7 +246,7 @@ async fn remove(link: &Link, command_name: &str, key: &str, ids: &[Uuid]) -> Res
 
 pub(crate) async fn begin_request(link: &Link, scope: &str, body: &[u8; 32]) -> Result<Remembered, StoreError> {
     let mut call = BEGIN_REQUEST.call(&[keys::request(scope)]);
-    call.arg(body).arg(CLAIM_MS);
+    call.arg(body).arg(CLAIM_MS).arg(Uuid::now_v7().as_bytes());
     let place = "an idempotency key";
     let answer = reply::list(place, BEGIN_REQUEST.run(link, call, Stage::Writing).await?)?;
     match answer.as_slice() {

@@ -178,12 +178,12 @@ impl AccountStore for FaultyStore {
         self.inner.trim_entries(account, from, checkpoint).await
     }
 
-    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError> {
+    async fn confirm_durable(&self, account: AccountId, commit: u128) -> Result<(), StoreError> {
         self.reach()?;
         if self.roll() < self.faults.load {
             return Err(StoreError::unreachable("a fault on purpose"));
         }
-        self.inner.confirm_durable(account).await
+        self.inner.confirm_durable(account, commit).await
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {

@@ -137,9 +137,10 @@ pub trait AccountStore: Send + Sync + 'static {
     /// `from`. Answers whether it did: another node may have trimmed meanwhile.
     async fn trim_entries(&self, account: AccountId, from: u64, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
 
-    /// Answers once everything written for the account so far is durable: what a money operation waits for when its
-    /// commit was found written after its reply got lost.
-    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError>;
+    /// Answers once everything written for the account so far is durable, `commit` with it: what a money operation waits
+    /// for when its commit was found written after its reply got lost. Fails when the account does not remember that commit
+    /// (any more): a server that took over may never have had it.
+    async fn confirm_durable(&self, account: AccountId, commit: u128) -> Result<(), StoreError>;
 
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;

@@ -79,6 +79,20 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedisSettings {
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) password_file: PathBuf,
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) sentinel_username: String,
+    pub(crate) sentinel_password: Secret,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) ca_file: PathBuf,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) cert_file: PathBuf,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) key_file: PathBuf,
     pub(crate) replicas: u32,
     pub(crate) allow_unsafe: bool,
 }

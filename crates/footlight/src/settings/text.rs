@@ -10,12 +10,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Keys whose values are taken from the environment and the command line as they are written: read as numbers they
 /// would lose their leading zeros.
-pub(super) const KEYS: [&str; 12] = [
+pub(super) const KEYS: [&str; 20] = [
     "listen",
     "admin_listen",
     "admin_token",
     "data_dir",
     "store",
+    "redis.username",
+    "redis.password",
+    "redis.password_file",
+    "redis.sentinel_username",
+    "redis.sentinel_password",
+    "redis.ca_file",
+    "redis.cert_file",
+    "redis.key_file",
     "log.filter",
     "node.name",
     "cluster.secret",

@@ -1,5 +1,5 @@
 //! What every store keeps to, as one suite: `footlight_store::store_contract!(open)` makes a test of each promise, where
-//! `open` is an `async fn() -> Opened`.
+//! `open` is an `async fn() -> Opened`; `store_contract_in_turn!` tries them all in one test.
 
 pub mod accounts;
 pub mod desk;
@@ -28,7 +28,25 @@ pub struct Opened {
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {
-        $crate::store_contract! { $open;
+        $crate::store_promises! { store_promises_apart $open }
+    };
+}
+
+/// Tries every promise of the contract in one future, one after the other, for stores that are dear to start. `open` gives
+/// an empty store each time.
+#[macro_export]
+macro_rules! store_contract_in_turn {
+    ($open:expr) => {
+        $crate::store_promises! { store_promises_in_turn $open }
+    };
+}
+
+/// Every promise, for one of the two above.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises {
+    ($how:ident $open:expr) => {
+        $crate::$how! { $open;
             accounts::an_account_is_read_back_as_it_was_committed
             accounts::what_is_not_there_is_left_out
             accounts::a_stale_commit_conflicts_and_gets_the_fresh_state
@@ -77,10 +95,29 @@ macro_rules! store_contract {
             faults::random_faults_charge_exactly
         }
     };
-    ($open:path; $($group:ident::$promise:ident)*) => {
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises_apart {
+    ($open:expr; $($group:ident::$promise:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
+                let $crate::contract::Opened { store, keep } = $open().await;
+                $crate::contract::$group::$promise(store).await;
+                drop(keep);
+            }
+        )*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises_in_turn {
+    ($open:expr; $($group:ident::$promise:ident)*) => {
+        $(
+            {
                 let $crate::contract::Opened { store, keep } = $open().await;
                 $crate::contract::$group::$promise(store).await;
                 drop(keep);

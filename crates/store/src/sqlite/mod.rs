@@ -201,7 +201,7 @@ impl AccountStore for SqliteStore {
     }
 
     /// Every acknowledged write is on the disk already.
-    async fn confirm_durable(&self, _account: AccountId) -> Result<(), StoreError> {
+    async fn confirm_durable(&self, _account: AccountId, _commit: u128) -> Result<(), StoreError> {
         Ok(())
     }
 
