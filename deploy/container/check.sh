@@ -44,7 +44,7 @@ suite=$(sed -E 's/^debian:([a-z]+)(-slim)?$/\1/' <<<"$image")
 if [[ ! -x $root/bin/sh ]]; then
     say "FROM $image: debootstrap --variant=minbase $suite"
     mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+).*/\2/p' \
-        /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1)
+        /etc/apt/sources.list /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1 || true)
     debootstrap --variant=minbase "$suite" "$root" ${mirror:+"$mirror"} > "$scratch/debootstrap.log" 2>&1 \
         || { tail "$scratch/debootstrap.log" >&2; exit 1; }
 fi
