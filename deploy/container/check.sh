@@ -119,7 +119,7 @@ done
 echo "healthz: $(curl -s http://127.0.0.1:9090/healthz) after $((($(date +%s%N) - began) / 1000000)) ms"
 ready=$(curl -s -w ' %{http_code}' http://127.0.0.1:9090/readyz); echo "readyz:  $ready"
 [[ $ready == *" 200" ]] || fail "it is not ready"
-curl -s http://127.0.0.1:8080/openapi.json | grep -q '"openapi"' || fail "the public listener does not answer"
+[[ $(curl -s http://127.0.0.1:8080/openapi.json) == *'"openapi"'* ]] || fail "the public listener does not answer"
 curl -s http://127.0.0.1:9090/metrics > "$scratch/metrics"
 echo "metrics: $(grep -c '^footlight_' "$scratch/metrics") series"
 echo "process: $(tr -s '\t\n' ' ' < <(grep -E '^(Uid|Gid|CapEff|CapBnd|NoNewPrivs|Seccomp|VmRSS)' "/proc/$node/status"))"
