@@ -35,7 +35,7 @@ def check(deploy, options, report):
     rendered = kustomized(folder, report)
     if rendered:
         schemas(rendered, [], "as kubectl renders them", report)
-        restricted(rendered, report)
+    restricted(rendered or loaded.resources, report)
     fits(rendered or loaded.resources, loaded, report)
     timing(loaded.resources, folder, report)
 
