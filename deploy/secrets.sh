@@ -42,11 +42,11 @@ FOOTLIGHT_CLUSTER__SECRET=$(random)
 FOOTLIGHT_TOKENS__KEY=$(random)
 FOOTLIGHT_STORE=redis://footlight:$redis_password@$redis_host:6379/0
 END
-# Nodes may do what they do, to their own keys. They may not flush, configure, or look at others' keys.
-# `config|get` and `info` are how a node sees at its start that the server persists and does not evict.
+# Nodes may do what they do, to their own keys. They may not flush, configure, or look at others' keys. `config|get`, `info` and
+# `role` are how a node sees that the server persists, does not evict and is the master; docs/redis.md tells the rest.
 cat > users.acl <<END
 user default on nopass resetkeys resetchannels -@all +ping
-user footlight on #$(sha256 "$redis_password") resetkeys ~fl:* resetchannels &fl:* -@all +@read +@write +@scripting +@pubsub +@connection +@transaction +time -@dangerous +info +config|get
+user footlight on #$(sha256 "$redis_password") resetkeys ~fl:* resetchannels &fl:* -@all +@read +@write +@connection +@blocking -@dangerous -function +eval +evalsha +script|load +publish +subscribe +unsubscribe +pubsub|numsub +time +info +role +config|get +cluster|slots
 user operator on #$(sha256 "$operator_password") ~* &* +@all
 END
 printf %s "$operator_password" > redis-operator

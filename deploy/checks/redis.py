@@ -57,12 +57,13 @@ def asks(port, password, operators, server, report):
         ("set", "fl:check", "1"), ("get", "fl:check"), ("eval", "return redis.call('incr', KEYS[1])", "1", "fl:check"),
         ("eval", "return redis.call('time')", "0"), ("publish", "fl:rises", "x"), ("script", "load", "return 1"),
         ("hset", "fl:{a}:t", "k", "v"), ("zadd", "fl:sessions", "0", "a"), ("xadd", "fl:{a}:e", "*", "k", "v"), ("unlink", "fl:check"),
-        ("time",), ("info",), ("wait", "0", "1"), ("scan", "0"), ("config", "get", "appendfsync"),
+        ("time",), ("info",), ("role",), ("pubsub", "numsub", "fl:rises"), ("wait", "0", "1"), ("scan", "0"), ("config", "get", "appendfsync"),
     ]
     denied = [
         ("flushall",), ("flushdb",), ("config", "set", "appendonly", "no"), ("keys", "*"), ("set", "others", "1"), ("get", "others"),
         ("eval", "return redis.call('get', 'others')", "0"), ("shutdown",), ("debug", "sleep", "0"), ("replicaof", "no", "one"),
         ("acl", "list"), ("client", "kill", "type", "normal"), ("save",), ("swapdb", "0", "1"), ("publish", "others", "x"),
+        ("script", "flush"), ("function", "flush"), ("monitor",),
     ]
     refusals = ("NOPERM", "can't access at least one of the keys", "ACL", "not allowed")
     is_refusal = lambda answer: any(word in answer for word in refusals)  # noqa: E731

@@ -60,6 +60,7 @@ while IFS=$'\t' read -r word rest; do
     case $word in
         FROM | EXPOSE | STOPSIGNAL) ;;
         RUN)
+            # shellcheck disable=SC2016 # the inner shell expands it
             unshare --mount sh -ec '
                 mount --bind "$1" "$1"; mount -t proc proc "$1/proc"; mount --bind /dev "$1/dev"
                 exec chroot "$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive \
@@ -146,8 +147,8 @@ echo "SIGTERM: exit $code"
 INSIDE
 printf '%s\n' "${environment[@]}" > "$scratch/environment"
 marker=$scratch/marker && touch "$marker"
-scratch=$scratch unshare --mount --net --pid --fork --mount-proc \
-    bash "$scratch/inside" "$root" "$volume" "$workdir" "$user" "${command[@]}"
+export scratch
+unshare --mount --net --pid --fork --mount-proc bash "$scratch/inside" "$root" "$volume" "$workdir" "$user" "${command[@]}"
 stray=$(find "$root" -xdev -newer "$marker" -type f)
 [[ -z $stray ]] || { echo "FAILED: written outside the volume: $stray" >&2; exit 1; }
 [[ -z ${KEEP_METRICS:-} ]] || cp "$scratch/metrics" "$KEEP_METRICS"

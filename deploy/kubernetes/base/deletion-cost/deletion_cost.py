@@ -76,7 +76,7 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         counts = list(pool.map(sessions_on, addresses))
     refused = 0
-    for pod, count in zip(pods, counts):
+    for pod, count in zip(pods, counts, strict=True):
         name = pod["metadata"]["name"]
         former = pod["metadata"].get("annotations", {}).get(COST)
         if count is None:
