@@ -22,7 +22,7 @@
 //! | `fl:due:<collection>` | sorted set: owner and queue by when to look there | - | `hint_due.lua`, `settle_hint.lua` |
 //! | `fl:accounts` | sorted set, score 0: account ids | - | before an account's first commit |
 //! | `fl:secret:<hash>` | string: record | - | `replace.lua` |
-//! | `fl:session:<ses_…>` | string: record | 30 days from its end | `put_session.lua` |
+//! | `fl:session:<ses_…>` | string: epoch, owner, record | 30 days from its end | `put_session.lua` |
 //! | `fl:sessions` | sorted set, score 0: session ids | trimmed | the owning node |
 //! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node, its heirs |
 //! | `fl:request:<digest>` | hash `body`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
