@@ -74,7 +74,7 @@ const END_REASONS: [EndReason; 10] = [
     EndReason::AccountSuspended,
 ];
 /// What a former owner may try to write, as label values.
-const FENCED: [&str; 3] = ["heartbeat", "record", "speech"];
+const FENCED: [&str; 2] = ["record", "speech"];
 /// Why a create was refused, as label values.
 pub(crate) const REFUSALS: [&str; 10] = [
     "capacity",
@@ -159,8 +159,8 @@ impl Metrics {
                 "Payments told of by a payment provider that bring no credits and never will: the log says which.",
             )?,
             fenced: counters(
-                "footlight_fenced_writes_total",
-                "Writes refused because the session has another owner by now, by what was written.",
+                "footlight_fenced_records_total",
+                "Session records and kept speech that a former owner could not write any more, by which of them.",
                 &["what"],
             )?,
             speech_kept: histogram(

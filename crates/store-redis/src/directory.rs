@@ -102,7 +102,7 @@ pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Durat
     let live = keys::live_sessions(&record.node);
     let ended = record.state == SessionState::Ended;
     let mut put = PUT_SESSION.call(&[keys::session(record.id)]);
-    put.arg(record.epoch).arg(codec::encode_named(record));
+    put.arg(seal(record));
     if ended {
         put.arg(kept.as_secs())
     } else {
@@ -155,6 +155,34 @@ pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Durat
     Ok(SessionPut::Written)
 }
 
+/// What the values of sessions begin with; see `put_session.lua`.
+const SEALED: u8 = 2;
+
+/// A session's value: what is compared when it is replaced, then its document.
+fn seal(record: &SessionRecord) -> Vec<u8> {
+    let document = codec::encode_named(record);
+    let node = record.node.as_bytes();
+    let node = &node[..node.len().min(usize::from(u16::MAX))];
+    let mut value = Vec::with_capacity(7 + node.len() + document.len());
+    value.push(SEALED);
+    value.extend(record.epoch.to_be_bytes());
+    value.extend((node.len() as u16).to_be_bytes());
+    value.extend(node);
+    value.extend(document);
+    value
+}
+
+/// The record in a session's value, also in one from before they were sealed.
+fn open(session: SessionId, value: &[u8]) -> Result<SessionRecord, StoreError> {
+    let document = match value {
+        [SEALED, _, _, _, _, high, low, rest @ ..] => {
+            rest.get(usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or_default()
+        }
+        document => document,
+    };
+    codec::decode(document, || session.to_string())
+}
+
 /// The least id of a session that began twice the retention before `now`: older ones have ended, and their records are
 /// gone. Ids are of version 7 and begin with their time.
 fn oldest_kept(now: Timestamp, kept: Duration) -> Uuid {
@@ -165,8 +193,8 @@ fn oldest_kept(now: Timestamp, kept: Duration) -> Uuid {
 
 pub(crate) async fn get_session(link: &Link, session: SessionId) -> Result<Option<SessionRecord>, StoreError> {
     let found = link.ask(command("GET", &keys::session(session)), Stage::Reading).await?;
-    let document = reply::bytes("a session", found)?;
-    document.map(|document| codec::decode(&document, || session.to_string())).transpose()
+    let value = reply::bytes("a session", found)?;
+    value.map(|value| open(session, &value)).transpose()
 }
 
 /// Newest first. Records that are gone are skipped, and their places in the list removed.
@@ -226,7 +254,7 @@ async fn read_sessions(link: &Link, ids: &[Uuid]) -> Result<(Vec<SessionRecord>,
     let (mut found, mut gone) = (Vec::new(), Vec::new());
     for (id, reply) in ids.iter().zip(link.send(gets, Stage::Reading).await?) {
         match reply::bytes("a session", reply)? {
-            Some(document) => found.push(codec::decode(&document, || SessionId(*id).to_string())?),
+            Some(value) => found.push(open(SessionId(*id), &value)?),
             None => gone.push(*id),
         }
     }

@@ -23,7 +23,7 @@
 //! | `fl:{accounts}` | sorted set, score 0: account ids | - | before an account's first commit |
 //! | `fl:{accounts}:b` | string: written to learn that all before is durable | 1 s | before an account's first commit |
 //! | `fl:secret:{<hash>}` | string: record | - | `replace.lua` |
-//! | `fl:session:{ses_…}` | string: record | 30 days from its end | `put_session.lua` |
+//! | `fl:session:{ses_…}` | string: epoch, owner, record | 30 days from its end | `put_session.lua` |
 //! | `fl:{sessions}` | sorted set, score 0: session ids | trimmed | the owning node |
 //! | `fl:node:{<name>}:live` | set: ids of sessions that have not ended | - | the owning node, its heirs |
 //! | `fl:request:{<digest>}` | hash `body`, `claim`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |

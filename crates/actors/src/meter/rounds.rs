@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use actix::Addr;
-use footlight_ledger::{AccountId, Command, Refusal};
+use footlight_ledger::{AccountId, Command};
 use footlight_session::Moment;
 use footlight_session::meter::{Answer, RequestKind};
 use footlight_store::StoreError;
@@ -120,12 +120,7 @@ impl MeterActor {
                 self.figures.settled += 1;
                 self.metrics.heartbeats.with_label_values(&["settled"]).inc();
             }
-            Answer::Refused(refusal) => {
-                self.metrics.heartbeats.with_label_values(&["refused"]).inc();
-                if matches!(refusal, Refusal::Fenced { .. }) {
-                    self.metrics.fenced("heartbeat");
-                }
-            }
+            Answer::Refused(_) => self.metrics.heartbeats.with_label_values(&["refused"]).inc(),
             Answer::Unreachable => {
                 self.figures.unreachable += 1;
                 self.metrics.heartbeats.with_label_values(&["unreachable"]).inc();
