@@ -4,6 +4,7 @@
 //! heartbeat, which the account has, and the progress record, which is at most two seconds old.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use footlight_ledger::{
@@ -178,11 +179,12 @@ async fn heirlooms(
     let mut mirrored: HashMap<BootId, Progress> = HashMap::new();
     let mut heirlooms = Vec::new();
     for record in orphans {
-        if !mirrored.contains_key(&record.boot) {
-            mirrored.insert(record.boot, recover_from_store(&*parts.store, record.boot).await?);
-        }
+        let mirrored = match mirrored.entry(record.boot) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unread) => unread.insert(recover_from_store(&*parts.store, record.boot).await?),
+        };
         let of_file = former.iter().filter(|(boot, _)| *boot == record.boot).flat_map(|(_, progress)| progress);
-        let entries = of_file.chain(&mirrored[&record.boot]);
+        let entries = of_file.chain(mirrored.iter());
         let is_its = |entry: &&ProgressEntry| entry.session == record.id && entry.epoch == record.epoch;
         let proved = entries.filter(is_its).map(|entry| entry.units).max().unwrap_or(record.units);
         heirlooms.push(Heirloom { record, proved, why: Inherited::NodeLost });

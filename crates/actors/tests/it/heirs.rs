@@ -262,6 +262,7 @@ async fn live_speech_is_to_be_sent_again_from_where_it_was() {
     let _there = inherited.watch().await;
     let next = say(&inherited, 0.4).await;
     until_spoken(&mut events, next).await;
+    inherited.until_state(SessionState::Idle).await;
     let mut events = heir.events(session.who, session.id).await.expect("it has events");
     events.next().await.expect("its state");
     assert!(tokio::time::timeout(Duration::from_millis(100), events.next()).await.is_err(), "somebody has spoken");
