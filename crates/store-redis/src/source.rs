@@ -41,6 +41,10 @@ pub(crate) enum Wire {
 impl Source {
     pub(crate) fn new(address: &Address, options: &RedisOptions, limits: Limits) -> RedisResult<Self> {
         let login = options.login.or(&address.login);
+        if address.tls {
+            // Whoever was first has chosen already; without a choice rustls would panic where two are compiled in.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
         Ok(match &address.form {
             Form::Single(host) => Self::Single(client(address, host, &login, options)?),
             Form::Sentinel { sentinels, master } => {

@@ -48,7 +48,7 @@ impl RedisCluster {
                 ["--cluster-replica-validity-factor", "0"],
                 ["--repl-diskless-sync-delay", "0"],
             ];
-            let arguments = [&SAFE, cluster.as_flattened(), arguments].concat();
+            let arguments = [&SAFE[..], cluster.as_flattened(), arguments].concat();
             let (server, port) = match authority {
                 Some(authority) => {
                     let encrypted = ["--tls-cluster", "yes", "--tls-replication", "yes"];

@@ -44,10 +44,10 @@ impl Sentinels {
     pub async fn start_with(authority: Option<&Authority>, replicas: usize, arguments: &[&str]) -> Self {
         let server = |arguments: &[&str]| match authority {
             Some(authority) => {
-                RedisServer::start_with_tls(authority, &[&SAFE, &["--tls-replication", "yes"], arguments].concat())
+                RedisServer::start_with_tls(authority, &[&SAFE[..], &["--tls-replication", "yes"], arguments].concat())
             }
             None => {
-                let server = RedisServer::start_with(&[&SAFE, arguments].concat());
+                let server = RedisServer::start_with(&[&SAFE[..], arguments].concat());
                 let port = server.port();
                 (server, port)
             }
@@ -57,7 +57,7 @@ impl Sentinels {
         let follows = ["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"];
         let mut servers = vec![master];
         for _ in 0..replicas {
-            servers.push(server(&[arguments, &follows].concat()).0);
+            servers.push(server(&[arguments, &follows[..]].concat()).0);
         }
         until("the replicas follow", || async {
             let mut all = true;

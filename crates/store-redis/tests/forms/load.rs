@@ -13,7 +13,7 @@ use footlight_store_redis::{RedisOptions, RedisStore};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-pub const PRICING: Pricing =
+pub(crate) const PRICING: Pricing =
     Pricing { rate: Microcredits(2_000_000), units_per_minute: 1_500, rounding: Rounding::Exact };
 
 const FIRST: Microcredits = Microcredits(1_000_000_000);
@@ -26,33 +26,33 @@ const PAY: Duration = Duration::from_millis(60);
 /// Between two tries after the store failed.
 const AGAIN: Duration = Duration::from_millis(50);
 
-pub fn is_slow() -> bool {
+pub(crate) fn is_slow() -> bool {
     std::env::var_os("FOOTLIGHT_SLOW_TESTS").is_some()
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     Timestamp(i64::try_from(since_epoch.as_millis()).expect("soon enough"))
 }
 
-pub fn desk_on(store: Arc<dyn Store>) -> LedgerDesk {
+pub(crate) fn desk_on(store: Arc<dyn Store>) -> LedgerDesk {
     LedgerDesk::new(store, Terms::default(), Arc::new(now), Arc::new(|| Uuid::now_v7().as_u128()))
 }
 
-pub async fn desk_at(address: &str, options: &RedisOptions) -> LedgerDesk {
+pub(crate) async fn desk_at(address: &str, options: &RedisOptions) -> LedgerDesk {
     let store = RedisStore::connect(address, options.clone()).await.expect("connects");
     desk_on(Arc::new(store))
 }
 
-pub fn top_up(name: String, amount: Microcredits) -> Command {
+pub(crate) fn top_up(name: String, amount: Microcredits) -> Command {
     let (id, name) = (GrantId(Uuid::now_v7()), GrantName(name));
     Command::Grant { id, name, kind: GrantKind::TopUp, amount, expires_at: None }
 }
 
 /// One account with one session that speaks.
-pub struct Player {
-    pub account: AccountId,
-    pub session: SessionId,
+pub(crate) struct Player {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
     /// Units that were reported, and the number of that report.
     units: AtomicU64,
     number: AtomicU64,
@@ -61,17 +61,17 @@ pub struct Player {
 }
 
 /// Two nodes' desks on one store: sessions speak through the one, top-ups come through the other.
-pub struct Load {
-    pub meter: LedgerDesk,
-    pub till: LedgerDesk,
-    pub players: Vec<Arc<Player>>,
+pub(crate) struct Load {
+    pub(crate) meter: LedgerDesk,
+    pub(crate) till: LedgerDesk,
+    pub(crate) players: Vec<Arc<Player>>,
     stopping: Arc<AtomicBool>,
     longest: Arc<[AtomicU64; 2]>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Load {
-    pub async fn start(address: &str, options: &RedisOptions, players: usize) -> Self {
+    pub(crate) async fn start(address: &str, options: &RedisOptions, players: usize) -> Self {
         let (meter, till) = (desk_at(address, options).await, desk_at(address, options).await);
         let mut load = Self {
             meter,
@@ -95,17 +95,17 @@ impl Load {
     }
 
     /// Top-ups that were acknowledged so far.
-    pub fn paid(&self) -> u64 {
+    pub(crate) fn paid(&self) -> u64 {
         self.players.iter().map(|player| player.paid.load(Relaxed)).sum()
     }
 
     /// Units that were reported so far.
-    pub fn units(&self) -> u64 {
+    pub(crate) fn units(&self) -> u64 {
         self.players.iter().map(|player| player.units.load(Relaxed)).sum()
     }
 
     /// Waits until every session has reported, and every account was topped up, some times more.
-    pub async fn goes_on(&self, times: u64) {
+    pub(crate) async fn goes_on(&self, times: u64) {
         let count = |player: &Player| player.number.load(Relaxed).min(player.paid.load(Relaxed));
         let before: Vec<u64> = self.players.iter().map(|player| count(player)).collect();
         let started = Instant::now();
@@ -117,7 +117,7 @@ impl Load {
 
     /// Ends all sessions and looks at every account: charged for what was reported and no more, every acknowledged top-up
     /// there once, the books balanced. Tells what it took.
-    pub async fn finish(self, what: &str) {
+    pub(crate) async fn finish(self, what: &str) {
         self.stopping.store(true, Relaxed);
         for task in self.tasks {
             task.await.expect("speaks and pays to the end");
@@ -145,7 +145,7 @@ impl Load {
 
 impl Player {
     /// A new account with a session that speaks.
-    pub async fn enter(desk: &LedgerDesk) -> Self {
+    pub(crate) async fn enter(desk: &LedgerDesk) -> Self {
         let (account, session) = (AccountId(Uuid::now_v7()), SessionId(Uuid::now_v7()));
         desk.open_account(account, Limits::default()).await.expect("opens");
         desk.submit(account, top_up("first".to_owned(), FIRST)).await.expect("grants");
@@ -161,7 +161,7 @@ impl Player {
     }
 
     /// Reports a few more units.
-    pub async fn beat(&self, desk: &LedgerDesk, units: u64) -> Result<(), StoreError> {
+    pub(crate) async fn beat(&self, desk: &LedgerDesk, units: u64) -> Result<(), StoreError> {
         let (number, units) = (self.number.load(Relaxed) + 1, self.units.load(Relaxed) + units);
         let beat = Command::Heartbeat { session: self.session, epoch: 1, number, units, ask: Ask::Slice };
         let outcome = desk.submit(self.account, beat).await?;
@@ -172,7 +172,7 @@ impl Player {
     }
 
     /// Pays once.
-    pub async fn pay(&self, desk: &LedgerDesk) -> Result<(), StoreError> {
+    pub(crate) async fn pay(&self, desk: &LedgerDesk) -> Result<(), StoreError> {
         let number = self.paid.load(Relaxed);
         let outcome = desk.submit(self.account, top_up(format!("top-up {number}"), TOP_UP)).await?;
         assert!(matches!(outcome, Outcome::Granted { .. }), "{outcome:?}");
@@ -181,7 +181,7 @@ impl Player {
     }
 
     /// Ends the session; charged once for what was reported, and every acknowledged top-up is there once.
-    pub async fn leave(&self, desk: &LedgerDesk) {
+    pub(crate) async fn leave(&self, desk: &LedgerDesk) {
         let units = self.units.load(Relaxed);
         let number = self.number.load(Relaxed) + 1;
         let end = Command::EndSession { session: self.session, epoch: 1, number, units, reason: EndReason::Stopped };
