@@ -9,6 +9,10 @@ use crate::RedisOptions;
 use crate::link::Link;
 use crate::reply;
 
+/// A replica answers the question of a wait before it syncs what came with it, and again only a second later; asked anew
+/// after this long, it has synced.
+const NUDGE_MS: u64 = 15;
+
 /// How a money write is known to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Durability {
@@ -84,27 +88,28 @@ pub(crate) async fn check(link: &Link, options: &RedisOptions) -> Result<Durabil
 /// over at once.
 pub(crate) fn seal(barrier: &str, durability: Durability, options: &RedisOptions) -> Vec<Cmd> {
     let patience = options.response_timeout.as_millis() as u64 * 3 / 4;
-    let wait = match durability {
-        Durability::WaitAof { replicas } => {
-            let mut wait = cmd("WAITAOF");
-            wait.arg(1).arg(replicas).arg(patience);
-            wait
-        }
-        Durability::Implicit { replicas: 0 } | Durability::Unsafe => return Vec::new(),
+    let mut write = cmd("SET");
+    write.arg(barrier).arg("").arg("PX").arg(1_000);
+    let wait_aof = |replicas: u32, patience: u64| {
+        let mut wait = cmd("WAITAOF");
+        wait.arg(1).arg(replicas).arg(patience);
+        wait
+    };
+    match durability {
+        Durability::WaitAof { replicas: 0 } => vec![write, wait_aof(0, patience)],
+        Durability::WaitAof { replicas } => vec![write, wait_aof(replicas, NUDGE_MS), wait_aof(replicas, patience)],
+        Durability::Implicit { replicas: 0 } | Durability::Unsafe => Vec::new(),
         Durability::Implicit { replicas } => {
             let mut wait = cmd("WAIT");
             wait.arg(replicas).arg(patience);
-            wait
+            vec![write, wait]
         }
-    };
-    let mut write = cmd("SET");
-    write.arg(barrier).arg("").arg("PX").arg(1_000);
-    vec![write, wait]
+    }
 }
 
 /// Whether the replies to a seal say that what came before it is durable.
 pub(crate) fn sealed(replies: &[Value], durability: Durability) -> Result<(), StoreError> {
-    let [barrier, wait] = replies else { return Ok(()) };
+    let [barrier, .., wait] = replies else { return Ok(()) };
     if let Value::ServerError(error) = barrier {
         return Err(StoreError::unknown(format!("redis wrote, and then said {error}")));
     }
@@ -212,6 +217,7 @@ mod tests {
             seal.iter().map(name).collect::<Vec<_>>()
         };
         assert_eq!(names(Durability::WaitAof { replicas: 0 }), ["SET", "WAITAOF"]);
+        assert_eq!(names(Durability::WaitAof { replicas: 1 }), ["SET", "WAITAOF", "WAITAOF"], "the second asks anew");
         assert_eq!(names(Durability::Implicit { replicas: 1 }), ["SET", "WAIT"]);
         assert!(names(Durability::Implicit { replicas: 0 }).is_empty(), "no reply came before the fsync");
         assert!(names(Durability::Unsafe).is_empty());

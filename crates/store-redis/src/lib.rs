@@ -13,6 +13,7 @@ mod directory;
 mod durability;
 mod failure;
 pub mod keys;
+mod lanes;
 mod link;
 mod lists;
 mod nodes;

@@ -66,8 +66,8 @@ impl Script {
     }
 
     /// Calls that bring the script along where their server needs it: over one connection the first is enough.
-    pub(crate) fn whole_calls<'a>(&self, link: &Link, calls: impl Iterator<Item = &'a Cmd>) -> Vec<Cmd> {
-        let brings = |at: usize| at == 0 || link.is_cluster();
+    pub(crate) fn whole_calls<'a>(&self, is_cluster: bool, calls: impl Iterator<Item = &'a Cmd>) -> Vec<Cmd> {
+        let brings = |at: usize| at == 0 || is_cluster;
         calls.enumerate().map(|(at, call)| if brings(at) { self.whole(call) } else { call.clone() }).collect()
     }
 
@@ -83,7 +83,7 @@ impl Script {
         let mut replies = link.send(calls.clone(), stage).await?;
         let unknown: Vec<usize> = (0..replies.len()).filter(|at| is_no_script(&replies[*at])).collect();
         if !unknown.is_empty() {
-            let again = self.whole_calls(link, unknown.iter().map(|at| &calls[*at]));
+            let again = self.whole_calls(link.is_cluster(), unknown.iter().map(|at| &calls[*at]));
             for (at, reply) in unknown.into_iter().zip(link.send(again, stage).await?) {
                 replies[at] = reply;
             }

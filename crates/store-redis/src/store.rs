@@ -18,6 +18,7 @@ use crate::address::{Address, Login};
 use crate::durability::{self, Durability};
 use crate::failure::{Stage, is_no_script};
 use crate::keys::{self, AccountKeys};
+use crate::lanes::Lanes;
 use crate::link::{Group, Link};
 use crate::script::{COMMIT, told};
 use crate::tls::Tls;
@@ -64,12 +65,12 @@ impl Default for RedisOptions {
 
 /// Footlight's store on Redis 7 or Valkey.
 ///
-/// Four connections: one for all usage, one for money (waiting for durability blocks a connection), one for blobs, and one
-/// that listens.
+/// A connection for all usage, a few for money (waiting for durability blocks a connection), one for blobs, and one that
+/// listens.
 pub struct RedisStore {
     pub(crate) usage: Arc<Link>,
     pub(crate) blobs: Link,
-    money: Link,
+    money: Lanes,
     durability: Durability,
     options: RedisOptions,
     rises: broadcast::Sender<Rise>,
@@ -84,7 +85,7 @@ impl RedisStore {
     pub async fn connect(address: &str, options: RedisOptions) -> Result<Self, StoreError> {
         let address: Address = address.parse()?;
         let usage = Arc::new(Link::new(&address, &options)?);
-        let money = Link::new(&address, &options)?;
+        let money = Lanes::new(&address, &options)?;
         let blobs = Link::new(&address, &options)?;
         let durability = durability::check(&usage, &options).await?;
         let rises = broadcast::Sender::new(4_096);
@@ -149,7 +150,7 @@ impl RedisStore {
         let mut sent = self.sealed(&barrier, and_seal(calls.clone()), calls.len()).await;
         if sent.as_ref().is_ok_and(|(replies, _)| replies.iter().any(is_no_script)) {
             // Those that ran answer as they did.
-            let whole = COMMIT.whole_calls(&self.money, calls.iter());
+            let whole = COMMIT.whole_calls(self.money.is_cluster(), calls.iter());
             sent = self.sealed(&barrier, and_seal(whole), calls.len()).await;
         }
         let (replies, sealed) = match sent {
