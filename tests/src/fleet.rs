@@ -193,9 +193,12 @@ impl Follower {
     pub async fn wait_until(&self, limit: Duration, wanted: impl Fn(&Followed) -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + limit;
         while !wanted(&self.seen()) {
-            ensure!(Instant::now() < deadline, "after {limit:?} still not: {} active frames over {} connections", {
-                self.seen().active_frames()
-            }, { self.seen().connections });
+            ensure!(
+                Instant::now() < deadline,
+                "after {limit:?} still not: {} active frames over {} connections",
+                { self.seen().active_frames() },
+                { self.seen().connections }
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())

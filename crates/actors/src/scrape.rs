@@ -72,7 +72,7 @@ impl Collector for Scrape {
                 "Batches not written because the books would not have added up.",
                 desk.sum_rule_failures,
             ),
-            ("footlight_fenced_commands_total", "Commands of a session's former owner that its account refused.", desk.fenced),
+            ("footlight_fenced_writes_total", "Commands of a session's former owner that were refused.", desk.fenced),
             ("footlight_account_loads_total", "Accounts read because they, or a tab, were not known.", desk.loads),
         ];
         let mut families: Vec<MetricFamily> =

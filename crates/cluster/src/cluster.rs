@@ -13,9 +13,9 @@ use parking_lot::Mutex;
 use prometheus::Registry;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::calls::Calls;
 use crate::lease::{LeaseClock, Standing};
 use crate::metrics::Metrics;
-use crate::calls::Calls;
 use crate::{ClusterOptions, Host, View, heirs, keeper};
 
 /// What a cluster is made of, on one node.

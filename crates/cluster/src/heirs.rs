@@ -160,8 +160,7 @@ impl Inner {
             return Ok(0);
         }
         let progress = recover_from_store(&*self.parts.store, boot).await?;
-        let proved: Proved =
-            progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
+        let proved: Proved = progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
         tracing::warn!(node = name, sessions = records.len(), "a node is lost; its sessions go on elsewhere");
         let until = Instant::now() + GIVE_UP_AFTER;
         let left = stream::iter(records)
@@ -227,7 +226,8 @@ impl Inner {
                 not: not.clone(),
                 dice: (self.parts.dice)(),
             };
-            let placed = self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
+            let placed =
+                self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
             let Placed::At(card) = placed else { return Err(NotAdopted::Full) };
             let boot = card.boot;
             match self.hand_to(&peer_of(&card), heirloom).await {

@@ -78,7 +78,10 @@ impl Inner {
                 self.parts.host.set_tenure(self.lease.lock().until());
                 let sessions = self.parts.host.hosted().len();
                 if sessions > 0 {
-                    tracing::error!(sessions, "the node's lease had ended and others took over; its sessions are dropped");
+                    tracing::error!(
+                        sessions,
+                        "the node's lease had ended and others took over; its sessions are dropped"
+                    );
                     self.parts.host.disown_all().await;
                 }
                 if answer == Renewed::Gone && self.parts.host.hosted().is_empty() {
@@ -87,7 +90,10 @@ impl Inner {
                 }
             }
             Renewed::NameTaken { address } => {
-                tracing::error!(address, "another node has taken this node's name; this one falls silent when its lease ends");
+                tracing::error!(
+                    address,
+                    "another node has taken this node's name; this one falls silent when its lease ends"
+                );
             }
         }
     }

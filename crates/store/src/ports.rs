@@ -271,14 +271,7 @@ pub enum Rise {
 
 /// A whole store.
 pub trait Store:
-    AccountStore
-    + SecretStore
-    + SessionDirectory
-    + IdempotencyStore
-    + ProgressStore
-    + RecordStore
-    + BlobStore
-    + NodeStore
+    AccountStore + SecretStore + SessionDirectory + IdempotencyStore + ProgressStore + RecordStore + BlobStore + NodeStore
 {
     /// What to call it in messages: `sqlite`, `redis`.
     fn kind(&self) -> &'static str;

@@ -288,7 +288,7 @@ async fn the_metrics_page_tells_what_became_of_credits() {
         "footlight_credits_spent_total{from=\"grants\"} 0.02",
         "footlight_credits_expired_total 0",
         "footlight_sum_rule_failures_total 0",
-        "footlight_fenced_commands_total 0",
+        "footlight_fenced_writes_total 0",
         "footlight_sessions_waiting 0",
         "footlight_sessions_in_grace 0",
     ] {

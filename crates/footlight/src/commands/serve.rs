@@ -128,7 +128,14 @@ impl Running {
         }
         actix_rt::spawn(public_server);
         actix_rt::spawn(admin_server);
-        Ok(Self { assembly, public, admin, cluster: between_nodes, servers, admin_token: settings.admin_token.0.clone() })
+        Ok(Self {
+            assembly,
+            public,
+            admin,
+            cluster: between_nodes,
+            servers,
+            admin_token: settings.admin_token.0.clone(),
+        })
     }
 
     /// Tells where the node listens; as JSON it is the first line, for whoever started it.
@@ -194,8 +201,7 @@ fn listen(
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
     keep_alive: KeepAlive,
 ) -> anyhow::Result<(Server, SocketAddr)> {
-    let listener =
-        bind(address).with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
+    let listener = bind(address).with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
     serve_on(listener, state, routes, keep_alive)
 }
 

@@ -7,7 +7,9 @@ use footlight_ledger::{BootId, SessionId};
 use parking_lot::Mutex;
 
 use super::{
-    AVATAR_WORTH_MILLI, Claimed, NodeCard, NodeEntry, NodeRoom, NodeUse, Placed, RESERVATION, Renewal, Renewed, Strategy, Wish};
+    AVATAR_WORTH_MILLI, Claimed, NodeCard, NodeEntry, NodeRoom, NodeUse, Placed, RESERVATION, Renewal, Renewed,
+    Strategy, Wish,
+};
 
 /// Nodes in memory.
 #[derive(Debug, Default)]

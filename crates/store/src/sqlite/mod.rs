@@ -91,7 +91,13 @@ impl SqliteStore {
             .map_err(failed)?;
         let writer = Writer::start(writing, place.clone(), lock)?;
         let blobs = Blobs::in_directory(directory.join(BLOBS));
-        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place, blobs, nodes: LocalNodes::default() })
+        Ok(Self {
+            writer,
+            readers: Some(Readers::new(readers, place.clone())),
+            place,
+            blobs,
+            nodes: LocalNodes::default(),
+        })
     }
 
     /// A store that is gone when it is dropped.
