@@ -10,12 +10,14 @@ pub(crate) mod demo;
 mod http;
 pub(crate) mod job;
 mod meter;
+pub(crate) mod node;
 mod print;
 mod recording;
 pub(crate) mod render;
 pub(crate) mod serve;
 pub(crate) mod session;
 mod socket;
+pub(crate) mod top;
 mod watch;
 
 use crate::cli::Global;
