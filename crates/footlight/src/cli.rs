@@ -545,9 +545,24 @@ pub(crate) enum Bench {
         /// Accounts that they are spread over.
         #[arg(long, default_value_t = 1_000)]
         accounts: usize,
+        /// Meters that they are spread over, each with a desk of its own, as on so many nodes; above 1 on Redis alone.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+        nodes: u16,
         /// How long it runs, in seconds; heartbeats come once a `metering.heartbeat`.
         #[arg(long, default_value_t = 90)]
         seconds: u64,
+    },
+    /// How fast sessions find their places among many nodes, and whether any node is ever overfull; against the bare store.
+    Placement {
+        /// Nodes that are started, each a process without pictures.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+        nodes: u16,
+        /// Sessions that are created; there is room for 19 of 20.
+        #[arg(long, default_value_t = 10_000)]
+        creates: usize,
+        /// How many are created at once.
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        at_once: u16,
     },
     /// Create to first speaking frame, and audio in to frame out, through the API of a node.
     Latency {
