@@ -14,6 +14,7 @@ mod relay;
 mod tunnel;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -233,7 +234,9 @@ fn answered(cluster: &Cluster, peer: &Peer, sent: Result<PeerAnswer, PeerError>)
             Ok(answer)
         }
         Err(error) => {
-            tracing::warn!(%error, "a call about a session of another node failed");
+            if let Some(others) = cluster.warnings.may(Instant::now()) {
+                tracing::warn!(%error, others, "a call about a session of another node failed");
+            }
             cluster.figures.count(Passed::Unreachable);
             let outcome = outcome(&error);
             Err(match error {
