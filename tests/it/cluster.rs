@@ -241,6 +241,21 @@ async fn operators_see_nodes_move_sessions_and_empty_a_node() -> anyhow::Result<
     let listed = of_json(&said)?;
     let names: Vec<_> = listed.as_array().into_iter().flatten().filter_map(|node| node["name"].as_str()).collect();
     ensure!(code == Some(0) && names == ["n1", "n2", "n3"], "{said}");
+    // Each place is counted once: as promised until it is taken, and as taken from then on.
+    let place = |node: &Value, kind: &str| node["sessions"][kind].as_u64().unwrap_or_default();
+    let counted =
+        |nodes: &Value, kind: &str| nodes.as_array().into_iter().flatten().map(|node| place(node, kind)).sum();
+    let (mut used, mut reserved): (u64, u64) = (0, 0);
+    for _ in 0..50 {
+        let (_, said) = fleet.operate(1, &["node", "list", "--json"]).await?;
+        let nodes = of_json(&said)?;
+        (used, reserved) = (counted(&nodes, "used"), counted(&nodes, "reserved"));
+        if (used, reserved) == (6, 0) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    ensure!((used, reserved) == (6, 0), "six sessions are {used} used and {reserved} reserved places");
     // Any node tells of any other as that one sees itself.
     let (_, said) = fleet.operate(1, &["node", "show", "n3", "--json"]).await?;
     let shown = of_json(&said)?;

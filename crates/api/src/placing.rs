@@ -12,7 +12,7 @@ use actix_web::web;
 use footlight_actors::NodeError;
 use footlight_cluster::http::Lasts;
 use footlight_cluster::wire::{self, Create};
-use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Placed, Reservation, Wish};
+use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Wish};
 use footlight_ledger::{BootId, Product, SessionId};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -80,8 +80,8 @@ pub(crate) async fn create(
             place => place?,
         };
         let tried = match place {
-            Place::Here { reservation } => create_here(state, cluster, caller, reservation, &order).await?,
-            Place::At { peer, reservation } => create_at(state, cluster, caller, peer, reservation, &order).await?,
+            Place::Here => create_here(state, cluster, caller, wish.session, &order).await?,
+            Place::At(peer) => create_at(state, cluster, caller, peer, wish.session, &order).await?,
         };
         match tried {
             Tried::Answered(answer) => return Ok(answer),
@@ -102,18 +102,20 @@ async fn create_here(
     state: &web::Data<ApiState>,
     cluster: &Cluster,
     caller: &EngineCaller,
-    reservation: Reservation,
+    session: SessionId,
     order: &CreateSessionJson,
 ) -> Result<Tried, Problem> {
-    let created = state.node.create_session_as(caller.caller(), reservation.session, order.clone().into()).await;
-    let placed = if created.is_ok() { Placed::Taken } else { Placed::GivenBack };
-    cluster.placement.settle(reservation, placed).await;
-    match created {
-        Ok(record) => answer(SessionJson::of(record)).map(Tried::Answered),
-        Err(error @ (NodeError::Capacity { .. } | NodeError::Draining)) => {
-            Ok(Tried::NotThere(reservation.boot, Some(error.into())))
+    let error = match state.node.create_session_as(caller.caller(), session, order.clone().into()).await {
+        Ok(record) => {
+            cluster.placement.taken(session);
+            return answer(SessionJson::of(record)).map(Tried::Answered);
         }
-        Err(error) => Err(error.into()),
+        Err(error) => error,
+    };
+    cluster.placement.give_back(session).await;
+    match error {
+        NodeError::Capacity { .. } | NodeError::Draining => Ok(Tried::NotThere(state.node.boot(), Some(error.into()))),
+        error => Err(error.into()),
     }
 }
 
@@ -122,36 +124,30 @@ async fn create_at(
     cluster: &Cluster,
     caller: &EngineCaller,
     peer: Peer,
-    reservation: Reservation,
+    session: SessionId,
     order: &CreateSessionJson,
 ) -> Result<Tried, Problem> {
-    let session = reservation.session;
     let create = Create { session, account: caller.account, secret: Some(caller.secret), order: order.clone() };
     let body = serde_json::to_vec(&create).map_err(Problem::internal)?;
-    let (placed, tried) = match ask(cluster, &peer, body).await {
-        Ok((status, answer)) if status == StatusCode::CREATED => (Placed::Taken, Ok(Tried::Answered(answer))),
-        Ok((_, answer)) if is_for_another_node(answer.body()) => {
-            (Placed::GivenBack, Ok(Tried::NotThere(peer.boot, None)))
-        }
-        Ok((_, answer)) => (Placed::GivenBack, Ok(Tried::Answered(answer))),
+    let tried = match ask(cluster, &peer, body).await {
+        Ok((status, answer)) if status == StatusCode::CREATED => return Ok(Tried::Answered(answer)),
+        Ok((_, answer)) if is_for_another_node(answer.body()) => Tried::NotThere(peer.boot, None),
+        Ok((_, answer)) => Tried::Answered(answer),
         Err(error) if error.is_undone() => {
             tracing::warn!(%error, "a session is placed at another node");
-            (Placed::GivenBack, Ok(Tried::NotThere(peer.boot, None)))
+            Tried::NotThere(peer.boot, None)
         }
         Err(error) => {
             tracing::warn!(%error, %session, "whether a session was created is looked up");
-            match state.node.store().get_session(session).await {
-                Ok(Some(record)) => (Placed::Taken, answer(SessionJson::of(record)).map(Tried::Answered)),
-                Ok(None) => {
-                    actix_web::rt::spawn(end_if_it_appears(state.clone(), peer.clone(), session));
-                    (Placed::Unclear, Ok(Tried::NotThere(peer.boot, None)))
-                }
-                Err(error) => (Placed::Unclear, Err(error.into())),
+            if let Some(record) = state.node.store().get_session(session).await? {
+                return answer(SessionJson::of(record)).map(Tried::Answered);
             }
+            actix_web::rt::spawn(end_if_it_appears(state.clone(), peer.clone(), session));
+            return Ok(Tried::NotThere(peer.boot, None));
         }
     };
-    cluster.placement.settle(reservation, placed).await;
-    tried
+    cluster.placement.give_back(session).await;
+    Ok(tried)
 }
 
 /// Asks another node to create a session; its answer, whatever it is.

@@ -36,6 +36,6 @@ pub use lease::Standing;
 pub use moving::MoveError;
 pub use options::ClusterOptions;
 pub use pass::{ClusterKey, Doorkeeper, PASS_HEADER, Pass, PassFault};
-pub use placement::{HereAlone, Place, PlaceError, Placed, Placement, Reservation, Wish};
+pub use placement::{HereAlone, Place, PlaceError, Placement, Wish};
 pub use view::View;
 pub use wire::{Adopter, NotAdopted};

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::cluster::{Cluster, Inner};
 use crate::directory::Peer;
 use crate::lease::Standing;
-use crate::placement::{Place, PlaceError, Placed, Placement, Reservation, Wish};
+use crate::placement::{Place, PlaceError, Placement, Wish};
 use crate::view::peer_of;
 use crate::wire::{Adopted, Adopter, NotAdopted};
 
@@ -76,8 +76,8 @@ impl Placement for Cluster {
         let begun = Instant::now();
         let placed = self.0.place_or_wait(wish).await;
         let result = match &placed {
-            Ok(Place::Here { .. }) => "here",
-            Ok(Place::At { .. }) => "elsewhere",
+            Ok(Place::Here) => "here",
+            Ok(Place::At(_)) => "elsewhere",
             Err(PlaceError::Full { .. }) => "full",
             Err(PlaceError::Store(_)) => "failed",
         };
@@ -86,13 +86,12 @@ impl Placement for Cluster {
         placed
     }
 
-    async fn settle(&self, reservation: Reservation, placed: Placed) {
-        match placed {
-            // A node absorbs its own; another has done so when it took the session.
-            Placed::Taken if reservation.boot == self.boot() => self.0.absorb(reservation.session),
-            Placed::Taken | Placed::Unclear => {}
-            Placed::GivenBack => self.0.give_back(reservation.session).await,
-        }
+    fn taken(&self, session: SessionId) {
+        self.0.absorb(session);
+    }
+
+    async fn give_back(&self, session: SessionId) {
+        self.0.give_back(session).await;
     }
 }
 
@@ -143,15 +142,8 @@ impl Inner {
             dice: (self.parts.dice)(),
         };
         match self.parts.store.place(asked).await? {
-            nodes::Placed::At(card) => {
-                let reservation =
-                    Reservation { session: wish.session, boot: card.boot, weight_milli: wish.weight_milli };
-                Ok(if card.boot == self.parts.boot {
-                    Place::Here { reservation }
-                } else {
-                    Place::At { peer: peer_of(&card), reservation }
-                })
-            }
+            nodes::Placed::At(card) if card.boot == self.parts.boot => Ok(Place::Here),
+            nodes::Placed::At(card) => Ok(Place::At(peer_of(&card))),
             nodes::Placed::Full { used, total } => Err(full(wish.weight_milli, used, total)),
         }
     }

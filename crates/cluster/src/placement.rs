@@ -27,42 +27,13 @@ pub struct Wish {
     pub except: Vec<BootId>,
 }
 
-/// Room that was set aside at a node, in the session's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reservation {
-    /// For whom.
-    pub session: SessionId,
-    /// At which run.
-    pub boot: BootId,
-    /// How much of its speaking slots.
-    pub weight_milli: u64,
-}
-
 /// Where there is room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// At this node.
-    Here {
-        /// What was set aside.
-        reservation: Reservation,
-    },
+    Here,
     /// At another.
-    At {
-        /// Which.
-        peer: Peer,
-        /// What was set aside.
-        reservation: Reservation,
-    },
-}
-
-impl Place {
-    /// What was set aside.
-    #[must_use]
-    pub const fn reservation(&self) -> Reservation {
-        match self {
-            Self::Here { reservation } | Self::At { reservation, .. } => *reservation,
-        }
-    }
+    At(Peer),
 }
 
 /// Why there is none.
@@ -83,18 +54,7 @@ pub enum PlaceError {
     Store(#[from] StoreError),
 }
 
-/// What became of a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Placed {
-    /// The session lives there.
-    Taken,
-    /// It does not: the room is free again.
-    GivenBack,
-    /// Nobody knows yet: the room stays set aside until the node itself says how full it is.
-    Unclear,
-}
-
-/// Chooses where sessions live, and sets the room aside in the same step.
+/// Chooses where sessions live, and sets the room aside in the same step, in the session's name.
 #[async_trait]
 pub trait Placement: Send + Sync + 'static {
     /// Finds a place. May wait for one, if so set up.
@@ -103,8 +63,13 @@ pub trait Placement: Send + Sync + 'static {
     /// That there is none, or what the store said.
     async fn place(&self, wish: &Wish) -> Result<Place, PlaceError>;
 
-    /// Hears what became of it. Called once for each place that was given.
-    async fn settle(&self, reservation: Reservation, placed: Placed);
+    /// A session was created at this node: its place is in use, no longer set aside. Told by the node that created it,
+    /// whichever chose the place.
+    fn taken(&self, session: SessionId);
+
+    /// It was not created where its place was: the room is free again. Of a place of which nobody knows whether it was
+    /// taken nothing is told: it stays set aside for a while.
+    async fn give_back(&self, session: SessionId);
 }
 
 /// Everything lives at this node; its own admission says whether there is room.
@@ -114,12 +79,13 @@ pub struct HereAlone(pub BootId);
 #[async_trait]
 impl Placement for HereAlone {
     async fn place(&self, wish: &Wish) -> Result<Place, PlaceError> {
-        let reservation = Reservation { session: wish.session, boot: self.0, weight_milli: wish.weight_milli };
         if wish.except.contains(&self.0) {
             return Err(PlaceError::Full { used: 0, total: 0, retry_after_s: 2 });
         }
-        Ok(Place::Here { reservation })
+        Ok(Place::Here)
     }
 
-    async fn settle(&self, _: Reservation, _: Placed) {}
+    fn taken(&self, _: SessionId) {}
+
+    async fn give_back(&self, _: SessionId) {}
 }

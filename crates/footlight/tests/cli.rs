@@ -27,7 +27,20 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_names_every_command_and_the_exit_codes() {
     let said = text(&footlight(&["--help"]).stdout);
-    for word in ["demo", "serve", "render", "animate", "session", "account", "audit", "bench", "config", "Exit codes"] {
+    for word in [
+        "demo",
+        "serve",
+        "render",
+        "animate",
+        "session",
+        "node",
+        "top",
+        "account",
+        "audit",
+        "bench",
+        "config",
+        "Exit codes",
+    ] {
         assert!(said.contains(word), "`{word}` is not in:\n{said}");
     }
 }

@@ -42,7 +42,11 @@ pub(crate) async fn create(
     // A task of its own: a node that hangs up does not leave it half done.
     let created = actix_web::rt::spawn(async move {
         let who = Caller::Account { account, secret };
-        state.node.create_session_as(who, session, order.into()).await
+        let created = state.node.create_session_as(who, session, order.into()).await;
+        if let (Ok(_), Some(cluster)) = (&created, &state.cluster) {
+            cluster.placement.taken(session);
+        }
+        created
     });
     let record = created.await.map_err(Problem::internal)??;
     let json = CreatedSessionJson { session: SessionJson::of(record), engine: None };

@@ -53,13 +53,13 @@ pub(crate) fn client(own: BootId) -> PeerClient {
 }
 
 pub(crate) async fn pair() -> Pair {
-    pair_with(|_| {}, |own| Arc::new(HereAlone(own))).await
+    pair_with(|_| {}, |_, own| Arc::new(HereAlone(own))).await
 }
 
-/// Two nodes with what is special about them both, and how the near one places sessions.
+/// Two nodes with what is special about them both, and how each places sessions, by its name.
 pub(crate) async fn pair_with(
     change: impl Fn(&mut ApiOptions),
-    placement: impl FnOnce(BootId) -> Arc<dyn Placement>,
+    placement: impl Fn(&str, BootId) -> Arc<dyn Placement>,
 ) -> Pair {
     let (store, peers) = (memory(), Arc::new(StandingPeers::default()));
     let parts = |own: BootId, registry: &prometheus::Registry, placement: Arc<dyn Placement>| {
@@ -80,12 +80,12 @@ pub(crate) async fn pair_with(
         change(options);
     };
     let far = serve_on(store.clone(), "far", Catalogue::default(), change, |node, registry, _| {
-        parts(node.boot(), registry, Arc::new(HereAlone(node.boot())))
+        parts(node.boot(), registry, placement("far", node.boot()))
     })
     .await;
     let near = serve_on(store.clone(), "near", Catalogue::default(), change, |node, registry, address| {
         peers.add(Peer { boot: node.boot(), name: "near".to_owned(), address: address.to_owned() });
-        parts(node.boot(), registry, placement(node.boot()))
+        parts(node.boot(), registry, placement("near", node.boot()))
     })
     .await;
     let cable = Cable::to(&far.cluster).await;

@@ -78,7 +78,7 @@ async fn a_pass_opens_the_door_and_no_account() {
 async fn guesses_count_against_the_client_and_not_against_the_node_that_passes_them_on() {
     let pair = super::pair::pair_with(
         |options| options.failures_per_minute = 3,
-        |own| std::sync::Arc::new(footlight_cluster::HereAlone(own)),
+        |_, own| std::sync::Arc::new(footlight_cluster::HereAlone(own)),
     )
     .await;
     let far = pair.far.node.boot();

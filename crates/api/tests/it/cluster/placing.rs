@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use footlight_cluster::{Peer, Place, PlaceError, Placed, Placement, Reservation, Wish};
-use footlight_ledger::BootId;
+use footlight_cluster::{Peer, Place, PlaceError, Placement, Wish};
+use footlight_ledger::{BootId, SessionId};
 use parking_lot::Mutex;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -23,8 +23,9 @@ struct Script {
     /// Another node, or this one.
     places: Mutex<VecDeque<Option<Peer>>>,
     wishes: Mutex<Vec<Wish>>,
-    settled: Mutex<Vec<Placed>>,
-    own: Mutex<Option<BootId>>,
+    /// Sessions whose places were taken here.
+    taken: Mutex<Vec<SessionId>>,
+    given_back: Mutex<Vec<SessionId>>,
 }
 
 #[async_trait]
@@ -32,35 +33,29 @@ impl Placement for Script {
     async fn place(&self, wish: &Wish) -> Result<Place, PlaceError> {
         self.wishes.lock().push(wish.clone());
         let place = self.places.lock().pop_front();
-        let reservation = |boot| Reservation { session: wish.session, boot, weight_milli: wish.weight_milli };
         match place {
             None => Err(PlaceError::Full { used: 59, total: 60, retry_after_s: 3 }),
-            Some(None) => Ok(Place::Here { reservation: reservation(self.own.lock().expect("it was told")) }),
-            Some(Some(peer)) => {
-                let reservation = reservation(peer.boot);
-                Ok(Place::At { peer, reservation })
-            }
+            Some(None) => Ok(Place::Here),
+            Some(Some(peer)) => Ok(Place::At(peer)),
         }
     }
 
-    async fn settle(&self, _: Reservation, placed: Placed) {
-        self.settled.lock().push(placed);
+    fn taken(&self, session: SessionId) {
+        self.taken.lock().push(session);
+    }
+
+    async fn give_back(&self, session: SessionId) {
+        self.given_back.lock().push(session);
     }
 }
 
-async fn scripted() -> (Pair, Arc<Script>, Customer) {
-    let script = Arc::new(Script::default());
-    let kept = Arc::clone(&script);
-    let pair = pair_with(
-        |_| {},
-        |own| {
-            *kept.own.lock() = Some(own);
-            kept
-        },
-    )
-    .await;
+/// Two nodes; the near one places by the list, and the far one's keeps what is told to it.
+async fn scripted() -> (Pair, Arc<Script>, Arc<Script>, Customer) {
+    let (near, far) = (Arc::new(Script::default()), Arc::new(Script::default()));
+    let scripts = [Arc::clone(&near), Arc::clone(&far)];
+    let pair = pair_with(|_| {}, |name, _| Arc::clone(&scripts[usize::from(name == "far")]) as _).await;
     let customer = pair.near.customer("10").await;
-    (pair, script, customer)
+    (pair, near, far, customer)
 }
 
 async fn create(pair: &Pair, customer: &Customer, key: &str) -> Answer {
@@ -70,7 +65,7 @@ async fn create(pair: &Pair, customer: &Customer, key: &str) -> Answer {
 
 #[actix_web::test]
 async fn a_session_is_created_where_it_was_placed_and_answered_as_if_it_were_here() {
-    let (pair, script, customer) = scripted().await;
+    let (pair, script, there, customer) = scripted().await;
     script.places.lock().extend([Some(pair.far_peer()), None]);
     let created = create(&pair, &customer, "k1").await;
     assert_eq!((created.status, &created.json()["node"]), (StatusCode::CREATED, &json!("far")), "{}", created.text);
@@ -85,7 +80,9 @@ async fn a_session_is_created_where_it_was_placed_and_answered_as_if_it_were_her
     );
     assert_eq!(pair.near.call(&customer, Method::GET, &format!("/v1/sessions/{id}")).await.json()["node"], "far");
     assert_eq!(create(&pair, &customer, "k2").await.json()["node"], "near");
-    assert_eq!(*script.settled.lock(), [Placed::Taken, Placed::Taken]);
+    // Whoever has the session says that its place is taken.
+    assert_eq!(there.taken.lock().iter().map(SessionId::to_string).collect::<Vec<_>>(), [id]);
+    assert_eq!((script.taken.lock().len(), script.given_back.lock().len()), (1, 0));
 
     let full = create(&pair, &customer, "k3").await;
     let problem = full.problem(503, "capacity");
@@ -98,7 +95,7 @@ async fn a_session_is_created_where_it_was_placed_and_answered_as_if_it_were_her
 
 #[actix_web::test]
 async fn what_the_other_node_refuses_is_passed_back_and_may_be_tried_again() {
-    let (pair, script, customer) = scripted().await;
+    let (pair, script, there, customer) = scripted().await;
     script.places.lock().extend([Some(pair.far_peer()), Some(pair.far_peer())]);
     let order = json!({"avatar": "nobody"});
     let ask = async || {
@@ -108,27 +105,28 @@ async fn what_the_other_node_refuses_is_passed_back_and_may_be_tried_again() {
     let refused = ask().await;
     assert_eq!(refused.problem(422, "unknown_avatar")["known"], json!(["ada", "clapper", "miles"]));
     ask().await.problem(422, "unknown_avatar");
-    assert_eq!(*script.settled.lock(), [Placed::GivenBack, Placed::GivenBack], "the key was not used up");
+    assert_eq!(script.given_back.lock().len(), 2, "the key was not used up");
+    assert!(there.taken.lock().is_empty());
 }
 
 #[actix_web::test]
 async fn a_node_that_is_full_or_gone_is_left_out_and_the_next_is_tried() {
-    let (pair, script, customer) = scripted().await;
+    let (pair, script, _, customer) = scripted().await;
     let gone = Peer { boot: BootId(Uuid::now_v7()), name: "gone".to_owned(), address: "127.0.0.1:1".to_owned() };
     pair.far.node.drain(Duration::ZERO).await;
     script.places.lock().extend([Some(pair.far_peer()), Some(gone.clone()), None]);
     let created = create(&pair, &customer, "k").await;
     assert_eq!(created.json()["node"], "near", "{}", created.text);
     assert_eq!(script.wishes.lock()[2].except, [pair.far.node.boot(), gone.boot]);
-    assert_eq!(*script.settled.lock(), [Placed::GivenBack, Placed::GivenBack, Placed::Taken]);
+    assert_eq!((script.given_back.lock().len(), script.taken.lock().len()), (2, 1));
     script.places.lock().extend([Some(gone.clone()), Some(gone.clone()), Some(gone)]);
     create(&pair, &customer, "k2").await.problem(503, "capacity");
-    assert_eq!(script.settled.lock().len(), 6, "three tries at most");
+    assert_eq!(script.given_back.lock().len(), 5, "three tries at most");
 }
 
 #[actix_web::test]
 async fn when_an_answer_is_lost_the_session_is_looked_up() {
-    let (pair, script, customer) = scripted().await;
+    let (pair, script, there, customer) = scripted().await;
     // Passes the question on to the far node, and loses the answer.
     let socket = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
     let address = socket.local_addr().expect("it is bound").to_string();
@@ -149,7 +147,7 @@ async fn when_an_answer_is_lost_the_session_is_looked_up() {
     script.places.lock().extend([Some(lossy)]);
     let created = create(&pair, &customer, "k").await;
     assert_eq!((created.status, &created.json()["node"]), (StatusCode::CREATED, &json!("far")), "{}", created.text);
-    assert_eq!(*script.settled.lock(), [Placed::Taken]);
+    assert_eq!((there.taken.lock().len(), script.given_back.lock().len()), (1, 0));
 
     // A node that takes the question and is gone: nothing was created, and another is tried.
     let socket = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
@@ -161,12 +159,12 @@ async fn when_an_answer_is_lost_the_session_is_looked_up() {
     });
     script.places.lock().extend([Some(Peer { address, ..pair.far_peer() }), None]);
     assert_eq!(create(&pair, &customer, "k2").await.json()["node"], "near");
-    assert_eq!(*script.settled.lock(), [Placed::Taken, Placed::Unclear, Placed::Taken]);
+    assert_eq!((script.taken.lock().len(), script.given_back.lock().len()), (1, 0), "nobody knows of the second place");
 }
 
 #[actix_web::test]
 async fn labels_are_of_nodes_among_others() {
-    let (pair, script, customer) = scripted().await;
+    let (pair, script, _, customer) = scripted().await;
     script.places.lock().push_back(None);
     let ask = async |order| answer(pair.near.request(&customer, Method::POST, "/v1/sessions").json(&order)).await;
     assert_eq!(ask(json!({"labels": {"zone": "a"}})).await.status, StatusCode::CREATED);
