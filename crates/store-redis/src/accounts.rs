@@ -134,7 +134,7 @@ fn account_value(commit: &Commit) -> Vec<u8> {
     value
 }
 
-fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
+pub(crate) fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
     let (version, rest) = value.split_first_chunk::<VERSION>()?;
     let (count, rest) = rest.split_first()?;
     let (recent, document) = rest.split_at_checked(usize::from(*count) * 16)?;
@@ -144,7 +144,7 @@ fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
     Some((Version { counter, commit }, recent.collect(), document))
 }
 
-fn version_bytes(version: Version) -> [u8; VERSION] {
+pub(crate) fn version_bytes(version: Version) -> [u8; VERSION] {
     let mut bytes = [0; VERSION];
     bytes[..8].copy_from_slice(&version.counter.to_be_bytes());
     bytes[8..].copy_from_slice(&version.commit.to_be_bytes());

@@ -27,10 +27,10 @@
 //! | `fl:node:<name>:live` | set: ids of sessions that have not ended | - | the owning node |
 //! | `fl:request:<digest>` | hash `body`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
 //! | `fl:progress:<boo_…>` | hash: block -> bytes | 7 days | the node of that boot |
-//! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua` |
+//! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua`, a migration |
 //!
 //! Ids in fields, members and messages are the 16 bytes of their UUIDs. All that one commit touches has the account's hash
-//! tag `{acc_…}` and so lies in one slot of a cluster. An owner is an account or `service`. The sets outside of it are hints: what they name may be gone.
+//! tag `{acc_…}` and so lies in one slot of a cluster. A migration (`transfer.rs`) writes the same keys. An owner is an account or `service`. The sets outside of it are hints: what they name may be gone.
 
 use footlight_ledger::{AccountId, BootId, SessionId};
 use footlight_store::Owner;
@@ -63,6 +63,10 @@ impl AccountKeys {
 
     pub(crate) fn tabs(&self) -> String {
         self.key("t")
+    }
+
+    pub(crate) fn names(&self) -> String {
+        self.key("n")
     }
 
     pub(crate) fn jobs(&self) -> String {
@@ -151,6 +155,12 @@ impl BlobKeys {
     pub(crate) fn unfinished(&self, number: Uuid) -> String {
         format!("{}unfinished:{}", self.tag, number.simple())
     }
+}
+
+/// Whose key it is, and what follows the owner's tag; `None` for what has no owner.
+pub(crate) fn owned(key: &str) -> Option<(Owner, &str)> {
+    let (owner, rest) = key.strip_prefix("fl:{")?.split_once("}:")?;
+    Some((Owner::parse(owner)?, rest))
 }
 
 pub(crate) fn due_lines(collection: &str) -> String {

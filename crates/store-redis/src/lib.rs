@@ -22,6 +22,7 @@ mod script;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod transfer;
 
 pub use address::Address;
 pub use store::{RedisOptions, RedisStore};

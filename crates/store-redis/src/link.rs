@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, Pipeline, RedisError, RedisResult, Value};
 use tokio::sync::Mutex;
@@ -31,6 +32,9 @@ pub(crate) struct Link {
     limits: Limits,
     state: Mutex<State>,
 }
+
+/// One server that holds keys; nobody in particular where there is only one.
+pub(crate) struct Holder(Option<(String, u16)>);
 
 enum Source {
     Single(Client),
@@ -87,6 +91,48 @@ impl Link {
         let mut replies = self.send(vec![command], stage).await?;
         let reply = replies.pop().unwrap_or_default();
         reply.extract_error().map_err(|error| explain(&error, stage))
+    }
+
+    /// The servers that hold keys, to be asked one by one.
+    pub(crate) async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        let (Wire::Many(_), _) = self.wire().await? else { return Ok(vec![Holder(None)]) };
+        let mut ask = redis::cmd("CLUSTER");
+        ask.arg("SLOTS");
+        let corrupt = |what: &Value| StoreError::Corrupt {
+            place: "CLUSTER SLOTS".to_owned(),
+            detail: format!("redis replied {what:?}"),
+        };
+        let mut holders = std::collections::BTreeSet::new();
+        let Value::Array(ranges) = self.ask(ask, Stage::Reading).await? else { return Ok(Vec::new()) };
+        for range in ranges {
+            // First and last slot, the master, its replicas; of a server: host, port, and more.
+            let Value::Array(range) = &range else { return Err(corrupt(&range)) };
+            let Some(Value::Array(master)) = range.get(2) else { return Err(corrupt(&Value::Nil)) };
+            match master.as_slice() {
+                [Value::BulkString(host), Value::Int(port), ..] => {
+                    let port = u16::try_from(*port).map_err(|_| corrupt(&Value::Int(*port)))?;
+                    holders.insert((String::from_utf8_lossy(host).into_owned(), port));
+                }
+                other => return Err(corrupt(other.first().unwrap_or(&Value::Nil))),
+            }
+        }
+        Ok(holders.into_iter().map(|holder| Holder(Some(holder))).collect())
+    }
+
+    /// Asks one of [`Link::holders`].
+    pub(crate) async fn ask_holder(&self, holder: &Holder, command: Cmd) -> Result<Value, StoreError> {
+        let Some((host, port)) = holder.0.clone() else { return self.ask(command, Stage::Reading).await };
+        let (Wire::Many(mut connection), _) = self.wire().await? else {
+            return Err(StoreError::unreachable("redis is no cluster any more"));
+        };
+        let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+        let asked = tokio::time::timeout(self.limits.response * 2, connection.route_command(command, to)).await;
+        match asked {
+            Ok(answer) => answer
+                .and_then(Value::extract_error)
+                .map_err(|error| explain(&error, Stage::Reading)),
+            Err(_) => Err(StoreError::unreachable("redis: no answer in time")),
+        }
     }
 
     /// A connection of its own that hears what is published.

@@ -32,6 +32,8 @@ script!(SETTLE_HINT, "settle_hint.lua");
 script!(REPLACE, "replace.lua");
 script!(BEGIN_BLOB, "begin_blob.lua");
 script!(FINISH_BLOB, "finish_blob.lua");
+script!(LOAD_ENTRIES, "load_entries.lua");
+script!(LOAD_HEAD, "load_head.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

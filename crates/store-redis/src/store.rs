@@ -59,9 +59,9 @@ pub struct RedisStore {
     pub(crate) usage: Arc<Link>,
     pub(crate) blobs: Link,
     money: Link,
-    durability: Durability,
-    options: RedisOptions,
-    rises: broadcast::Sender<Rise>,
+    pub(crate) durability: Durability,
+    pub(crate) options: RedisOptions,
+    pub(crate) rises: broadcast::Sender<Rise>,
 }
 
 impl RedisStore {

@@ -14,6 +14,7 @@ mod records;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod writer;
 
 use std::path::Path;
