@@ -13,6 +13,7 @@ mod interrupt;
 mod isolation;
 mod jobs;
 mod metered_render;
+mod migrate;
 mod observability;
 mod outage;
 mod portraits;

@@ -128,9 +128,7 @@ impl Link {
         let to = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
         let asked = tokio::time::timeout(self.limits.response * 2, connection.route_command(command, to)).await;
         match asked {
-            Ok(answer) => answer
-                .and_then(Value::extract_error)
-                .map_err(|error| explain(&error, Stage::Reading)),
+            Ok(answer) => answer.and_then(Value::extract_error).map_err(|error| explain(&error, Stage::Reading)),
             Err(_) => Err(StoreError::unreachable("redis: no answer in time")),
         }
     }

@@ -10,12 +10,12 @@ use footlight_session::SessionRecord;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use crate::transfer::{AccountHead, Inventory, Item, Part};
 use crate::{
     AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
     Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
     SessionDirectory, Store, StoreError, StoreTransfer, WholeAccount,
 };
-use crate::transfer::{AccountHead, Inventory, Item, Part};
 
 /// How long a write that was reported as timed out may still be on its way.
 const LATE: Duration = Duration::from_millis(30);

@@ -2,13 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use footlight_store::{DataDirLock, SqliteStore, Store};
+use footlight_store::{DataDirLock, SqliteStore, Store, StoreError, transfer};
+use footlight_store_redis::address::without_login;
 use footlight_store_redis::{RedisOptions, RedisStore};
 
 use crate::exit::{Failure, coded};
 use crate::settings::{RedisSettings, Settings};
+
+/// Time limit of an answer to a migration's steps, which are larger than a node's.
+const MIGRATION_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A store, and the directory that its node keeps files in.
 pub(crate) struct OpenStore {
@@ -38,6 +43,78 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<OpenStore>
         return Ok(OpenStore { store: Arc::new(store), data_dir });
     }
     Err(coded(Failure::Usage, format!("`store` is `{}`; it must begin with sqlite: or redis", settings.store)))
+}
+
+/// A store that a migration has not finished is no store to start a node on.
+///
+/// # Errors
+/// With exit code 6 when it is one.
+pub(super) async fn expect_whole(store: &dyn Store) -> anyhow::Result<()> {
+    let Some(mark) = transfer::unfinished(store).await? else { return Ok(()) };
+    let source = mark.source;
+    let detail = format!(
+        "the store is half moved: run `footlight migrate --from {source}` into it again, or use {source} itself"
+    );
+    Err(coded(Failure::Refused, detail))
+}
+
+/// Where a store is, for a migration.
+pub(crate) enum Place {
+    /// The embedded store, in this directory.
+    Embedded(PathBuf),
+    /// A Redis, by its address.
+    Redis(String),
+}
+
+impl Place {
+    /// Reads a store's address as the `store` setting has it.
+    ///
+    /// # Errors
+    /// With exit code 2 when it is none.
+    pub(crate) fn read(settings: &Settings, url: &str) -> anyhow::Result<Self> {
+        if let Some(directory) = url.strip_prefix("sqlite:") {
+            let directory = if directory.is_empty() { settings.data_dir.clone() } else { PathBuf::from(directory) };
+            return Ok(Self::Embedded(directory));
+        }
+        if url.starts_with("redis") {
+            return Ok(Self::Redis(url.to_owned()));
+        }
+        Err(coded(Failure::Usage, format!("`{}` is no store; it must begin with sqlite: or redis", without_login(url))))
+    }
+
+    /// What people call it, always the same and without a password.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Embedded(directory) => {
+                format!("sqlite:{}", std::path::absolute(directory).as_ref().unwrap_or(directory).display())
+            }
+            Self::Redis(url) => without_login(url),
+        }
+    }
+
+    /// Whether there is a store to open; of a Redis only opening it can tell.
+    pub(crate) fn is_there(&self) -> bool {
+        match self {
+            Self::Embedded(directory) => directory.join("footlight.db").exists(),
+            Self::Redis(_) => true,
+        }
+    }
+
+    /// Opens it for long steps: nobody waits for an answer but the migration.
+    ///
+    /// # Errors
+    /// When it cannot be reached, or is in use.
+    pub(crate) async fn open(&self, settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+        match self {
+            Self::Embedded(directory) => Ok(Arc::new(SqliteStore::open(directory)?)),
+            Self::Redis(url) => {
+                let RedisSettings { replicas, allow_unsafe } = settings.redis;
+                let response_timeout = MIGRATION_PATIENCE;
+                let options = RedisOptions { replicas, allow_unsafe, response_timeout, ..RedisOptions::default() };
+                Ok(Arc::new(RedisStore::connect(url, options).await?))
+            }
+        }
+    }
 }
 
 /// Takes the data directory for this node, unless the embedded store in it has done so: two nodes in one would write over

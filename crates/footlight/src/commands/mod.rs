@@ -10,6 +10,7 @@ pub(crate) mod demo;
 mod http;
 pub(crate) mod job;
 mod meter;
+pub(crate) mod migrate;
 mod print;
 mod recording;
 pub(crate) mod render;

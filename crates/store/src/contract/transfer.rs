@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use footlight_ledger::{AccountId, BootId, Command, EndReason, JobId, Microcredits, SecretId, Timestamp};
+use footlight_ledger::{AccountId, BootId, Command, EndReason, JobId, Microcredits, Outcome, SecretId, Timestamp};
 use footlight_session::{SessionRecord, SessionState};
 use uuid::Uuid;
 
@@ -27,7 +27,8 @@ fn in_memory() -> Arc<dyn Store> {
 
 async fn put(store: &dyn Store, owner: Owner, collection: &'static str, id: &str, due: Option<Due>, body: &[u8]) {
     let next = RecordVersion(Uuid::now_v7().as_u128());
-    let op = RecordOp::Put { key: RecordKey::new(collection, id), expected: Expected::Any, next, due, body: body.to_vec() };
+    let op =
+        RecordOp::Put { key: RecordKey::new(collection, id), expected: Expected::Any, next, due, body: body.to_vec() };
     let outcome = store.write_records(vec![RecordBatch { owner, ops: vec![op] }]).await.pop().expect("one result");
     assert_eq!(outcome, Ok(RecordOutcome::Written));
 }
@@ -145,22 +146,23 @@ pub async fn everything_is_moved_there_and_back(store: Arc<dyn Store>) {
     for line in lines {
         assert!(!store.list_due(line.owner, "things", &line.queue, now(), 100).await.expect("lists").is_empty());
     }
-    // The account goes on where it was.
-    let desk = desk_on(&store);
-    desk.submit(accounts[0], top_up("second", Microcredits(7))).await.expect("knows the name");
-    let again = run(&source, &store, Mode::Run).await.expect("has nothing to do: a name that is known changes nothing");
+    let again = run(&source, &store, Mode::Run).await.expect("has nothing to do");
     assert_moved(&again.verified.expect("it was verified"));
-    assert_eq!(again.moved.expect("it looked").get(Kind::Accounts).missing, 0);
+    assert!(again.moved.expect("it looked").counts.values().all(|count| count.missing == 0), "nothing was written");
 
     let back = in_memory();
     assert_moved(&run(&store, &back, Mode::Run).await.expect("moves back").verified.expect("it was verified"));
     assert_moved(&run(&source, &back, Mode::VerifyOnly).await.expect("compares").verified.expect("it was verified"));
+
+    // The account goes on where it was, and knows what was done before.
+    let known = desk_on(&store).submit(accounts[0], top_up("second", Microcredits(7))).await;
+    assert!(matches!(known, Ok(Outcome::Granted { replayed: true, .. })), "{known:?}");
 }
 
 /// Whatever fails in the middle, the same again goes on, and nodes are told meanwhile.
 pub async fn a_stopped_migration_goes_on(store: Arc<dyn Store>) {
     let (source, accounts) = furnished().await;
-    let faults = Faults { seed: 11, before: 60, after: 60, instead: 60, late: 0, load: 0 };
+    let faults = Faults { seed: 11, before: 20, after: 20, instead: 20, late: 0, load: 0 };
     let faulty: Arc<dyn Store> = Arc::new(FaultyStore::new(Arc::clone(&store), faults));
     let mut stopped = 0;
     let report = loop {
@@ -170,8 +172,8 @@ pub async fn a_stopped_migration_goes_on(store: Arc<dyn Store>) {
             Err(error) => panic!("{error}"),
         }
         assert!(stopped < TRIES_MAX, "it gets no further");
-        let other = migrate(&in_memory(), &faulty, "another source", Mode::Run, |_| {}).await;
         if unfinished(&*store).await.expect("reads").is_some() {
+            let other = migrate(&in_memory(), &store, "another source", Mode::DryRun, |_| {}).await;
             assert!(refusal(other).contains(SOURCE), "only the same source goes on");
         }
         // A node on the source goes on meanwhile: what was moved is moved again.
@@ -219,7 +221,7 @@ pub async fn open_sessions_are_not_moved(store: Arc<dyn Store>) {
     let session = new_session();
     apply(&*store, &mut loaded, &[top_up("some", Microcredits(50_000_000)), begin(session)]).await;
     let target = in_memory();
-    assert!(refusal(run(&store, &target, Mode::Run).await).contains("1 sessions"), "the tab alone is enough");
+    assert!(refusal(run(&store, &target, Mode::Run).await).contains("not ended: 1"), "the tab alone is enough");
     let mut open = record(account, "node-1", BootId(Uuid::nil()));
     open.id = session;
     store.put_session(open.clone()).await.expect("writes");
@@ -229,7 +231,7 @@ pub async fn open_sessions_are_not_moved(store: Arc<dyn Store>) {
     let stop = Command::EndSession { session, epoch: 1, number: 1, units: 0, reason: EndReason::Stopped };
     let commit = commit_of(&mut loaded, &[stop]);
     assert!(matches!(write(&*store, commit).await, CommitOutcome::Committed(_)));
-    assert!(refusal(run(&store, &target, Mode::Run).await).contains("1 sessions"), "the record alone is enough");
+    assert!(refusal(run(&store, &target, Mode::Run).await).contains("not ended: 1"), "the record alone is enough");
     open.end(now(), EndReason::Stopped);
     store.put_session(open).await.expect("writes");
     assert_moved(&run(&store, &target, Mode::Run).await.expect("moves").verified.expect("it was verified"));

@@ -24,7 +24,8 @@ impl StoreTransfer for SqliteStore {
     }
 
     async fn take_inventory(&self) -> Result<Inventory, StoreError> {
-        let (mut inventory, accounts) = self.read(|connection| at_one_moment(connection, || inventory(connection))).await?;
+        let (mut inventory, accounts) =
+            self.read(|connection| at_one_moment(connection, || inventory(connection))).await?;
         for owner in self.owners_of_blobs().await? {
             if !accounts.contains(&owner.to_uuid()) && owner != Owner::Service {
                 inventory.add_stray(owner)?;
@@ -66,7 +67,9 @@ impl StoreTransfer for SqliteStore {
     }
 
     async fn load_part(&self, account: AccountId, part: Part, items: Vec<Item>) -> Result<(), StoreError> {
-        self.writer.call(move |connection| items.iter().try_for_each(|item| load_item(connection, account, part, item))).await
+        self.writer
+            .call(move |connection| items.iter().try_for_each(|item| load_item(connection, account, part, item)))
+            .await
     }
 
     async fn load_head(&self, head: AccountHead) -> Result<bool, StoreError> {
@@ -156,7 +159,7 @@ fn dump_part(
 ) -> Result<Vec<Item>, Failure> {
     let account = account.0;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let blob_key = |row: &Row<'_>| Ok(Item { key: row.get(0)?, document: row.get(1)? });
+    let blob_key = |row: &Row<'_>| -> rusqlite::Result<Item> { Ok(Item { key: row.get(0)?, document: row.get(1)? }) };
     let items = match part {
         Part::Tabs | Part::Jobs => {
             let sql = if part == Part::Tabs {
@@ -171,7 +174,9 @@ fn dump_part(
         }
         Part::Names => {
             let after = after.map(|after| String::from_utf8_lossy(after).into_owned()).unwrap_or_default();
-            let read = |row: &Row<'_>| Ok(Item { key: row.get::<_, String>(0)?.into_bytes(), document: row.get(1)? });
+            let read = |row: &Row<'_>| -> rusqlite::Result<Item> {
+                Ok(Item { key: row.get::<_, String>(0)?.into_bytes(), document: row.get(1)? })
+            };
             connection
                 .prepare_cached("SELECT name, doc FROM names WHERE account = ?1 AND name > ?2 ORDER BY name LIMIT ?3")?
                 .query_map(params![account.as_bytes(), after, limit], read)?
@@ -179,7 +184,9 @@ fn dump_part(
         }
         Part::Entries => {
             let from = after.map(entry_number).transpose()?.map_or(0, |number| number + 1);
-            let read = |row: &Row<'_>| Ok(Item { key: entry_key(from_sql(row.get(0)?)), document: row.get(1)? });
+            let read = |row: &Row<'_>| -> rusqlite::Result<Item> {
+                Ok(Item { key: entry_key(from_sql(row.get(0)?)), document: row.get(1)? })
+            };
             connection
                 .prepare_cached(
                     "SELECT number, doc FROM entries WHERE account = ?1 AND number >= ?2 ORDER BY number LIMIT ?3",

@@ -156,11 +156,14 @@ fn objections(looked: &Tally) -> Vec<String> {
     let mut reasons = Vec::new();
     let open = looked.open_sessions.max(looked.open_tabs);
     if open > 0 {
-        let named: Vec<String> = looked.open_named.iter().map(ToString::to_string).collect();
-        let named = if named.is_empty() { String::new() } else { format!(" ({}, …)", named.join(", ")) };
+        let mut named: Vec<String> = looked.open_named.iter().map(ToString::to_string).collect();
+        if !named.is_empty() && open > named.len() as u64 {
+            named.push("…".to_owned());
+        }
+        let named = if named.is_empty() { String::new() } else { format!(" ({})", named.join(", ")) };
         reasons.push(format!(
-            "{open} sessions in the source have not ended{named}: start a node on it, which settles what a crash left, end \
-             them there, and stop it"
+            "the source has sessions that have not ended: {open}{named}; start a node on it, which settles what a crash left, \
+             end them there, and stop it"
         ));
     }
     if looked.noted > 0 {

@@ -204,8 +204,7 @@ impl Mover {
         for part in Part::ALL {
             let mut after = None;
             loop {
-                let page =
-                    self.source.dump_part(account, part, after, ITEMS_PAGE).await.map_err(MoveError::Source)?;
+                let page = self.source.dump_part(account, part, after, ITEMS_PAGE).await.map_err(MoveError::Source)?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.key.clone());
                 let (count, is_last) = (page.len(), page.len() < ITEMS_PAGE);
@@ -341,7 +340,8 @@ impl Mover {
             let store = Arc::clone(store);
             Walk::new(move |after: Option<&Record>| {
                 let after = after.map(|record| record.id.clone());
-                let (store, range) = (Arc::clone(&store), RecordRange { after, limit: RECORDS_PAGE, ..RecordRange::default() });
+                let (store, range) =
+                    (Arc::clone(&store), RecordRange { after, limit: RECORDS_PAGE, ..RecordRange::default() });
                 async move { store.list_records(owner, collection, range).await }
             })
         };
@@ -365,7 +365,9 @@ impl Mover {
                     match depth {
                         Depth::Move => steps.push(put(collection, one, Expected::Absent)),
                         Depth::Look => {}
-                        Depth::Verify => tally.note(|| format!("{owner}: {collection} {} is not in the target", one.id)),
+                        Depth::Verify => {
+                            tally.note(|| format!("{owner}: {collection} {} is not in the target", one.id))
+                        }
                     }
                 }
                 // What the service itself has noted is no account's, and may stay.
@@ -406,8 +408,9 @@ impl Mover {
         let target = self.target.list_blobs(owner).await.map_err(MoveError::Target)?;
         let mut pair = Pair::new(Walk::of(source), Walk::of(target), |one, other| one.id.cmp(&other.id));
         while let Some(side) = pair.next().await? {
-            let (Side::Source(BlobInfo { id, len }) | Side::Both(BlobInfo { id, len }, _) | Side::Target(BlobInfo { id, len })) =
-                &side;
+            let (Side::Source(BlobInfo { id, len })
+            | Side::Both(BlobInfo { id, len }, _)
+            | Side::Target(BlobInfo { id, len })) = &side;
             let (id, len) = (id.as_str(), *len);
             let mut counted = |count: fn(&mut super::Count) -> &mut u64| {
                 *count(tally.of(Kind::Blobs)) += 1;

@@ -18,13 +18,16 @@ pub(super) struct Walk<'a, T> {
     page: VecDeque<T>,
 }
 
-impl<'a, T> Walk<'a, T> {
+impl<'a, T: 'a> Walk<'a, T> {
     /// A list that is read by `fetch` until that answers nothing.
     pub(super) fn new<F>(fetch: impl Fn(Option<&T>) -> F + Send + Sync + 'a) -> Self
     where
         F: Future<Output = Result<Vec<T>, StoreError>> + Send + 'a,
     {
-        Self { fetch: Some(Box::new(move |after| Box::pin(fetch(after)))), page: VecDeque::new() }
+        Self {
+            fetch: Some(Box::new(move |after: Option<&T>| -> Page<'a, T> { Box::pin(fetch(after)) })),
+            page: VecDeque::new(),
+        }
     }
 
     /// A list with nothing on it.
@@ -72,7 +75,7 @@ pub(super) struct Pair<'a, T> {
     is_started: bool,
 }
 
-impl<'a, T> Pair<'a, T> {
+impl<'a, T: 'a> Pair<'a, T> {
     /// Both are in this order.
     pub(super) fn new(source: Walk<'a, T>, target: Walk<'a, T>, order: fn(&T, &T) -> Ordering) -> Self {
         Self { source, target, order, is_started: false }
