@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use footlight_ledger::{AccountId, BootId, Command, EndReason, JobId, Microcredits, Outcome, SecretId, Timestamp};
-use footlight_session::{SessionRecord, SessionState};
+use footlight_session::SessionRecord;
 use uuid::Uuid;
 
 use super::directory::record;

@@ -192,6 +192,10 @@ impl Mover {
                 }
             }
         }
+        // One reason is enough not to move an account: what belongs to it differs as well.
+        if depth == Depth::Look && tally.noted > 0 {
+            return Ok(tally);
+        }
         self.secrets(depth, account, &mut tally).await?;
         self.owned(depth, Owner::Account(account), inventory, &mut tally).await?;
         Ok(tally)

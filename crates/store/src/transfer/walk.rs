@@ -30,11 +30,6 @@ impl<'a, T: 'a> Walk<'a, T> {
         }
     }
 
-    /// A list with nothing on it.
-    pub(super) fn empty() -> Self {
-        Self { fetch: None, page: VecDeque::new() }
-    }
-
     /// A list that is known already.
     pub(super) fn of(all: Vec<T>) -> Self {
         Self { fetch: None, page: all.into() }
