@@ -51,7 +51,7 @@ async fn furnish(store: &Arc<dyn Store>, number: u8) -> AccountId {
             desk.submit(account, Command::SettleJob { job }).await.expect("settles");
         }
     }
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         trim_journal(&**store, account, now().plus_ms(1_000)).await.expect("trims");
     }
     desk.submit(account, top_up("second", Microcredits(7))).await.expect("grants");
