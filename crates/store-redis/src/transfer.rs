@@ -190,7 +190,8 @@ impl StoreTransfer for RedisStore {
         }
         let now = self.now().await?;
         let kept_ms = i64::try_from(self.options.ended_sessions_kept.as_millis()).unwrap_or(i64::MAX);
-        let mut commands = Vec::with_capacity(4 * records.len());
+        // What is on the list of all sessions is complete, also where commands do not arrive in their order (a cluster).
+        let (mut commands, mut listed) = (Vec::with_capacity(3 * records.len()), Vec::with_capacity(records.len()));
         for record in &records {
             let id = record.id.0;
             let mut set = command("SET", &keys::session(record.id));
@@ -204,13 +205,16 @@ impl StoreTransfer for RedisStore {
                 commands.push(live);
             }
             commands.push(set);
-            for list in [AccountKeys::of(record.account).sessions(), keys::SESSIONS.to_owned()] {
-                let mut add = command("ZADD", &list);
+            let add = |list: &str| {
+                let mut add = command("ZADD", list);
                 add.arg(0).arg(id.as_bytes());
-                commands.push(add);
-            }
+                add
+            };
+            commands.push(add(&AccountKeys::of(record.account).sessions()));
+            listed.push(add(keys::SESSIONS));
         }
-        write(&self.usage, commands).await
+        write(&self.usage, commands).await?;
+        write(&self.usage, listed).await
     }
 
     /// The connections that everything was written over are waited for.

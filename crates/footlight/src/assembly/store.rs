@@ -100,17 +100,22 @@ impl Place {
         }
     }
 
-    /// Opens it for long steps: nobody waits for an answer but the migration.
+    /// Opens it for long steps: nobody waits for an answer but the migration. What is only read from may be a Redis that
+    /// no node would trust.
     ///
     /// # Errors
     /// When it cannot be reached, or is in use.
-    pub(crate) async fn open(&self, settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn open(&self, settings: &Settings, only_reads: bool) -> Result<Arc<dyn Store>, StoreError> {
         match self {
             Self::Embedded(directory) => Ok(Arc::new(SqliteStore::open(directory)?)),
             Self::Redis(url) => {
                 let RedisSettings { replicas, allow_unsafe } = settings.redis;
-                let response_timeout = MIGRATION_PATIENCE;
-                let options = RedisOptions { replicas, allow_unsafe, response_timeout, ..RedisOptions::default() };
+                let options = RedisOptions {
+                    replicas,
+                    allow_unsafe: allow_unsafe || only_reads,
+                    response_timeout: MIGRATION_PATIENCE,
+                    ..RedisOptions::default()
+                };
                 Ok(Arc::new(RedisStore::connect(url, options).await?))
             }
         }

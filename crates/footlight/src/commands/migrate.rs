@@ -44,11 +44,11 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
     };
     super::serve::block_on_system(async move {
         let began = Instant::now();
-        let source = open(&settings, &from, "source").await?;
+        let source = open(&settings, &from, "source", true).await?;
         let target = match mode {
             // Looking makes no directory.
             Mode::DryRun | Mode::VerifyOnly if !to.is_there() => Arc::new(SqliteStore::in_memory()?),
-            _ => open(&settings, &to, "target").await?,
+            _ => open(&settings, &to, "target", mode == Mode::VerifyOnly).await?,
         };
         let bar = if global.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let moving = migrate(&source, &target, &from.name(), mode, teller(bar.clone())).await;
@@ -64,8 +64,11 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
     })
 }
 
-async fn open(settings: &Settings, place: &Place, which: &str) -> anyhow::Result<Arc<dyn Store>> {
-    place.open(settings).await.map_err(|error| refused(&error, format!("the {which} {}: {error}", place.name())))
+async fn open(settings: &Settings, place: &Place, which: &str, only_reads: bool) -> anyhow::Result<Arc<dyn Store>> {
+    place
+        .open(settings, only_reads)
+        .await
+        .map_err(|error| refused(&error, format!("the {which} {}: {error}", place.name())))
 }
 
 fn refused(error: &StoreError, text: String) -> anyhow::Error {

@@ -148,6 +148,9 @@ async fn disturbances(
     let in_target = target.count_others().await.map_err(MoveError::Target)?;
     reasons.extend(others(in_source, "source"));
     reasons.extend(others(in_target, "target"));
+    if in_source > 0 && in_target > 0 {
+        reasons.push("or both are the same store under two addresses".to_owned());
+    }
     Ok(())
 }
 

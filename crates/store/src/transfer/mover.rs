@@ -281,16 +281,24 @@ impl Mover {
             count.source += u64::from(!matches!(side, Side::Target(_)));
             match side {
                 Side::Both(one, other) if one == other => {
-                    // The list is for people; what opens is found by its hash.
-                    let found = match depth {
-                        Depth::Verify => self.target.find_secret(&one.hash).await.map_err(MoveError::Target)?,
-                        Depth::Look | Depth::Move => Some(other),
+                    // The list is for people; what opens is found by its hash. A run that was killed between the two
+                    // writes has left the one without the other.
+                    let is_found = if depth == Depth::Verify || depth == Depth::Move && self.continues {
+                        let found = self.target.find_secret(&one.hash).await.map_err(MoveError::Target)?;
+                        found.is_some_and(|found| found == one)
+                    } else {
+                        true
                     };
-                    if found.is_some_and(|found| found == one) {
+                    if is_found {
                         count.same += 1;
                     } else {
                         count.differing += 1;
-                        tally.note(|| format!("{account}: {} is not found by its hash in the target", one.id));
+                        match depth {
+                            Depth::Move => self.target.put_secret(one).await.map_err(MoveError::Target)?,
+                            Depth::Look | Depth::Verify => {
+                                tally.note(|| format!("{account}: {} is not found by its hash in the target", one.id));
+                            }
+                        }
                     }
                 }
                 Side::Both(one, _) => {
