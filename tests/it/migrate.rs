@@ -17,8 +17,11 @@ const SOON: Duration = Duration::from_secs(60);
 /// Accounts of a migration that is killed in the middle.
 const ACCOUNTS: usize = 400;
 
-/// How often a migration is started to be killed, until one is caught in the middle.
-const TRIES_MAX: u64 = 20;
+/// About so many bytes of its log does SQLite write for an account.
+const LOG_PER_ACCOUNT: u64 = 40_000;
+
+/// How often a migration is killed.
+const KILLS: u64 = 4;
 
 const REFUSED: i32 = 6;
 
@@ -242,34 +245,32 @@ async fn open_accounts(node: &Node, count: usize, grants: usize) -> anyhow::Resu
     Ok(())
 }
 
-/// Starts a migration and kills it once `is_moving` says so. Answers whether it was caught before its end.
-async fn kill_one(from: &str, to: &str, delay: Duration, is_moving: impl AsyncFn() -> bool) -> anyhow::Result<bool> {
+/// Starts a migration and kills it once `has_moved` so many accounts, more or less. Answers whether it was caught before its
+/// end.
+async fn kill_one(from: &str, to: &str, count: u64, has_moved: impl AsyncFn(u64) -> bool) -> anyhow::Result<bool> {
     let mut child = NodeSetup::embedded()
         .command(&["migrate", "--json", "--from", from, "--to", to])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     let deadline = Instant::now() + SOON;
-    while child.try_wait()?.is_none() && Instant::now() < deadline && !is_moving().await {
+    while child.try_wait()?.is_none() && Instant::now() < deadline && !has_moved(count).await {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    tokio::time::sleep(delay).await;
     let is_caught = child.try_wait()?.is_none();
     child.kill().await?;
     Ok(is_caught)
 }
 
-/// Kills migrations in the middle, a little later each time, and lets the last one go on to the end.
-async fn killed_in_the_middle(from: &str, to: &str, is_moving: impl AsyncFn() -> bool) -> anyhow::Result<()> {
+/// Kills migrations in the middle, each further than the one before, and lets the last one go on to the end.
+async fn killed_in_the_middle(from: &str, to: &str, has_moved: impl AsyncFn(u64) -> bool) -> anyhow::Result<()> {
     let mut caught = 0;
-    for attempt in 0..TRIES_MAX {
-        if !kill_one(from, to, Duration::from_millis(attempt * 7), &is_moving).await? {
+    for kill in 0..KILLS {
+        let count = 20 + kill * ACCOUNTS as u64 / (KILLS + 1);
+        if !kill_one(from, to, count, &has_moved).await? {
             break;
         }
         caught += 1;
-        if caught == 4 {
-            break;
-        }
     }
     ensure!(caught > 0, "no migration was caught in the middle");
     // Half a store is not served.
@@ -298,16 +299,17 @@ async fn a_migration_that_is_killed_goes_on() -> anyhow::Result<()> {
     stop(node).await?;
     let client = redis::Client::open(redis.url())?;
     let connection = client.get_multiplexed_async_connection().await?;
-    let has_some = async || {
+    let has_moved = async |count: u64| {
         let mut connection = connection.clone();
-        redis::cmd("ZCARD").arg("fl:accounts").query_async::<usize>(&mut connection).await.is_ok_and(|count| count > 20)
+        let moved = redis::cmd("ZCARD").arg("fl:accounts").query_async::<u64>(&mut connection).await;
+        moved.is_ok_and(|moved| moved > count)
     };
-    killed_in_the_middle(&from, &to, has_some).await?;
+    killed_in_the_middle(&from, &to, has_moved).await?;
 
     let directory = tempfile::tempdir()?;
     let log = directory.path().join("footlight.db-wal");
-    let has_some = async || std::fs::metadata(&log).is_ok_and(|log| log.len() > 150_000);
-    killed_in_the_middle(&to, &sqlite(directory.path()), has_some).await?;
+    let has_moved = async |count: u64| std::fs::metadata(&log).is_ok_and(|log| log.len() > count * LOG_PER_ACCOUNT);
+    killed_in_the_middle(&to, &sqlite(directory.path()), has_moved).await?;
     ensure!(audit(&sqlite(directory.path())).await? == audit(&from).await?, "the audits are not the same");
     Ok(())
 }
