@@ -5,6 +5,7 @@
 mod avatars;
 mod bad_input;
 mod charging;
+mod cluster;
 mod crash;
 mod demo;
 mod engines;

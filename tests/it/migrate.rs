@@ -301,7 +301,7 @@ async fn a_migration_that_is_killed_goes_on() -> anyhow::Result<()> {
     let connection = client.get_multiplexed_async_connection().await?;
     let has_moved = async |count: u64| {
         let mut connection = connection.clone();
-        let moved = redis::cmd("ZCARD").arg("fl:accounts").query_async::<u64>(&mut connection).await;
+        let moved = redis::cmd("ZCARD").arg("fl:{accounts}").query_async::<u64>(&mut connection).await;
         moved.is_ok_and(|moved| moved > count)
     };
     killed_in_the_middle(&from, &to, has_moved).await?;

@@ -4,11 +4,12 @@
 //! documents in `docs/`, so that a mistake cannot hide on both sides at once. The one crate of ours that is used is the
 //! client, where engines elsewhere are tested: it stands outside as well.
 //!
-//! Suggested reading order: [`node`], [`redis_server`], [`client`], [`watcher`], [`receiver`], [`speech`].
+//! Suggested reading order: [`node`], [`redis_server`], [`client`], [`watcher`], [`fleet`], [`receiver`], [`speech`].
 
 pub mod client;
 pub mod crash;
 pub mod fault_proxy;
+pub mod fleet;
 pub mod lips;
 pub mod node;
 pub mod receiver;
@@ -19,6 +20,7 @@ pub mod watcher;
 
 pub use client::{Client, Operator};
 pub use fault_proxy::{FaultProxy, Faults};
+pub use fleet::{Fleet, Follower};
 pub use node::{Node, NodeSetup};
 pub use receiver::Receiver;
 pub use redis_server::RedisServer;

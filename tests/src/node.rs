@@ -166,6 +166,17 @@ impl Node {
         Ok(status.context("the node has not ended 30 s after SIGTERM")??)
     }
 
+    /// Sends it a signal by name: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub async fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let id = self.child.id().context("the node has ended already")?;
+        let sent = Command::new("kill").args([&format!("-{name}"), &id.to_string()]).status().await?;
+        anyhow::ensure!(sent.success(), "kill -{name} {id} failed");
+        Ok(())
+    }
+
     /// Whether the process is still there.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -10,11 +10,12 @@ struct Tool {
     why: &'static str,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { program: "cc", package: "gcc", why: "SQLite is C" },
     Tool { program: "c++", package: "g++", why: "the H.264 encoder is C++" },
     Tool { program: "nasm", package: "nasm", why: "the H.264 encoder is three times slower without its assembly" },
     Tool { program: "redis-server", package: "redis-server", why: "the Redis store is tested against a real one" },
+    Tool { program: "openssl", package: "openssl", why: "certificates are made for a Redis that speaks TLS" },
     Tool { program: "ffmpeg", package: "ffmpeg", why: "streams and files are checked by a decoder we did not write" },
     Tool { program: "promtool", package: "prometheus", why: "the metrics page is checked by Prometheus' own tool" },
 ];

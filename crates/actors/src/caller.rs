@@ -60,6 +60,8 @@ pub struct CreateSession {
     pub when_unwatched: Option<WhenUnwatched>,
     /// The caller's own words, kept and given back: at most 16 keys of 64 bytes, values of 512 bytes.
     pub metadata: BTreeMap<String, String>,
+    /// What the node must be labelled with that it runs on, now and whenever it moves.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Submitted audio.

@@ -1,12 +1,14 @@
 //! What anyone on the node may look up of a session without asking its actor.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use actix::Addr;
-use footlight_ledger::{AccountId, EndReason, Microcredits, Pricing, SecretId, SessionId, Timestamp, Units};
-use footlight_session::{SessionChange, SessionRecord, SessionState, SliceGate};
+use footlight_ledger::{
+    AccountId, EndReason, Microcredits, PauseReason, Pricing, SecretId, SessionId, Timestamp, Units,
+};
+use footlight_session::{Inherited, SessionChange, SessionRecord, SessionState, SliceGate, UtteranceId};
 use footlight_stage::Performance;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
@@ -29,6 +31,8 @@ pub(crate) struct SessionCard {
     announcer: OnceLock<Arc<dyn Announcer>>,
     /// Whether another node tells its story now.
     is_hushed: AtomicBool,
+    /// Whether it is on its way to another node.
+    is_leaving: AtomicBool,
 }
 
 /// Who counts a session's units.
@@ -47,6 +51,12 @@ struct Board {
     performance: Option<Performance>,
     addr: Option<Addr<SessionActor>>,
     sequence: u64,
+    /// What accounts that follow from afar were told last that it is held back for, if it is.
+    told_paused: Option<BTreeSet<PauseReason>>,
+    /// Live utterances that somebody has to send again, from a position in milliseconds.
+    resend: Vec<(UtteranceId, u64)>,
+    /// It is another node's: nothing more is told.
+    has_departed: bool,
     /// Made for the first follower: a channel is several kB, and most sessions have none.
     followers: Option<broadcast::Sender<SessionEvent>>,
 }
@@ -66,11 +76,15 @@ impl SessionCard {
                 performance: None,
                 addr: None,
                 sequence: 0,
+                told_paused: None,
+                resend: Vec::new(),
+                has_departed: false,
                 followers: None,
             }),
             metrics,
             announcer: OnceLock::new(),
             is_hushed: AtomicBool::new(false),
+            is_leaving: AtomicBool::new(false),
         }
     }
 
@@ -146,7 +160,10 @@ impl SessionCard {
     /// Tells followers, and keeps what changes the record.
     pub(crate) fn tell(&self, at: Timestamp, kind: SessionEventKind) {
         let mut board = self.board.lock();
-        let change = change_of(&board.record, &kind);
+        if board.has_departed {
+            return;
+        }
+        let change = board.change_of(&kind);
         match &kind {
             // Told by somebody who had not heard yet that it is over.
             SessionEventKind::StateChanged { .. } if board.record.state == SessionState::Ended => return,
@@ -177,7 +194,19 @@ impl SessionCard {
             | SessionEventKind::GestureStarted { .. }
             | SessionEventKind::CreditsLow { .. }
             | SessionEventKind::RendererRestarted { .. }
+            | SessionEventKind::SpeechResend { .. }
             | SessionEventKind::Lagged { .. } => {}
+            SessionEventKind::Moved { .. } => {
+                // One that is over is nobody's.
+                if board.record.state == SessionState::Ended {
+                    return;
+                }
+                self.count_move(&board.record, None);
+                for reason in &board.record.pause_reasons {
+                    self.metrics.paused.with_label_values(&[word(reason)]).dec();
+                }
+                board.has_departed = true;
+            }
         }
         if let Some(change) = change {
             self.announce(change, &board);
@@ -190,14 +219,42 @@ impl SessionCard {
         }
     }
 
+    /// It goes on at another node: the last that is told of it here.
+    pub(crate) fn depart(&self, at: Timestamp, why: Inherited) {
+        self.hush();
+        self.tell(at, SessionEventKind::Moved { why });
+    }
+
+    /// It is on its way to another node, and takes nothing; or it stays after all.
+    pub(crate) fn set_leaving(&self, is_leaving: bool) {
+        self.is_leaving.store(is_leaving, Ordering::Release);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Acquire)
+    }
+
+    /// What a former owner told of it, and what its followers are to send again.
+    pub(crate) fn inherit(&self, former: &SessionRecord, resend: Vec<(UtteranceId, u64)>) {
+        let mut board = self.board.lock();
+        board.told_paused = (former.state == SessionState::Paused).then(|| former.pause_reasons.clone());
+        board.stalls_before = former.stalls;
+        board.resend = resend;
+    }
+
+    /// Somebody speaks or interrupts: nothing is to be sent again.
+    pub(crate) fn forget_resend(&self) -> Vec<UtteranceId> {
+        std::mem::take(&mut self.board.lock().resend).into_iter().map(|(utterance, _)| utterance).collect()
+    }
+
     /// Tells the account nothing more: the session belongs to another node.
     pub(crate) fn hush(&self) {
         self.is_hushed.store(true, Ordering::Release);
     }
 
-    /// The node runs it now.
-    fn begin(&self, announcer: &Arc<dyn Announcer>) {
-        if self.announcer.set(Arc::clone(announcer)).is_ok() {
+    /// The node runs it now. `is_new`: nobody has told of it before.
+    fn begin(&self, announcer: &Arc<dyn Announcer>, is_new: bool) {
+        if self.announcer.set(Arc::clone(announcer)).is_ok() && is_new {
             self.announce(SessionChange::Started, &self.board.lock());
         }
     }
@@ -223,6 +280,12 @@ impl SessionCard {
         if state == SessionState::Ended {
             return EventStream::over(first);
         }
+        let resend = board.resend.iter().map(|&(utterance, resend_from_ms)| SessionEvent {
+            sequence: board.sequence,
+            at: now,
+            kind: SessionEventKind::SpeechResend { utterance, resend_from_ms },
+        });
+        let first = std::iter::once(first).chain(resend).collect();
         let followers = board.followers.get_or_insert_with(|| broadcast::Sender::new(EVENTS_KEPT));
         EventStream::new(first, followers.subscribe())
     }
@@ -236,23 +299,26 @@ impl SessionCard {
     }
 }
 
-/// What an event means to an account that follows from afar, if anything.
-fn change_of(before: &SessionRecord, kind: &SessionEventKind) -> Option<SessionChange> {
-    match kind {
-        SessionEventKind::StateChanged { state: SessionState::Paused, pause_reasons } => {
-            let is_news = before.state != SessionState::Paused || before.pause_reasons != *pause_reasons;
-            is_news.then_some(SessionChange::Paused)
+impl Board {
+    /// What an event means to an account that follows from afar, if anything.
+    fn change_of(&mut self, kind: &SessionEventKind) -> Option<SessionChange> {
+        match kind {
+            SessionEventKind::StateChanged { state: SessionState::Paused, pause_reasons } => {
+                let is_news = self.told_paused.as_ref() != Some(pause_reasons);
+                self.told_paused = Some(pause_reasons.clone());
+                is_news.then_some(SessionChange::Paused)
+            }
+            SessionEventKind::StateChanged { .. } => self.told_paused.take().map(|_| SessionChange::Resumed),
+            SessionEventKind::Ended { .. } => Some(SessionChange::Ended),
+            SessionEventKind::UtteranceStarted { .. }
+            | SessionEventKind::UtteranceEnded { .. }
+            | SessionEventKind::GestureStarted { .. }
+            | SessionEventKind::CreditsLow { .. }
+            | SessionEventKind::RendererRestarted { .. }
+            | SessionEventKind::SpeechResend { .. }
+            | SessionEventKind::Moved { .. }
+            | SessionEventKind::Lagged { .. } => None,
         }
-        SessionEventKind::StateChanged { .. } => {
-            (before.state == SessionState::Paused).then_some(SessionChange::Resumed)
-        }
-        SessionEventKind::Ended { .. } => Some(SessionChange::Ended),
-        SessionEventKind::UtteranceStarted { .. }
-        | SessionEventKind::UtteranceEnded { .. }
-        | SessionEventKind::GestureStarted { .. }
-        | SessionEventKind::CreditsLow { .. }
-        | SessionEventKind::RendererRestarted { .. }
-        | SessionEventKind::Lagged { .. } => None,
     }
 }
 
@@ -272,15 +338,20 @@ impl Cards {
         &self.announcer
     }
 
-    pub(crate) fn insert(&self, card: Arc<SessionCard>) {
-        card.begin(&self.announcer);
+    pub(crate) fn insert(&self, card: Arc<SessionCard>, is_new: bool) {
+        card.begin(&self.announcer, is_new);
         self.cards.write().insert(card.id, card);
     }
 
     /// The card that is there, or else the one that `make` makes.
-    pub(crate) fn get_or_insert(&self, id: SessionId, make: impl FnOnce() -> SessionCard) -> Arc<SessionCard> {
+    pub(crate) fn get_or_insert(
+        &self,
+        id: SessionId,
+        is_new: bool,
+        make: impl FnOnce() -> SessionCard,
+    ) -> Arc<SessionCard> {
         let card = Arc::clone(self.cards.write().entry(id).or_insert_with(|| Arc::new(make())));
-        card.begin(&self.announcer);
+        card.begin(&self.announcer, is_new);
         card
     }
 

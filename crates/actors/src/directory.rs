@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use footlight_ledger::SessionId;
 use footlight_session::SessionRecord;
-use footlight_store::{Store, StoreError};
+use footlight_store::{SessionPut, Store, StoreError};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -130,13 +130,17 @@ impl Shared {
     }
 
     /// Forgets what was written for the last time, and keeps what could not be written. Returns whether any could not.
-    fn take_in(&self, batch: Vec<Waiting>, results: Vec<Result<(), StoreError>>, metrics: &Metrics) -> bool {
+    fn take_in(&self, batch: Vec<Waiting>, results: Vec<Result<SessionPut, StoreError>>, metrics: &Metrics) -> bool {
         let mut failed = false;
         let mut pending = self.pending.lock();
         pending.in_flight = 0;
         for (waiting, result) in batch.into_iter().zip(results) {
             match result {
-                Ok(()) => {
+                Ok(put) => {
+                    if put == SessionPut::Fenced {
+                        // The heir's record stands; that this node lost the session its next heartbeat says.
+                        metrics.fenced("record");
+                    }
                     if waiting.finality == Finality::Last {
                         self.cards.remove(waiting.record.id);
                     }

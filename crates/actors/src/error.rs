@@ -117,6 +117,9 @@ pub enum NodeError {
     /// The store failed in another way.
     #[error(transparent)]
     Store(StoreError),
+    /// The session is on its way to another node, or this node's lease is over and another may have it.
+    #[error("the session is moving to another node; try again")]
+    Moving,
     /// The node takes no new sessions.
     #[error("this node is draining; try another")]
     Draining,

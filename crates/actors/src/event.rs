@@ -1,9 +1,9 @@
 //! What a session tells those who follow it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use footlight_ledger::{EndReason, PauseReason, Timestamp};
-use footlight_session::{SessionState, UtteranceId};
+use footlight_session::{Inherited, SessionState, UtteranceId};
 use serde::Serialize;
 use tokio::sync::broadcast;
 
@@ -65,6 +65,19 @@ pub enum SessionEventKind {
         /// How many times within the restart window.
         attempt: u32,
     },
+    /// The session came here from another node, which took with it what was not spoken of a live utterance: whoever sent
+    /// it has it still, and sends it again from here. Told to each follower until somebody speaks or interrupts.
+    SpeechResend {
+        /// Which.
+        utterance: UtteranceId,
+        /// What was heard of it, in milliseconds of its audio.
+        resend_from_ms: u64,
+    },
+    /// The session goes on at another node. The last event here: follow it anew.
+    Moved {
+        /// Why.
+        why: Inherited,
+    },
     /// The session is over. The last event.
     Ended {
         /// Why.
@@ -80,24 +93,26 @@ pub enum SessionEventKind {
 /// The events of one session from now on, beginning with its present state.
 #[derive(Debug)]
 pub struct EventStream {
-    first: Option<SessionEvent>,
+    /// What is told first.
+    first: VecDeque<SessionEvent>,
     receiver: Option<broadcast::Receiver<SessionEvent>>,
     last_sequence: u64,
 }
 
 impl EventStream {
-    pub(crate) fn new(first: SessionEvent, receiver: broadcast::Receiver<SessionEvent>) -> Self {
-        Self { last_sequence: first.sequence, first: Some(first), receiver: Some(receiver) }
+    pub(crate) fn new(first: Vec<SessionEvent>, receiver: broadcast::Receiver<SessionEvent>) -> Self {
+        let last_sequence = first.last().map_or(0, |event| event.sequence);
+        Self { last_sequence, first: first.into(), receiver: Some(receiver) }
     }
 
     /// A stream of one event: the session is over already.
     pub(crate) fn over(last: SessionEvent) -> Self {
-        Self { last_sequence: last.sequence, first: Some(last), receiver: None }
+        Self { last_sequence: last.sequence, first: VecDeque::from([last]), receiver: None }
     }
 
     /// The next event; `None` once the session is over and everything was told. Cancel safe.
     pub async fn next(&mut self) -> Option<SessionEvent> {
-        if let Some(first) = self.first.take() {
+        if let Some(first) = self.first.pop_front() {
             return Some(first);
         }
         loop {
@@ -119,7 +134,7 @@ impl EventStream {
                 continue;
             }
             self.last_sequence = event.sequence;
-            if matches!(event.kind, SessionEventKind::Ended { .. }) {
+            if matches!(event.kind, SessionEventKind::Ended { .. } | SessionEventKind::Moved { .. }) {
                 self.receiver = None;
             }
             return Some(event);

@@ -10,6 +10,8 @@ pub enum UnreadyReason {
     Draining,
     /// The store cannot be reached, or refuses.
     StoreUnreachable,
+    /// Its lease is over: others may go on with its sessions.
+    LeaseOver,
     /// Every session place or speaking slot is taken or reserved.
     AtCapacity,
 }

@@ -7,7 +7,7 @@
 //! Actors know ports, never a particular store or renderer.
 //!
 //! Suggested reading order: [`caller`], [`event`], [`announce`], [`node`]; then, inside, `session` (one session), [`meter`] (the slices
-//! of all of them), `supervisor` (room), `engine` (sessions that are made elsewhere), `card` (what readers see), `directory` (records on their way to the store).
+//! of all of them), `supervisor` (room), `engine` (sessions that are made elsewhere), `card` (what readers see), `directory` (records on their way to the store), `speech` (what an heir is to say).
 
 pub mod announce;
 pub mod caller;
@@ -24,6 +24,7 @@ pub mod options;
 mod panic;
 mod scrape;
 mod session;
+mod speech;
 mod supervisor;
 pub mod time;
 

@@ -32,6 +32,9 @@ pub struct Metrics {
     pub draining: IntGauge,
     pub unmetered: IntGauge,
     pub payments_not_credited: IntCounter,
+    pub fenced: IntCounterVec,
+    pub speech_kept: Histogram,
+    pub speech_not_kept: IntCounter,
 }
 
 /// The products, as label values.
@@ -70,6 +73,8 @@ const END_REASONS: [EndReason; 10] = [
     EndReason::KeyRevoked,
     EndReason::AccountSuspended,
 ];
+/// What a former owner may try to write, as label values.
+const FENCED: [&str; 2] = ["record", "speech"];
 /// Why a create was refused, as label values.
 pub(crate) const REFUSALS: [&str; 10] = [
     "capacity",
@@ -153,6 +158,20 @@ impl Metrics {
                 "footlight_payments_not_credited_total",
                 "Payments told of by a payment provider that bring no credits and never will: the log says which.",
             )?,
+            fenced: counters(
+                "footlight_fenced_records_total",
+                "Session records and kept speech that a former owner could not write any more, by which of them.",
+                &["what"],
+            )?,
+            speech_kept: histogram(
+                "footlight_speech_kept_seconds",
+                "How long it took until uploaded speech was in the store, for an heir.",
+                exponential_buckets(0.001, 2.0, 12)?,
+            )?,
+            speech_not_kept: counter(
+                "footlight_speech_not_kept_total",
+                "Uploads that were taken before they were in the store: it was slow or away. An heir cannot speak them.",
+            )?,
         };
         metrics.export_zeros();
         metrics.add_to(registry)?;
@@ -186,6 +205,9 @@ impl Metrics {
         for what in ["renderer", "session_actor"] {
             self.restarts.with_label_values(&[what]).reset();
         }
+        for what in FENCED {
+            self.fenced.with_label_values(&[what]).reset();
+        }
         for kind in ["unreachable", "refused", "corrupt", "clock_skew", "contended"] {
             self.store_errors.with_label_values(&[kind]).reset();
         }
@@ -212,7 +234,16 @@ impl Metrics {
         registry.register(Box::new(self.meter_in_grace.clone()))?;
         registry.register(Box::new(self.draining.clone()))?;
         registry.register(Box::new(self.unmetered.clone()))?;
-        registry.register(Box::new(self.payments_not_credited.clone()))
+        registry.register(Box::new(self.payments_not_credited.clone()))?;
+        registry.register(Box::new(self.fenced.clone()))?;
+        registry.register(Box::new(self.speech_kept.clone()))?;
+        registry.register(Box::new(self.speech_not_kept.clone()))
+    }
+
+    /// Counts a write that was refused because the session has another owner; `what` is one of [`FENCED`].
+    pub(crate) fn fenced(&self, what: &'static str) {
+        debug_assert!(FENCED.contains(&what));
+        self.fenced.with_label_values(&[what]).inc();
     }
 
     /// Counts a failed call of the store.

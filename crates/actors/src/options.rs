@@ -57,6 +57,12 @@ pub struct NodeOptions {
     pub progress_every: Duration,
     /// How often overdue sessions of lost nodes are swept.
     pub sweep_every: Duration,
+    /// Whether other nodes use the store, and may go on with what this one leaves: then speech is kept until it is spoken,
+    /// and progress is mirrored. `None`: as the store says.
+    pub is_shared: Option<bool>,
+    /// Whether sessions that a former run left are ended at the start. If not they are whoever's that adopts them; see
+    /// [`Node::left_behind`](crate::Node::left_behind).
+    pub ends_orphans: bool,
     /// How long recovery at start tries to reach the store before the start fails.
     pub recovery_patience: Duration,
 }
@@ -83,6 +89,8 @@ impl Default for NodeOptions {
             first_beat_least: 0.5,
             progress_every: Duration::from_secs(1),
             sweep_every: Duration::from_secs(30),
+            is_shared: None,
+            ends_orphans: true,
             recovery_patience: Duration::from_secs(30),
         }
     }

@@ -6,6 +6,7 @@
 //! think of tokens is closed to them.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -14,6 +15,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _};
 use footlight_actors::Caller;
+use footlight_cluster::Pass;
 use footlight_ledger::{AccountId, SecretId, SessionId, Surface, Timestamp};
 use footlight_store::{Store, StoreError};
 use futures_util::future::{Ready, ready};
@@ -244,8 +246,7 @@ fn seconds(time: Duration) -> u64 {
 
 /// Refuses further guesses from an address that has guessed too often.
 fn check_guesses(request: &HttpRequest) -> Result<(), Problem> {
-    let address = request.peer_addr().map(|address| address.ip());
-    let Some(wait) = ApiState::of(request).limits.guesses_again_after(address) else { return Ok(()) };
+    let Some(wait) = ApiState::of(request).limits.guesses_again_after(client_address(request)) else { return Ok(()) };
     let detail = "too many secrets and tokens that open nothing came from this address; check yours, and wait";
     Err(Problem::new(Code::TooManyFailures, detail).retry_after(seconds(wait)))
 }
@@ -254,9 +255,17 @@ fn check_guesses(request: &HttpRequest) -> Result<(), Problem> {
 fn note_failure(request: &HttpRequest, problem: Problem) -> Problem {
     let is_guess = matches!(problem.code, Code::ApiSecretInvalid | Code::TokenInvalid | Code::AdminTokenInvalid);
     if is_guess {
-        ApiState::of(request).limits.failed(request.peer_addr().map(|address| address.ip()));
+        ApiState::of(request).limits.failed(client_address(request));
     }
     problem
+}
+
+/// From where a call first came: for one that another node passes on, that node says it.
+pub(crate) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
+    match request.extensions().get::<Pass>() {
+        Some(pass) => pass.client,
+        None => request.peer_addr().map(|address| address.ip()),
+    }
 }
 
 /// Stands before every route of the operator.
@@ -270,15 +279,15 @@ pub(crate) async fn require_operator(
         Ok(operator) => operator,
         Err(problem) => return Ok(request.into_response(problem.error_response()).map_into_right_body()),
     };
+    request.extensions_mut().insert(operator.clone());
     if !log::is_logged(request.method()) || Role::needed_for(request.method(), request.path()) == Role::Work {
         return Ok(next.call(request).await?.map_into_left_body());
     }
-    request.extensions_mut().insert(operator.clone());
     let action = ActionJson {
         id: Uuid::now_v7().to_string(),
         at: state.node.now().into(),
         operator: operator.name,
-        address: request.peer_addr().map(|address| address.ip().to_string()),
+        address: client_address(request.request()).map(|address| address.to_string()),
         method: request.method().to_string(),
         path: request.path().chars().take(LOGGED_PATH_MAX).collect(),
         status: None,

@@ -6,6 +6,7 @@
 use std::future::Future;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 use footlight_store::Remembered;
@@ -13,7 +14,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, PROBLEM_TYPE, Problem};
 use crate::state::ApiState;
 
 /// The header that names a request.
@@ -23,27 +24,66 @@ const REPLAYED: &str = "idempotent-replayed";
 /// The longest key, as long as the name of a money operation.
 const KEY_LEN_MAX: usize = 255;
 
-/// The answer of work that succeeded.
+/// The answer of work that succeeded, or of another node.
 pub(crate) struct Answer {
     status: StatusCode,
-    body: Vec<u8>,
-    /// What is remembered, if it is not the body itself: a secret is shown once.
-    remembered: Option<Vec<u8>>,
+    body: Bytes,
+    remembered: Memory,
+    /// When to try again, if it is a problem that says so.
+    retry_after: Option<HeaderValue>,
+}
+
+/// What of an answer is remembered under its key.
+enum Memory {
+    /// Its body.
+    Body,
+    /// Something else: a secret is shown once.
+    Other(Vec<u8>),
+    /// Nothing: the work was not done, and the same key may try again.
+    Nothing,
 }
 
 impl Answer {
     pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Result<Self, Problem> {
-        Ok(Self { status, body: to_json(value)?, remembered: None })
+        let body = to_json(value)?.into();
+        Ok(Self { status, body, remembered: Memory::Body, retry_after: None })
+    }
+
+    /// What another node has answered, to be passed back byte for byte.
+    pub(crate) fn relayed(status: StatusCode, body: Bytes, retry_after: Option<HeaderValue>) -> Self {
+        let remembered = if status.is_success() { Memory::Body } else { Memory::Nothing };
+        Self { status, body, remembered, retry_after }
     }
 
     /// Remembers `value` in the place of the body.
     pub(crate) fn remember(mut self, value: &impl Serialize) -> Result<Self, Problem> {
-        self.remembered = Some(to_json(value)?);
+        self.remembered = Memory::Other(to_json(value)?);
         Ok(self)
     }
 
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     pub(crate) fn respond(self) -> HttpResponse {
-        json_response(self.status).body(self.body)
+        let mut response = json_response(self.status);
+        if !self.status.is_success() {
+            response.content_type(PROBLEM_TYPE);
+        }
+        if let Some(retry_after) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, retry_after));
+        }
+        response.body(self.body)
+    }
+
+    /// The status and the body that are remembered, if any are.
+    fn memory(&self) -> Option<(u16, Vec<u8>)> {
+        let body = match &self.remembered {
+            Memory::Body => self.body.to_vec(),
+            Memory::Other(body) => body.clone(),
+            Memory::Nothing => return None,
+        };
+        Some((self.status.as_u16(), body))
     }
 }
 
@@ -120,10 +160,7 @@ where
     let node = state.node.clone();
     let work = async move {
         let done = work.await;
-        let remembered = done
-            .as_ref()
-            .ok()
-            .map(|answer| (answer.status.as_u16(), answer.remembered.as_ref().unwrap_or(&answer.body).clone()));
+        let remembered = done.as_ref().ok().and_then(Answer::memory);
         // The work is done either way: losing the memory of it must not turn it into an error.
         if let Err(error) = store.finish_request(&scope, remembered, node.now()).await {
             tracing::warn!(%error, "an idempotency key could not be finished; it lapses in a minute");

@@ -1,8 +1,8 @@
 //! The HTTP surface of a node: routes, WebSocket, authentication, problems, and the OpenAPI document that is made from
 //! them.
 //!
-//! Two listeners share one [`ApiState`]: [`configure_public`] for services and their users, [`configure_admin`] for
-//! operators, Prometheus and probes. Nothing here decides about credits or sessions; handlers read a request, ask the
+//! Three listeners share one [`ApiState`]: [`configure_public`] for services and their users, [`configure_admin`] for
+//! operators, Prometheus and probes, [`configure_cluster`] for other nodes. Nothing here decides about credits or sessions; handlers read a request, ask the
 //! node, and write the answer. Only this crate knows the public JSON.
 //!
 //! In the order of a first reading:
@@ -12,11 +12,14 @@
 //! - [`json`]: the shapes.
 //! - `routes`, `stream`, `admin`: the calls, one file per noun.
 //! - `auth`, `body`, `idempotency`, `trace`: what stands before and around them.
+//! - `cluster`: what nodes ask of each other; `proxy`: calls about sessions that live elsewhere; `placing`: where a new one
+//!   shall live.
 //! - [`openapi`] and `docs`: the same, for readers.
 
 mod admin;
 mod auth;
 mod body;
+mod cluster;
 mod connection;
 mod docs;
 mod fallback;
@@ -27,7 +30,9 @@ mod mapping;
 pub mod openapi;
 mod operator;
 pub mod options;
+mod placing;
 pub mod problem;
+mod proxy;
 mod routes;
 mod secret;
 mod signature;
@@ -39,10 +44,12 @@ mod trace;
 
 use actix_web::web::{Data, ServiceConfig};
 
+pub use cluster::ClusterParts;
 pub use connection::tune_connection;
 pub use operator::{OperatorToken, Role};
 pub use options::{AdminToken, ApiOptions, PaymentOptions, PlanOffer, PlanTerm, WebhookSecret};
 pub use problem::{Code, Problem};
+pub use proxy::ProxyFigures;
 pub use state::{ApiParts, ApiState};
 
 /// Writes an event as it is sent to webhooks.
@@ -63,4 +70,9 @@ pub fn configure_public(config: &mut ServiceConfig, state: &Data<ApiState>) {
 /// Puts the routes of the admin listener into an application.
 pub fn configure_admin(config: &mut ServiceConfig, state: &Data<ApiState>) {
     config.app_data(state.clone()).configure(admin::configure);
+}
+
+/// Puts the routes into an application that nodes serve each other. Without a cluster everything is refused there.
+pub fn configure_cluster(config: &mut ServiceConfig, state: &Data<ApiState>) {
+    config.app_data(state.clone()).configure(cluster::configure);
 }

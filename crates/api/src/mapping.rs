@@ -12,6 +12,8 @@ use crate::problem::{Code, Problem};
 
 /// At once the store would be as it was, and sessions as many; ten seconds would keep people waiting for nothing.
 const RETRY_S: u64 = 2;
+/// A session that moves is at its next node within a second or two.
+const MOVING_RETRY_S: u64 = 1;
 /// Where another node is likely to take the call.
 const DRAINING_RETRY_S: u64 = 5;
 
@@ -32,7 +34,8 @@ impl From<NodeError> for Problem {
                 .retry_after(u64::from(retry_after_s))
                 .with("what", what)
                 .with("used", used)
-                .with("total", total),
+                .with("total", total)
+                .with("available", total.saturating_sub(used)),
             NodeError::TooManySessions { limit } => {
                 Self::new(Code::TooManySessions, detail).retry_after(RETRY_S).with("limit", limit)
             }
@@ -57,6 +60,7 @@ impl From<NodeError> for Problem {
             NodeError::NameTaken => Self::new(Code::IdempotencyKeyReused, detail),
             NodeError::Refused(refusal) => refusal.into(),
             NodeError::StoreUnreachable(error) | NodeError::Store(error) => error.into(),
+            NodeError::Moving => Self::new(Code::SessionMoving, detail).retry_after(MOVING_RETRY_S),
             NodeError::Draining => Self::new(Code::NodeDraining, detail).retry_after(DRAINING_RETRY_S),
             NodeError::Stage(error) => error.into(),
             NodeError::Internal { detail } => Self::internal(detail),

@@ -105,6 +105,11 @@ impl Operator {
         })
     }
 
+    /// An operator whose token and roles another node has checked, for a call that asks for `role`.
+    pub(crate) fn forwarded(name: String, role: Role) -> Self {
+        Self { name, roles: [role].into() }
+    }
+
     /// Whether its token opens calls of `role`.
     pub(crate) fn may(&self, role: Role) -> bool {
         self.roles.contains(&role)

@@ -76,6 +76,8 @@ codes! {
     AdminDisabled = "admin_disabled", FORBIDDEN, "The admin API is switched off";
     /// A webhook call is not signed with this node's secret for it, or too long ago. Nothing was done.
     SignatureInvalid = "signature_invalid", BAD_REQUEST, "The signature is not valid";
+    /// This listener is for the nodes of one cluster among themselves, and the call carries no good pass of one.
+    PassInvalid = "pass_invalid", UNAUTHORIZED, "The call is not of a node of this cluster";
     /// The account is suspended: it can read, and neither start nor speak.
     AccountSuspended = "account_suspended", FORBIDDEN, "The account is suspended";
     /// The account is closed for good.
@@ -175,8 +177,11 @@ codes! {
     /// The first request under this key has not been answered yet. Ask again in a moment.
     IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "The same request is being worked on";
 
-    /// The node is full. Try again after `retry-after` seconds, or on another node.
-    Capacity = "capacity", SERVICE_UNAVAILABLE, "The node is full";
+    /// There is no room: `used` of `total` are taken, `available` are left, of `what`. Try again after `retry-after` seconds.
+    Capacity = "capacity", SERVICE_UNAVAILABLE, "There is no room";
+    /// The session's node does not answer, and the session goes on at another within seconds. Ask again after `retry-after`
+    /// seconds, of any node. What was asked may have been done, unless it is said that it was not.
+    SessionMoving = "session_moving", SERVICE_UNAVAILABLE, "The session is on its way to another node";
     /// The node is being emptied and takes nothing new.
     NodeDraining = "node_draining", SERVICE_UNAVAILABLE, "The node is draining";
     /// The store cannot be reached. Nothing was charged; try again in a moment.
@@ -184,6 +189,9 @@ codes! {
     /// A fault of ours. The log has it under the request id in the header `x-request-id`.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something went wrong here";
 }
+
+/// The media type of problems.
+pub(crate) const PROBLEM_TYPE: &str = "application/problem+json";
 
 /// A place in the request that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -303,7 +311,7 @@ impl ResponseError for Problem {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
-        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        response.insert_header((header::CONTENT_TYPE, PROBLEM_TYPE));
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((header::RETRY_AFTER, seconds));
         }

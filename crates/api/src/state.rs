@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticated, EngineCaller, SecretBook};
+use crate::cluster::{Cluster, ClusterParts};
 use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
@@ -39,17 +40,20 @@ pub struct ApiParts {
     pub wardrobe: Wardrobe,
     /// Who works off jobs here.
     pub workshop: Workshop,
+    /// The other nodes, if there may be any.
+    pub cluster: Option<ClusterParts>,
     /// What an operator has set.
     pub options: ApiOptions,
 }
 
-/// The node, the options and the few things that routes share. Made once per process, shared by both listeners.
+/// The node, the options and the few things that routes share. Made once per process, shared by all listeners.
 pub struct ApiState {
     pub(crate) node: Node,
     pub(crate) hooks: Hooks,
     pub(crate) jobs: Jobs,
     pub(crate) wardrobe: Wardrobe,
     pub(crate) workshop: Workshop,
+    pub(crate) cluster: Option<Cluster>,
     pub(crate) options: ApiOptions,
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
@@ -65,7 +69,7 @@ impl ApiState {
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
-        let ApiParts { node, hooks, jobs, wardrobe, workshop, options } = parts;
+        let ApiParts { node, hooks, jobs, wardrobe, workshop, cluster, options } = parts;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
@@ -79,6 +83,7 @@ impl ApiState {
             upload_shares: Arc::default(),
             upload_share_max: share_max,
             decoders: Arc::new(Semaphore::new(decoders)),
+            cluster: cluster.map(|parts| Cluster::new(parts, node.boot())),
             node,
             hooks,
             jobs,

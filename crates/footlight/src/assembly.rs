@@ -1,5 +1,6 @@
 //! Putting a node together: the one place that names concrete stores and renderers.
 
+pub(crate) mod cluster;
 mod hooks;
 mod store;
 mod terms;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 use crate::avatars;
 use crate::settings::{OperatorSettings, PlanSettings, Renderer, Settings};
 
+use cluster::{ClusterSocket, Joined};
 pub(crate) use store::{OpenStore, Place, open_store};
 use store::{expect_whole, lock_data_dir};
 pub(crate) use terms::{limits, plans, rate_card, terms};
@@ -41,6 +43,9 @@ pub(crate) struct Assembly {
     pub(crate) wardrobe: Wardrobe,
     pub(crate) workshop: Workshop,
     pub(crate) store: Arc<dyn Store>,
+    /// The node among others, where there may be any.
+    pub(crate) joined: Option<Joined>,
+    registry: prometheus::Registry,
     /// Kept, not read.
     _data_dir: Option<DataDirLock>,
 }
@@ -55,7 +60,7 @@ pub(crate) fn now() -> Timestamp {
 ///
 /// # Errors
 /// When the data directory is in use, the store cannot be opened, or a thread cannot be started.
-pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
+pub(crate) async fn assemble(settings: &Settings, socket: Option<&ClusterSocket>) -> anyhow::Result<Assembly> {
     let OpenStore { store, data_dir } = open_store(settings).await?;
     expect_whole(store.as_ref()).await?;
     let lock = lock_data_dir(settings)?;
@@ -95,12 +100,16 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         terms: terms(settings),
         options: node_options(settings),
         data_dir,
-        registry,
+        registry: registry.clone(),
         announcer: Arc::new(hooks::Told(hooks.clone())),
         clock: Arc::new(now),
     })
     .await
     .context("starting the node")?;
+    let joined = match socket {
+        Some(socket) => Some(cluster::join(settings, socket, &node, &store, &registry).await?),
+        None => None,
+    };
     // After the node has measured what it can perform.
     let workshop = Workshop::start(WorkshopParts {
         jobs: jobs.clone(),
@@ -108,7 +117,7 @@ pub(crate) async fn assemble(settings: &Settings) -> anyhow::Result<Assembly> {
         craft: Arc::new(Bench),
         options: WorkshopOptions { workers: settings.jobs.workers, name: settings.node.name.clone() },
     });
-    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, _data_dir: lock })
+    Ok(Assembly { node, hooks, jobs, wardrobe, workshop, store, joined, registry, _data_dir: lock })
 }
 
 pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
@@ -126,7 +135,7 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
 /// The API over a node.
 ///
 /// # Errors
-/// When the key of the tokens can neither be read nor made.
+/// When the key of the tokens can neither be read nor made, or metrics are named twice.
 pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Result<Data<ApiState>> {
     let plans = plans(settings);
     let offer = |(name, plan): (&String, &PlanSettings)| PlanOffer {
@@ -166,6 +175,10 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         jobs: assembly.jobs.clone(),
         wardrobe: assembly.wardrobe.clone(),
         workshop: assembly.workshop.clone(),
+        cluster: match &assembly.joined {
+            Some(joined) => Some(cluster::api_parts(joined, &assembly.store, &assembly.registry)?),
+            None => None,
+        },
         options,
     })))
 }
@@ -203,6 +216,8 @@ fn node_options(settings: &Settings) -> NodeOptions {
         restart_window: settings.node.restart_window,
         drain_deadline: settings.node.drain_deadline,
         sweep_every: settings.metering.heartbeat / 2,
+        is_shared: settings.cluster.is_on().then_some(true),
+        ends_orphans: !settings.cluster.is_on(),
         ..NodeOptions::default()
     }
 }

@@ -78,6 +78,9 @@ pub struct SessionRecord {
     pub created_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub metadata: BTreeMap<String, String>,
+    /// What its node must be labelled with.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl SessionRecord {

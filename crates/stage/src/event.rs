@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use footlight_session::Units;
+
 use crate::UtteranceId;
 
 /// Where events go. Called on a worker thread in the middle of a tick: it must not block, and should only pass the event
@@ -42,6 +44,8 @@ pub enum StageEvent {
         utterance: UtteranceId,
         /// The generation it is spoken in.
         generation: u32,
+        /// Units of the session before this frame.
+        units: Units,
     },
     /// An utterance is over.
     UtteranceEnded {

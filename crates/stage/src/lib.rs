@@ -30,6 +30,7 @@ mod soundtrack;
 pub mod spec;
 mod speech;
 pub mod stats;
+mod tenure;
 mod unit;
 mod voice;
 mod worker;
@@ -43,10 +44,11 @@ pub use live::LiveFeed;
 pub use offline::FrameWeights;
 pub use options::{RendererKind, StageOptions};
 pub use outlet::{Outlet, OutletKind, OutletOptions};
-pub use performance::{Interrupted, Performance, PerformanceSnapshot, SpeakMode, Utterance};
+pub use performance::{Interrupted, Performance, PerformanceSnapshot, Remainder, SpeakMode, Utterance};
 pub use pool::Stage;
 pub use spec::PerformanceSpec;
 pub use stats::{Histogram, StageStats};
+pub use tenure::Tenure;
 pub use unit::{AudioUnit, Unit, VideoUnit};
 
 /// The sampling rate of all audio on the stage, in Hz. Mono throughout.

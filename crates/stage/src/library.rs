@@ -1,6 +1,6 @@
 //! What sessions share: avatars, idle loops, the face model, the sound of silence. Made once, kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -105,6 +105,13 @@ impl Library {
             own_avatars: Shelf::of(OWN_KEPT_MAX),
             own_stands: Shelf::of(OWN_KEPT_MAX),
         })
+    }
+
+    /// The shared avatars that are loaded: who shows one of them starts sooner.
+    pub(crate) fn loaded(&self) -> BTreeSet<String> {
+        let slots = self.avatars.slots.lock();
+        let is_made = |slot: &Slot<LoadedAvatar>| slot.try_lock().is_some_and(|made| made.is_some());
+        slots.iter().filter(|(_, slot)| is_made(slot)).map(|((choice, _), _)| choice.name().to_owned()).collect()
     }
 
     /// An avatar before its own background or a plain colour, loaded at its first use.

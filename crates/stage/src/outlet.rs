@@ -4,7 +4,7 @@
 //! units only, and its picture goes on at the next IDR.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -55,6 +55,8 @@ pub(crate) struct OutletStatus {
     dropped: AtomicU64,
     /// Units of older generations that still wait are not given to the reader.
     oldest_generation: AtomicU32,
+    /// Units were left out because the node's tenure was over: the picture must go on at an IDR.
+    withheld: AtomicBool,
 }
 
 impl Outlet {
@@ -94,7 +96,18 @@ impl Outlet {
         self.status.dropped.load(Ordering::Relaxed)
     }
 
+    /// Says that a unit that was read did not reach anybody: the picture goes on at an IDR.
+    pub fn leave_out(&self) {
+        self.status.withheld.store(true, Ordering::Release);
+        self.status.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the reader may have it. Asked when it is read, for it may have waited here past the node's tenure.
     fn is_current(&self, unit: &Unit) -> bool {
+        if !self.shared.tenure.holds_now() {
+            self.leave_out();
+            return false;
+        }
         let current = unit.generation() >= self.status.oldest_generation.load(Ordering::Acquire);
         if !current {
             self.status.dropped.fetch_add(1, Ordering::Relaxed);
@@ -161,6 +174,9 @@ impl Port {
 
     /// Whether somebody reads it. Looked at once a frame.
     pub(crate) fn is_watching(&mut self, now: Instant) -> bool {
+        if self.status.withheld.load(Ordering::Acquire) && self.status.withheld.swap(false, Ordering::AcqRel) {
+            self.lose();
+        }
         if self.has_room_to_go_on() {
             self.refusing_since = None;
         }
@@ -262,6 +278,11 @@ impl Port {
             }
             Err(TrySendError::Closed(_)) => false,
         }
+    }
+
+    /// The picture goes on at the next IDR, though this reader is not to blame.
+    pub(crate) fn lose(&mut self) {
+        self.needs_idr = true;
     }
 
     /// Loses one unit: the picture goes on at the next IDR.

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::live::LiveBuffer;
 use crate::outlet::Port;
 use crate::worker::{Errand, PerformerKey};
-use crate::{LiveFeed, Outlet, OutletOptions, StageError, UtteranceId};
+use crate::{LiveFeed, Outlet, OutletOptions, StageError, Tenure, UtteranceId};
 
 /// Commands that may wait for one performance. A session gives a few a second; whoever sends more is told to wait.
 const COMMANDS_MAX: usize = 64;
@@ -30,6 +30,15 @@ pub struct Utterance {
     pub id: UtteranceId,
     /// The whole of it: 48 kHz, mono, at least one sample.
     pub audio: Arc<[i16]>,
+}
+
+/// An utterance that was begun elsewhere, or not come to, and is said from `from` on.
+#[derive(Debug, Clone)]
+pub struct Remainder {
+    /// The whole utterance: positions go on counting from its first sample.
+    pub utterance: Utterance,
+    /// The first sample that is to be said; at or beyond its end nothing is.
+    pub from: usize,
 }
 
 /// What becomes of speech that is already queued.
@@ -97,6 +106,7 @@ impl Drop for Owner {
 /// What the worker is told about one performance.
 pub(crate) enum Command {
     Speak { utterance: Utterance, mode: SpeakMode },
+    GoOn(Vec<Remainder>),
     SpeakLive { id: UtteranceId, buffer: Arc<LiveBuffer> },
     Interrupt { reply: oneshot::Sender<Interrupted> },
     Gesture(Arc<Gesture>),
@@ -124,6 +134,8 @@ pub(crate) struct Shared {
     pub(crate) origin: Instant,
     /// It goes on where another one broke.
     pub(crate) is_sequel: bool,
+    /// How long anything may be handed out.
+    pub(crate) tenure: Tenure,
     pub(crate) generation: AtomicU32,
     pub(crate) frames: AtomicU64,
     pub(crate) stalls: AtomicU64,
@@ -135,7 +147,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(key: PerformerKey, errands: Sender<Errand>, queue_limit: u64, origin: Instant) -> Self {
+    pub(crate) fn new(
+        key: PerformerKey,
+        errands: Sender<Errand>,
+        queue_limit: u64,
+        origin: Instant,
+        tenure: Tenure,
+    ) -> Self {
         Self {
             key,
             errands,
@@ -146,6 +164,7 @@ impl Shared {
             utterances: AtomicUsize::new(0),
             origin,
             is_sequel: false,
+            tenure,
             generation: AtomicU32::new(0),
             frames: AtomicU64::new(0),
             stalls: AtomicU64::new(0),
@@ -272,6 +291,23 @@ impl Performance {
         shared.send(Command::Speak { utterance, mode }).inspect_err(|_| {
             shared.release(samples);
             shared.leave();
+        })
+    }
+
+    /// Queues utterances that were queued before, on a performance that broke or with a former owner of the session. They
+    /// found room then, and find it now.
+    ///
+    /// # Errors
+    /// [`StageError::Busy`], [`StageError::Closed`]; nothing is queued then.
+    pub fn go_on(&self, remainders: Vec<Remainder>) -> Result<(), StageError> {
+        let remainders: Vec<_> = remainders.into_iter().filter(|it| it.from < it.utterance.audio.len()).collect();
+        let samples: u64 = remainders.iter().map(|it| (it.utterance.audio.len() - it.from) as u64).sum();
+        let (shared, count) = (&self.owner.shared, remainders.len());
+        shared.queued.fetch_add(samples, Ordering::AcqRel);
+        (0..count).for_each(|_| shared.enter_always());
+        shared.send(Command::GoOn(remainders)).inspect_err(|_| {
+            shared.release(samples);
+            (0..count).for_each(|_| shared.leave());
         })
     }
 

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use footlight_media::EncodedVideo;
 use footlight_session::slice::{SliceGate, Taken};
-use footlight_session::{SessionId, WhenUnwatched};
+use footlight_session::{SessionId, Units, WhenUnwatched};
 
 use self::ports::Ports;
 use crate::clock::FrameClock;
 use crate::event::{EventSink, StageEvent, UtteranceOutcome};
 use crate::library::{Library, Stand};
 use crate::outlet::micros;
-use crate::performance::{Command, Interrupted, Shared, SpeakMode};
+use crate::performance::{Command, Interrupted, Remainder, Shared, SpeakMode};
 use crate::scene::{CameraPool, Props, Scene};
 use crate::soundtrack::{FADE_SAMPLES, Soundtrack};
 use crate::speech::{Cue, Cut, SpeechQueue, Spoken};
@@ -66,6 +66,8 @@ pub(crate) struct Performer {
     /// The session was told that speech waits for the gate.
     asked: bool,
     starved_frames: u32,
+    /// The node's tenure does not hold: everything stands still.
+    withheld: bool,
     /// A reader's queue was purged: its picture must go on at an IDR, now.
     purged: bool,
     idr_forced_at: Option<Instant>,
@@ -98,6 +100,7 @@ impl Performer {
             in_run: false,
             asked: false,
             starved_frames: 0,
+            withheld: false,
             purged: false,
             idr_forced_at: None,
             sleeping: true,
@@ -139,6 +142,11 @@ impl Performer {
                 }
                 self.speech.append(utterance);
             }
+            Command::GoOn(remainders) => {
+                for Remainder { utterance, from } in remainders {
+                    self.speech.append_from(utterance, from);
+                }
+            }
             Command::SpeakLive { id, buffer } => self.speech.append_live(id, buffer),
             Command::Interrupt { reply } => {
                 let interrupted = self.interrupt();
@@ -174,6 +182,18 @@ impl Performer {
             self.count_stalls(skipped, &backstage.stats);
         }
         self.look_at_watchers(now);
+        if self.holds_tenure() {
+            self.go_on();
+            self.perform(now, backstage)?;
+        } else {
+            self.withhold(backstage);
+        }
+        self.clock.advance();
+        self.shared.media_time_us.store(micros(self.media_samples()), Release);
+        Ok(self.pace(now, backstage))
+    }
+
+    fn perform(&mut self, now: Instant, backstage: &mut Backstage) -> Result<(), StageError> {
         if !self.watched {
             self.pass_unwatched(backstage)?;
         } else if self.paused {
@@ -182,9 +202,7 @@ impl Performer {
         } else if !self.speak(now, backstage)? {
             self.show_rest(now, backstage)?;
         }
-        self.clock.advance();
-        self.shared.media_time_us.store(micros(self.media_samples()), Release);
-        Ok(self.pace(now, backstage))
+        Ok(())
     }
 
     /// Ends the performance because something broke.
@@ -232,6 +250,10 @@ impl Performer {
             self.scene.speak(&self.speech.weights(), self.speech.renderer_sound(), force_idr, &mut props(backstage))?;
         let heard_by_somebody = self.ports.accept_video(picture.idr);
         if heard_by_somebody {
+            if !self.holds_tenure() {
+                self.scene.not_shown();
+                return Ok(false);
+            }
             match self.gate.take(1) {
                 Taken::Yes => {}
                 // Closed since it was looked at. The picture is not shown, and the position stays.
@@ -267,7 +289,7 @@ impl Performer {
             self.emit(StageEvent::StartedSpeaking);
         }
         let spoken = self.speech.spoke();
-        self.report_spoken(spoken);
+        self.report_spoken(spoken, u64::from(heard_by_somebody));
         if heard_by_somebody && self.gate.crossed_ask_mark() {
             self.emit(StageEvent::AskNow);
         }
@@ -296,6 +318,31 @@ impl Performer {
         self.push_silence()
     }
 
+    /// Looks at the clock each time: the process may have been stopped since the last look.
+    fn holds_tenure(&self) -> bool {
+        self.shared.tenure.holds_now()
+    }
+
+    /// A frame's time passes in which nothing may be handed out: another node may be going on with the session. All is kept
+    /// as it is.
+    fn withhold(&mut self, backstage: &mut Backstage) {
+        self.end_run(true);
+        self.scene.leave(&mut props(backstage));
+        self.soundtrack.rest();
+        self.withheld = true;
+    }
+
+    /// Goes on after it was withheld, as after a drop.
+    fn go_on(&mut self) {
+        if std::mem::take(&mut self.withheld) {
+            self.ports.lose_all();
+            self.ports.mark_discontinuity();
+            self.purged = true;
+            // What was asked before may have been answered, and the answer taken back.
+            self.asked = false;
+        }
+    }
+
     /// A frame's time passes with nobody there.
     fn pass_unwatched(&mut self, backstage: &mut Backstage) -> Result<(), StageError> {
         self.end_run(true);
@@ -307,7 +354,7 @@ impl Performer {
         match self.speech.pass_unseen() {
             Some(spoken) => {
                 self.starved_frames = 0;
-                self.report_spoken(spoken);
+                self.report_spoken(spoken, 0);
             }
             None => self.starve(&backstage.stats),
         }
@@ -324,7 +371,7 @@ impl Performer {
         if self.clock.period() * self.starved_frames >= UNDERRUN_MAX {
             self.starved_frames = 0;
             if let Some(ended) = self.speech.end_starved() {
-                self.report_spoken(Spoken { started: None, ended: Some(ended) });
+                self.report_spoken(Spoken { started: None, ended: Some(ended) }, 0);
             }
         }
     }
@@ -384,7 +431,7 @@ impl Performer {
     }
 
     fn may_speak(&self) -> bool {
-        self.watched && !self.paused
+        self.watched && !self.paused && self.holds_tenure()
     }
 
     fn may_pass_unseen(&self) -> bool {
@@ -464,6 +511,10 @@ impl Performer {
 
     fn hand_out_video(&mut self, unit: VideoUnit, backstage: &Backstage) {
         let now = Instant::now();
+        if !self.shared.tenure.holds(now) {
+            self.withheld = true;
+            return;
+        }
         self.ports.offer_video(unit, self.spec.samples_per_frame() as u64, now);
         let stats = &backstage.stats;
         WorkerStats::count(&stats.frames, 1);
@@ -473,6 +524,11 @@ impl Performer {
 
     fn hand_out_audio(&mut self) {
         let now = Instant::now();
+        if !self.shared.tenure.holds(now) {
+            self.withheld = true;
+            self.packets.clear();
+            return;
+        }
         let generation = self.shared.generation.load(Acquire);
         for mut packet in self.packets.drain(..) {
             packet.generation = generation;
@@ -495,10 +551,12 @@ impl Performer {
         }
     }
 
-    fn report_spoken(&self, spoken: Spoken) {
+    /// `counted`: what the gate has counted for this frame.
+    fn report_spoken(&self, spoken: Spoken, counted: Units) {
         if let Some(utterance) = spoken.started {
             let generation = self.shared.generation.load(Acquire);
-            self.emit(StageEvent::UtteranceStarted { utterance, generation });
+            let units = self.gate.used().saturating_sub(counted);
+            self.emit(StageEvent::UtteranceStarted { utterance, generation, units });
         }
         if let Some((utterance, position_ms)) = spoken.ended {
             self.emit(StageEvent::UtteranceEnded { utterance, position_ms, outcome: UtteranceOutcome::Completed });

@@ -16,7 +16,7 @@ use crate::performer::{Backstage, Performer};
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::{Errand, PerformerKey, Worker};
-use crate::{Performance, PerformanceSpec, SAMPLE_RATE, StageError, StageOptions, StageStats};
+use crate::{Performance, PerformanceSpec, SAMPLE_RATE, StageError, StageOptions, StageStats, Tenure};
 
 /// Each performance starts this share of a frame after the one before: the golden ratio spreads any number of them
 /// evenly over a frame.
@@ -29,6 +29,7 @@ pub struct Stage {
     workers: Vec<WorkerHandle>,
     opened: AtomicU64,
     started: Instant,
+    tenure: Tenure,
 }
 
 struct WorkerHandle {
@@ -65,7 +66,8 @@ impl Stage {
             count => count,
         };
         let workers = (0..count).map(|index| WorkerHandle::start(index, &library)).collect::<Result<_, _>>()?;
-        Ok(Self { options, library, workers, opened: AtomicU64::new(0), started: Instant::now() })
+        let (opened, started, tenure) = (AtomicU64::new(0), Instant::now(), Tenure::forever());
+        Ok(Self { options, library, workers, opened, started, tenure })
     }
 
     /// Ends all performances and waits for the worker threads.
@@ -73,10 +75,23 @@ impl Stage {
         drop(self);
     }
 
+    /// How long anything may be handed out here. Past it all performances stand still: nothing leaves them, nothing is
+    /// counted, and they go on where they were when it holds again.
+    #[must_use]
+    pub const fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
     /// The avatars that performances can ask for.
     #[must_use]
     pub fn avatars(&self) -> &Catalogue {
         &self.library.catalogue
+    }
+
+    /// Avatars for all that are loaded: performances that show one of them begin sooner.
+    #[must_use]
+    pub fn loaded_avatars(&self) -> std::collections::BTreeSet<String> {
+        self.library.loaded()
     }
 
     /// Makes everything that performances of this spec share, idle loop included. Blocks for up to seconds the first time,
@@ -130,7 +145,8 @@ impl Stage {
         worker.load.fetch_add(spec.weight_milli(), Ordering::AcqRel);
         let queue_limit = u64::from(self.options.max_queued_audio_s) * u64::from(SAMPLE_RATE);
         let origin = self.phase(number, spec.fps);
-        let shared = Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin);
+        let shared =
+            Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin, self.tenure.clone());
         let shared = Arc::new(match former {
             Some(former) => shared.after(former),
             None => shared,

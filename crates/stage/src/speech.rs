@@ -88,6 +88,14 @@ impl SpeechQueue {
         self.lines.push_back(Line::new(utterance.id, Sound::Whole(utterance.audio)));
     }
 
+    /// As [`append`](Self::append), for what was said up to `from`.
+    pub(crate) fn append_from(&mut self, utterance: Utterance, from: usize) {
+        self.append(utterance);
+        if let Some(line) = self.lines.back_mut() {
+            line.position = from;
+        }
+    }
+
     pub(crate) fn append_live(&mut self, id: UtteranceId, buffer: Arc<LiveBuffer>) {
         self.lines.push_back(Line::new(id, Sound::live(buffer)));
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use footlight_ledger::{AccountId, Books, Touched};
-use footlight_store::{Commit, CommitOutcome, Committed, DueMove, Loaded, StoreError, Version, codec, job_due_at};
+use footlight_store::{
+    Commit, CommitOutcome, Committed, DueMove, Loaded, REMEMBERED_COMMITS, StoreError, Version, codec, job_due_at,
+};
 use redis::{Cmd, Value};
 
 use crate::failure::Stage;
@@ -14,6 +16,9 @@ use crate::script::{COMMIT, LOAD};
 
 /// Bytes of a version at the start of an account's value.
 const VERSION: usize = 24;
+
+/// The last byte, at the most, of a value's version and former commit ids.
+pub(crate) const HEAD_MAX: usize = VERSION + REMEMBERED_COMMITS * 16;
 
 /// The call of `commit.lua` for one commit.
 pub(crate) fn commit_call(commit: &Commit, skew_ms_max: i64) -> Cmd {
@@ -132,6 +137,11 @@ fn account_value(commit: &Commit) -> Vec<u8> {
     commit.recent.iter().for_each(|id| value.extend(id.to_be_bytes()));
     value.extend(codec::encode(&commit.changes.account));
     value
+}
+
+/// Whether the beginning of a value tells of a commit.
+pub(crate) fn has_commit(head: &[u8], commit: u128) -> bool {
+    split(head).is_some_and(|(version, recent, _)| version.commit == commit || recent.contains(&commit))
 }
 
 pub(crate) fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {

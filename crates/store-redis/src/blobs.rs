@@ -100,7 +100,7 @@ impl RedisStore {
             write(&self.blobs, set).await?;
         }
         let mut finish = FINISH_BLOB.call(&[unfinished.to_owned(), keys.blob(id), keys.index()]);
-        finish.arg(id).arg(bytes.len());
+        finish.arg(id).arg(bytes.len()).arg(version.as_bytes());
         let finished = FINISH_BLOB.run(&self.blobs, finish, Stage::Writing).await?;
         if reply::number(unfinished, &finished)? == 1 {
             return Ok(());

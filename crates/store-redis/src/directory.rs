@@ -1,10 +1,10 @@
 //! Secrets, session records, idempotency keys and progress blocks.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use footlight_ledger::{AccountId, BootId, SessionId, Timestamp};
 use footlight_session::{SessionRecord, SessionState};
-use footlight_store::{Remembered, SecretRecord, StoreError, codec};
+use footlight_store::{Remembered, SecretRecord, SessionPut, StoreError, codec};
 use redis::{Cmd, Value};
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::keys::{self, AccountKeys};
 use crate::link::Link;
 use crate::lists::{bound, command};
 use crate::reply;
-use crate::script::{BEGIN_REQUEST, FINISH_REQUEST, REPLACE};
+use crate::script::{BEGIN_REQUEST, FINISH_REQUEST, PUT_SESSION, REPLACE};
 
 /// A claim that was never finished lapses after this long: its worker crashed.
 const CLAIM_MS: i64 = 60_000;
@@ -23,6 +23,9 @@ const ANSWER_MS: i64 = 24 * 3_600_000;
 
 /// How long progress waits for an heir.
 const PROGRESS_S: i64 = 7 * 24 * 3_600;
+
+/// How long a session may stand in its node's list before it has a record.
+const BEING_MADE_MAX: Duration = Duration::from_secs(600);
 
 /// How often a secret's record is read again when somebody else wrote it meanwhile: people write it, seldom.
 const REPLACES_MAX: u32 = 10;
@@ -91,13 +94,45 @@ pub(crate) async fn list_secrets(link: &Link, account: AccountId) -> Result<Vec<
 }
 
 /// Writes a record and its places in the lists. Ended sessions are dropped `kept` after their end.
-pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Duration) -> Result<(), StoreError> {
+///
+/// The record decides, by its epoch; the lists are hints, in other slots of a cluster. The list of the owner's live sessions
+/// comes before it, so that a crash between the two leaves no session that nobody finds, and the others after it.
+pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Duration) -> Result<SessionPut, StoreError> {
     let id = record.id.0;
+    let live = keys::live_sessions(&record.node);
     let ended = record.state == SessionState::Ended;
-    let mut set = command("SET", &keys::session(record.id));
-    set.arg(codec::encode_named(record));
-    let mut live = command(if ended { "SREM" } else { "SADD" }, &keys::live_sessions(&record.node));
-    live.arg(id.as_bytes());
+    let mut put = PUT_SESSION.call(&[keys::session(record.id)]);
+    put.arg(seal(record));
+    if ended {
+        put.arg(kept.as_secs())
+    } else {
+        put.arg("")
+    };
+    let mut commands = vec![];
+    if !ended {
+        let mut add = command("SADD", &live);
+        add.arg(id.as_bytes());
+        commands.push(add);
+    }
+    commands.push(put);
+    let mut replies = PUT_SESSION.send(link, commands, Stage::Writing).await?;
+    let put = replies.pop().expect("one reply per command")?;
+    replies.into_iter().try_for_each(|reply| reply.map(drop))?;
+    let place = "a session";
+    let (written, former) = match reply::list(place, put)?.as_slice() {
+        [written, Value::BulkString(former)] => {
+            (reply::number(place, written)? == 1, String::from_utf8_lossy(former).into_owned())
+        }
+        other => {
+            return Err(StoreError::Corrupt { place: place.to_owned(), detail: format!("redis replied {other:?}") });
+        }
+    };
+    if !written {
+        if former != record.node {
+            remove(link, "SREM", &live, &[id]).await?;
+        }
+        return Ok(SessionPut::Fenced);
+    }
     let mut commands = vec![];
     for list in [AccountKeys::of(record.account).sessions(), keys::SESSIONS.to_owned()] {
         let mut add = command("ZADD", &list);
@@ -109,13 +144,43 @@ pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Durat
             commands.push(trim);
         }
     }
-    if ended {
-        set.arg("EX").arg(kept.as_secs());
+    let leaves = ended.then_some(live);
+    let has_moved = !former.is_empty() && former != record.node;
+    for list in leaves.into_iter().chain(has_moved.then(|| keys::live_sessions(&former))) {
+        let mut leave = command("SREM", &list);
+        leave.arg(id.as_bytes());
+        commands.push(leave);
     }
-    // The record comes first and the list of live ones next: recovery finds every session that has a record.
-    commands.insert(0, live);
-    commands.insert(0, set);
-    write(link, commands).await
+    write(link, commands).await?;
+    Ok(SessionPut::Written)
+}
+
+/// What the values of sessions begin with; see `put_session.lua`.
+const SEALED: u8 = 2;
+
+/// A session's value: what is compared when it is replaced, then its document.
+pub(crate) fn seal(record: &SessionRecord) -> Vec<u8> {
+    let document = codec::encode_named(record);
+    let node = record.node.as_bytes();
+    let node = &node[..node.len().min(usize::from(u16::MAX))];
+    let mut value = Vec::with_capacity(7 + node.len() + document.len());
+    value.push(SEALED);
+    value.extend(record.epoch.to_be_bytes());
+    value.extend((node.len() as u16).to_be_bytes());
+    value.extend(node);
+    value.extend(document);
+    value
+}
+
+/// The record in a session's value, also in one from before they were sealed.
+fn open(session: SessionId, value: &[u8]) -> Result<SessionRecord, StoreError> {
+    let document = match value {
+        [SEALED, _, _, _, _, high, low, rest @ ..] => {
+            rest.get(usize::from(u16::from_be_bytes([*high, *low]))..).unwrap_or_default()
+        }
+        document => document,
+    };
+    codec::decode(document, || session.to_string())
 }
 
 /// The least id of a session that began twice the retention before `now`: older ones have ended, and their records are
@@ -128,8 +193,8 @@ fn oldest_kept(now: Timestamp, kept: Duration) -> Uuid {
 
 pub(crate) async fn get_session(link: &Link, session: SessionId) -> Result<Option<SessionRecord>, StoreError> {
     let found = link.ask(command("GET", &keys::session(session)), Stage::Reading).await?;
-    let document = reply::bytes("a session", found)?;
-    document.map(|document| codec::decode(&document, || session.to_string())).transpose()
+    let value = reply::bytes("a session", found)?;
+    value.map(|value| open(session, &value)).transpose()
 }
 
 /// Newest first. Records that are gone are skipped, and their places in the list removed.
@@ -160,17 +225,27 @@ pub(crate) async fn list_sessions(
     Ok(records)
 }
 
-pub(crate) async fn list_orphans(link: &Link, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+/// Sessions of a node that have not ended, of whichever run.
+pub(crate) async fn list_of_node(link: &Link, node: &str) -> Result<Vec<SessionRecord>, StoreError> {
     let live = keys::live_sessions(node);
     let mut ids = reply::ids(&live, link.ask(command("SMEMBERS", &live), Stage::Reading).await?)?;
     ids.sort_unstable();
     let (found, mut gone) = read_sessions(link, &ids).await?;
+    // Without a record it may be one that is being created: its record comes next.
+    let is_new = |id: &Uuid| since_made(*id).is_none_or(|age| age < BEING_MADE_MAX);
+    gone.retain(|id| !is_new(id));
     // A session that another node has taken over, or whose end was written only by half.
     let (here, elsewhere): (Vec<_>, Vec<_>) =
         found.into_iter().partition(|record| record.node == node && record.state != SessionState::Ended);
     gone.extend(elsewhere.iter().map(|record| record.id.0));
     remove(link, "SREM", &live, &gone).await?;
-    Ok(here.into_iter().filter(|record| record.boot != boot).collect())
+    Ok(here)
+}
+
+/// How long ago an id of version 7 was made, by this machine's clock.
+fn since_made(id: Uuid) -> Option<Duration> {
+    let (seconds, nanos) = id.get_timestamp()?.to_unix();
+    (UNIX_EPOCH + Duration::new(seconds, nanos)).elapsed().ok()
 }
 
 /// The records of some ids, and the ids that have none.
@@ -179,7 +254,7 @@ async fn read_sessions(link: &Link, ids: &[Uuid]) -> Result<(Vec<SessionRecord>,
     let (mut found, mut gone) = (Vec::new(), Vec::new());
     for (id, reply) in ids.iter().zip(link.send(gets, Stage::Reading).await?) {
         match reply::bytes("a session", reply)? {
-            Some(document) => found.push(codec::decode(&document, || SessionId(*id).to_string())?),
+            Some(value) => found.push(open(SessionId(*id), &value)?),
             None => gone.push(*id),
         }
     }
@@ -199,7 +274,7 @@ async fn remove(link: &Link, command_name: &str, key: &str, ids: &[Uuid]) -> Res
 
 pub(crate) async fn begin_request(link: &Link, scope: &str, body: &[u8; 32]) -> Result<Remembered, StoreError> {
     let mut call = BEGIN_REQUEST.call(&[keys::request(scope)]);
-    call.arg(body).arg(CLAIM_MS);
+    call.arg(body).arg(CLAIM_MS).arg(Uuid::now_v7().as_bytes());
     let place = "an idempotency key";
     let answer = reply::list(place, BEGIN_REQUEST.run(link, call, Stage::Writing).await?)?;
     match answer.as_slice() {

@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use footlight_store::StoreError;
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 
 use crate::RedisOptions;
-use crate::failure::Stage;
 use crate::link::Link;
 use crate::reply;
+
+/// A replica answers the question of a wait before it syncs what came with it, and again only a second later; asked anew
+/// after this long, it has synced.
+const NUDGE_MS: u64 = 15;
 
 /// How a money write is known to be durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +30,41 @@ pub(crate) enum Durability {
     Unsafe,
 }
 
-/// Looks at the server and refuses one that may lose what it acknowledged.
+/// Looks at the server, in a cluster at each that takes writes, and refuses one that may lose what it acknowledged.
 pub(crate) async fn check(link: &Link, options: &RedisOptions) -> Result<Durability, StoreError> {
-    let info = info(link).await?;
-    let get = |key: &str| info.get(key).map(String::as_str).unwrap_or_default();
+    let servers = link.ask_each(cmd("INFO")).await?.into_iter().map(info).collect::<Result<Vec<_>, _>>()?;
     let mut complaints = Vec::new();
-    let policy = get("maxmemory_policy");
-    if get("maxmemory") != "0" && policy != "noeviction" && !policy.is_empty() {
-        complaints.push(format!("it evicts ({policy}): set maxmemory-policy noeviction"));
+    let mut complain = |complaint: String| {
+        if !complaints.contains(&complaint) {
+            complaints.push(complaint);
+        }
+    };
+    let mut is_persistent = true;
+    let mut tells = true;
+    let mut untold = String::new();
+    for info in &servers {
+        let get = |key: &str| info.get(key).map(String::as_str).unwrap_or_default();
+        let policy = get("maxmemory_policy");
+        if get("maxmemory") != "0" && policy != "noeviction" && !policy.is_empty() {
+            complain(format!("it evicts ({policy}): set maxmemory-policy noeviction"));
+        }
+        if get("aof_enabled") != "1" {
+            is_persistent = false;
+            complain("it does not persist every write: set appendonly yes".to_owned());
+        }
+        let version = if get("valkey_version").is_empty() { get("redis_version") } else { get("valkey_version") };
+        if !at_least(version, 7, 2) {
+            tells = false;
+            version.clone_into(&mut untold);
+        }
     }
-    if get("aof_enabled") != "1" {
-        complaints.push("it does not persist every write: set appendonly yes".to_owned());
-    }
-    let version = if get("valkey_version").is_empty() { get("redis_version") } else { get("valkey_version") };
-    let durability = if at_least(version, 7, 2) {
-        Durability::WaitAof { replicas: options.replicas }
-    } else if appendfsync(link).await.as_deref() == Some("always") {
-        Durability::Implicit { replicas: options.replicas }
+    let replicas = options.replicas;
+    let durability = if tells {
+        Durability::WaitAof { replicas }
+    } else if appendfsync(link).await.iter().all(|policy| policy.as_deref() == Some("always")) {
+        Durability::Implicit { replicas }
     } else {
-        complaints.push(format!("version {version} cannot tell when a write is on disk: set appendfsync always"));
+        complain(format!("version {untold} cannot tell when a write is on disk: set appendfsync always"));
         Durability::Unsafe
     };
     match (complaints.is_empty(), options.allow_unsafe) {
@@ -59,28 +78,46 @@ pub(crate) async fn check(link: &Link, options: &RedisOptions) -> Result<Durabil
                 "redis may lose what it acknowledged, and that is allowed"
             );
             // Without an append-only file there is nothing to wait for.
-            Ok(if get("aof_enabled") == "1" { durability } else { Durability::Unsafe })
+            Ok(if is_persistent { durability } else { Durability::Unsafe })
         }
     }
 }
 
-/// Waits until what this link wrote before is durable.
-pub(crate) async fn wait(link: &Link, durability: Durability, options: &RedisOptions) -> Result<(), StoreError> {
+/// What follows a write, in its group, so that the write is known to be durable: something written after it over the same
+/// connection, under a key of the same slot, and a wait for that. A wait covers what its own connection wrote and no more: over another one it would be
+/// over at once.
+pub(crate) fn seal(barrier: &str, durability: Durability, options: &RedisOptions) -> Vec<Cmd> {
     let patience = options.response_timeout.as_millis() as u64 * 3 / 4;
-    let (wait, replicas) = match durability {
-        Durability::WaitAof { replicas } => {
-            let mut wait = cmd("WAITAOF");
-            wait.arg(1).arg(replicas).arg(patience);
-            (wait, replicas)
-        }
-        Durability::Implicit { replicas: 0 } | Durability::Unsafe => return Ok(()),
+    let mut write = cmd("SET");
+    write.arg(barrier).arg("").arg("PX").arg(1_000);
+    let wait_aof = |replicas: u32, patience: u64| {
+        let mut wait = cmd("WAITAOF");
+        wait.arg(1).arg(replicas).arg(patience);
+        wait
+    };
+    match durability {
+        Durability::WaitAof { replicas: 0 } => vec![write, wait_aof(0, patience)],
+        Durability::WaitAof { replicas } => vec![write, wait_aof(replicas, NUDGE_MS), wait_aof(replicas, patience)],
+        Durability::Implicit { replicas: 0 } | Durability::Unsafe => Vec::new(),
         Durability::Implicit { replicas } => {
             let mut wait = cmd("WAIT");
             wait.arg(replicas).arg(patience);
-            (wait, replicas)
+            vec![write, wait]
         }
+    }
+}
+
+/// Whether the replies to a seal say that what came before it is durable.
+pub(crate) fn sealed(replies: &[Value], durability: Durability) -> Result<(), StoreError> {
+    let [barrier, .., wait] = replies else { return Ok(()) };
+    if let Value::ServerError(error) = barrier {
+        return Err(StoreError::unknown(format!("redis wrote, and then said {error}")));
+    }
+    let replicas = match durability {
+        Durability::WaitAof { replicas } | Durability::Implicit { replicas } => replicas,
+        Durability::Unsafe => 0,
     };
-    let reached = reached(&link.ask(wait, Stage::Writing).await?)?;
+    let reached = reached(wait)?;
     if reached >= i64::from(replicas) {
         return Ok(());
     }
@@ -89,46 +126,37 @@ pub(crate) async fn wait(link: &Link, durability: Durability, options: &RedisOpt
     Err(StoreError::unknown(format!("redis wrote, but did not reach {what}")))
 }
 
-/// Replicas that have the write, by the answer to `WAITAOF` or `WAIT`; -1 when the server's own disk does not. A cluster
-/// answers by node: what the worst of them says holds.
+/// Replicas that have the write, by the answer to `WAITAOF` or `WAIT`; -1 when the server's own disk does not.
 fn reached(answer: &Value) -> Result<i64, StoreError> {
     match answer {
-        Value::Map(nodes) => {
-            let counts = nodes.iter().map(|(_, answer)| reached(answer)).collect::<Result<Vec<_>, _>>()?;
-            counts.into_iter().min().ok_or_else(|| StoreError::unknown("redis: no node answered WAITAOF"))
-        }
         Value::Array(counts) if counts.len() == 2 => {
             let local = reply::number("WAITAOF", &counts[0])?;
             if local < 1 { Ok(-1) } else { reply::number("WAITAOF", &counts[1]) }
         }
-        Value::ServerError(error) => Err(StoreError::unknown(format!("redis: WAITAOF: {error}"))),
+        Value::ServerError(error) => Err(StoreError::unknown(format!("redis wrote, and then said {error}"))),
         count => reply::number("WAIT", count),
     }
 }
 
-/// `None` where the server does not let us ask.
-async fn appendfsync(link: &Link) -> Option<String> {
+/// Of each server; nothing where it does not let us ask.
+async fn appendfsync(link: &Link) -> Vec<Option<String>> {
     let mut get = cmd("CONFIG");
     get.arg("GET").arg("appendfsync");
-    let answer = link.ask(get, Stage::Reading).await.ok()?;
     let text =
         |value: Value| reply::bytes("CONFIG GET", value).ok().flatten().and_then(|text| String::from_utf8(text).ok());
-    match answer {
+    let Ok(answers) = link.ask_each(get).await else { return vec![None] };
+    let policies = answers.into_iter().map(|answer| match answer {
         Value::Array(pair) => text(pair.into_iter().nth(1)?),
         Value::Map(pairs) => text(pairs.into_iter().next()?.1),
         _ => None,
-    }
+    });
+    policies.collect()
 }
 
-async fn info(link: &Link) -> Result<HashMap<String, String>, StoreError> {
-    let text = match link.ask(cmd("INFO"), Stage::Reading).await? {
+fn info(answer: Value) -> Result<HashMap<String, String>, StoreError> {
+    let text = match answer {
         Value::BulkString(text) => String::from_utf8_lossy(&text).into_owned(),
         Value::VerbatimString { text, .. } => text,
-        // A cluster answers by node; any one speaks for all.
-        Value::Map(nodes) => match nodes.into_iter().next() {
-            Some((_, Value::BulkString(text))) => String::from_utf8_lossy(&text).into_owned(),
-            other => return Err(StoreError::unreachable(format!("redis answered INFO with {other:?}"))),
-        },
         other => return Err(StoreError::unreachable(format!("redis answered INFO with {other:?}"))),
     };
     let lines = text.lines().filter_map(|line| line.split_once(':'));
@@ -144,30 +172,54 @@ fn at_least(version: &str, major: u32, minor: u32) -> bool {
 mod tests {
     use redis::Value;
 
-    use super::reached;
+    use super::{Durability, seal, sealed};
+    use crate::RedisOptions;
+
+    const DONE: Value = Value::Okay;
 
     fn counts(local: i64, replicas: i64) -> Value {
         Value::Array(vec![Value::Int(local), Value::Int(replicas)])
     }
 
-    fn nodes(answers: Vec<Value>) -> Value {
-        let name = |at: usize| Value::BulkString(format!("127.0.0.1:700{at}").into_bytes());
-        Value::Map(answers.into_iter().enumerate().map(|(at, answer)| (name(at), answer)).collect())
+    fn said(reply: &str) -> Value {
+        redis::parse_redis_value(reply.as_bytes()).expect("it is an answer")
     }
 
     #[test]
-    fn a_single_server_s_answer_counts_its_disk_and_its_replicas() {
-        assert_eq!(reached(&counts(1, 2)), Ok(2));
-        assert_eq!(reached(&counts(0, 2)), Ok(-1), "its own disk comes first");
-        assert_eq!(reached(&Value::Int(1)), Ok(1));
+    fn a_write_is_durable_on_the_disk_and_on_as_many_replicas_as_asked() {
+        let two = Durability::WaitAof { replicas: 2 };
+        assert_eq!(sealed(&[DONE, counts(1, 2)], two), Ok(()));
+        for wait in [counts(1, 1), counts(0, 2), said("-ERR WAITAOF cannot be used\r\n")] {
+            let error = sealed(&[DONE, wait], two).expect_err("it is not");
+            assert!(error.is_outcome_unknown(), "{error}");
+        }
+        let one = Durability::Implicit { replicas: 1 };
+        assert_eq!(sealed(&[DONE, Value::Int(1)], one), Ok(()));
+        let error = sealed(&[DONE, Value::Int(0)], one).expect_err("it is on none").to_string();
+        assert!(error.contains("did not reach 1 replicas, only 0"), "{error}");
     }
 
     #[test]
-    fn a_cluster_is_as_durable_as_its_worst_node() {
-        assert_eq!(reached(&nodes(vec![counts(1, 2), counts(1, 1), counts(1, 3)])), Ok(1));
-        assert_eq!(reached(&nodes(vec![counts(1, 2), counts(0, 2)])), Ok(-1));
-        assert!(reached(&nodes(Vec::new())).is_err());
-        let refused = redis::parse_redis_value(b"-ERR gone\r\n").expect("it is an answer");
-        assert!(reached(&nodes(vec![counts(1, 2), refused])).is_err());
+    fn what_cannot_be_followed_by_a_write_is_not_durable() {
+        let barrier = said("-READONLY You can't write against a read only replica.\r\n");
+        let error = sealed(&[barrier, Value::Int(1)], Durability::Implicit { replicas: 1 }).expect_err("it is not");
+        assert!(error.is_outcome_unknown(), "{error}");
+    }
+
+    #[test]
+    fn each_version_gets_the_command_that_it_knows() {
+        let names = |durability| {
+            let seal = seal("fl:{x}:b", durability, &RedisOptions::default());
+            let name = |command: &redis::Cmd| {
+                let redis::Arg::Simple(name) = command.args_iter().next().expect("it has a name") else { panic!() };
+                String::from_utf8(name.to_vec()).expect("it is text")
+            };
+            seal.iter().map(name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(Durability::WaitAof { replicas: 0 }), ["SET", "WAITAOF"]);
+        assert_eq!(names(Durability::WaitAof { replicas: 1 }), ["SET", "WAITAOF", "WAITAOF"], "the second asks anew");
+        assert_eq!(names(Durability::Implicit { replicas: 1 }), ["SET", "WAIT"]);
+        assert!(names(Durability::Implicit { replicas: 0 }).is_empty(), "no reply came before the fsync");
+        assert!(names(Durability::Unsafe).is_empty());
     }
 }

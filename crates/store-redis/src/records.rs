@@ -4,7 +4,7 @@
 //! anything is written to it, and who finds nothing due there moves the hint, once it is old enough that what it announced
 //! is written or never will be. So no crash between the two leaves something due that nobody looks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use footlight_ledger::Timestamp;
@@ -199,7 +199,16 @@ async fn settle_hint(
 }
 
 fn call(batch: &RecordBatch) -> Cmd {
-    let mut call = WRITE_RECORDS.call(&[RecordKeys::all_of(batch.owner)]);
+    let mut keys = BTreeSet::new();
+    for op in &batch.ops {
+        let of = RecordKeys::of(batch.owner, op.key().collection);
+        if let RecordOp::Put { due: Some(due), .. } | RecordOp::Ensure { due: Some(due), .. } = op {
+            keys.insert(of.due(&due.queue));
+        }
+        keys.extend([of.values(), of.ids()]);
+    }
+    let mut call = WRITE_RECORDS.call(&Vec::from_iter(keys));
+    call.arg(RecordKeys::all_of(batch.owner));
     for op in &batch.ops {
         let key = op.key();
         let kind = match op {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use footlight_ledger::AccountId;
 use footlight_store::Rise;
 use futures_util::StreamExt as _;
-use tokio::sync::broadcast;
+use redis::aio::PubSub;
+use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use crate::keys;
@@ -23,6 +24,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub(crate) async fn listen(link: Weak<Link>, rises: broadcast::Sender<Rise>) {
     let mut was_heard = false;
     while let Some(strong) = link.upgrade() {
+        let mut generations = strong.generations();
         let heard = strong.subscribe(keys::RISES).await;
         drop(strong);
         match heard {
@@ -31,18 +33,29 @@ pub(crate) async fn listen(link: Weak<Link>, rises: broadcast::Sender<Rise>) {
                 if std::mem::replace(&mut was_heard, true) {
                     let _ = rises.send(Rise::Any);
                 }
-                let mut messages = heard.into_on_message();
-                while let Ok(Some(message)) = tokio::time::timeout(SILENCE_MAX, messages.next()).await {
-                    if let Ok(account) = Uuid::from_slice(message.get_payload_bytes()) {
-                        let _ = rises.send(Rise::Of(AccountId(account)));
-                    }
-                    if link.strong_count() == 0 {
-                        return;
-                    }
+                hear(heard, &mut generations, &rises).await;
+                if link.strong_count() == 0 {
+                    return;
                 }
             }
             Err(error) => tracing::debug!(%error, "no rises are heard for now"),
         }
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// Hears until the connection ends, is silent, or may be one to a server that others have left: after a fail-over nobody
+/// publishes there any more, and nobody says so.
+async fn hear(heard: PubSub, generations: &mut watch::Receiver<u64>, rises: &broadcast::Sender<Rise>) {
+    let mut messages = heard.into_on_message();
+    loop {
+        let message = tokio::select! {
+            message = tokio::time::timeout(SILENCE_MAX, messages.next()) => message,
+            _ = generations.changed() => return,
+        };
+        let Ok(Some(message)) = message else { return };
+        if let Ok(account) = Uuid::from_slice(message.get_payload_bytes()) {
+            let _ = rises.send(Rise::Of(AccountId(account)));
+        }
     }
 }

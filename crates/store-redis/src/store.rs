@@ -8,17 +8,20 @@ use footlight_ledger::{AccountId, BootId, Checkpoint, Entry, JobId, SessionId, T
 use footlight_session::SessionRecord;
 use footlight_store::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, Rise, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
+    SecretStore, SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
 };
-use redis::{Value, cmd};
+use futures_util::future::join_all;
+use redis::{Cmd, Value, cmd};
 use tokio::sync::broadcast;
 
-use crate::address::Address;
+use crate::address::{Address, Login};
 use crate::durability::{self, Durability};
-use crate::failure::Stage;
+use crate::failure::{Stage, is_no_script};
 use crate::keys::{self, AccountKeys};
-use crate::link::{Limits, Link};
-use crate::script::COMMIT;
+use crate::lanes::Lanes;
+use crate::link::{Group, Link};
+use crate::script::{COMMIT, told};
+use crate::tls::Tls;
 use crate::{accounts, directory, lists, reply, rises};
 
 /// How to use a server.
@@ -36,6 +39,12 @@ pub struct RedisOptions {
     pub skew_max: Duration,
     /// How long the records of ended sessions are kept.
     pub ended_sessions_kept: Duration,
+    /// Who logs in to the servers; what is not set here is taken from the address.
+    pub login: Login,
+    /// Who logs in to the Sentinels, if they ask for it.
+    pub sentinel_login: Login,
+    /// For addresses with `rediss`.
+    pub tls: Tls,
 }
 
 impl Default for RedisOptions {
@@ -47,18 +56,21 @@ impl Default for RedisOptions {
             response_timeout: Duration::from_secs(2),
             skew_max: Duration::from_secs(1),
             ended_sessions_kept: Duration::from_secs(30 * 24 * 3_600),
+            login: Login::default(),
+            sentinel_login: Login::default(),
+            tls: Tls::default(),
         }
     }
 }
 
 /// Footlight's store on Redis 7 or Valkey.
 ///
-/// Four connections: one for all usage, one for money (waiting for durability blocks a connection), one for blobs, and one
-/// that listens.
+/// A connection for all usage, a few for money (waiting for durability blocks a connection), one for blobs, and one that
+/// listens.
 pub struct RedisStore {
     pub(crate) usage: Arc<Link>,
     pub(crate) blobs: Link,
-    money: Link,
+    money: Lanes,
     pub(crate) durability: Durability,
     pub(crate) options: RedisOptions,
     pub(crate) rises: broadcast::Sender<Rise>,
@@ -72,56 +84,123 @@ impl RedisStore {
     /// [`StoreError::Unreachable`] when it is not there.
     pub async fn connect(address: &str, options: RedisOptions) -> Result<Self, StoreError> {
         let address: Address = address.parse()?;
-        let limits = Limits { connect: options.connect_timeout, response: options.response_timeout };
-        let usage = Arc::new(Link::new(&address, limits)?);
-        let money = Link::new(&address, limits)?;
-        let blobs = Link::new(&address, limits)?;
+        let usage = Arc::new(Link::new(&address, &options)?);
+        let money = Lanes::new(&address, &options)?;
+        let blobs = Link::new(&address, &options)?;
         let durability = durability::check(&usage, &options).await?;
         let rises = broadcast::Sender::new(4_096);
         tokio::spawn(rises::listen(Arc::downgrade(&usage), rises.clone()));
         Ok(Self { usage, blobs, money, durability, options, rises })
     }
 
-    /// Sends commits over one connection. One result each.
-    async fn commit_over(&self, link: &Link, commits: &[Commit]) -> Vec<Result<CommitOutcome, StoreError>> {
+    /// Commits of usage: what a fail-over loses of it the next heartbeat tells again. One result each.
+    async fn commit_usage(&self, commits: &[Commit]) -> Vec<Result<CommitOutcome, StoreError>> {
         if commits.is_empty() {
             return Vec::new();
         }
         let all = |error: StoreError| commits.iter().map(|_| Err(error.clone())).collect();
-        if let Err(error) = self.announce(link, commits).await {
+        if let Err(error) = self.announce(commits).await {
             return all(error);
         }
-        let skew_ms_max = i64::try_from(self.options.skew_max.as_millis()).unwrap_or(i64::MAX);
-        let calls = commits.iter().map(|commit| accounts::commit_call(commit, skew_ms_max)).collect();
-        let answers = match COMMIT.send(link, calls, Stage::Writing).await {
+        let calls = commits.iter().map(|commit| self.call(commit)).collect();
+        let answers = match COMMIT.send(&self.usage, calls, Stage::Writing).await {
             Ok(answers) => answers,
             Err(error) => return all(error),
         };
         let mut outcomes = Vec::with_capacity(commits.len());
         for (commit, answer) in commits.iter().zip(answers) {
-            outcomes.push(match answer.and_then(|answer| accounts::committed(&answer)) {
-                Ok(Some(outcome)) => Ok(outcome),
-                Ok(None) => self.conflict(commit).await,
-                Err(error) => Err(error),
+            outcomes.push(self.outcome(commit, answer).await);
+        }
+        outcomes
+    }
+
+    /// Money is acknowledged when it is durable. Its commits and the wait for them stand together, one group over one server's
+    /// connection: a wait over another connection, made after a fail-over perhaps, would vouch for what is lost.
+    async fn commit_money(&self, commits: &[Commit]) -> Vec<Result<CommitOutcome, StoreError>> {
+        if commits.is_empty() {
+            return Vec::new();
+        }
+        // As durable as the accounts themselves: what a fail-over leaves of the two must not be an account that is not listed.
+        if let Some(add) = announcement(commits) {
+            let mut commands = vec![add];
+            commands.extend(durability::seal(keys::ACCOUNTS_BARRIER, self.durability, &self.options));
+            let announced = self.sealed(keys::ACCOUNTS, commands, 1).await.and_then(|(mut replies, sealed)| {
+                told(replies.pop().unwrap_or_default())?;
+                sealed
+            });
+            // Nothing of the commits themselves is written yet.
+            if let Err(error) = announced {
+                let error = StoreError::unreachable(error.to_string());
+                return commits.iter().map(|_| Err(error.clone())).collect();
+            }
+        }
+        let together = if self.money.is_cluster() { 1 } else { commits.len() };
+        let groups = join_all(commits.chunks(together).map(|group| self.commit_group(group))).await;
+        groups.into_iter().flatten().collect()
+    }
+
+    async fn commit_group(&self, commits: &[Commit]) -> Vec<Result<CommitOutcome, StoreError>> {
+        let all = |error: StoreError| commits.iter().map(|_| Err(error.clone())).collect();
+        let barrier = AccountKeys::of(commits[0].changes.account.id).barrier();
+        let calls: Vec<Cmd> = commits.iter().map(|commit| self.call(commit)).collect();
+        let and_seal = |mut commands: Vec<Cmd>| {
+            commands.extend(durability::seal(&barrier, self.durability, &self.options));
+            commands
+        };
+        let mut sent = self.sealed(&barrier, and_seal(calls.clone()), calls.len()).await;
+        if sent.as_ref().is_ok_and(|(replies, _)| replies.iter().any(is_no_script)) {
+            // Those that ran answer as they did.
+            let whole = COMMIT.whole_calls(self.money.is_cluster(), calls.iter());
+            sent = self.sealed(&barrier, and_seal(whole), calls.len()).await;
+        }
+        let (replies, sealed) = match sent {
+            Ok(sent) => sent,
+            Err(error) => return all(error),
+        };
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for (commit, reply) in commits.iter().zip(replies) {
+            let outcome = self.outcome(commit, told(reply)).await;
+            outcomes.push(match (outcome, &sealed) {
+                (Ok(CommitOutcome::Committed(_)), Err(error)) => Err(error.clone()),
+                (outcome, _) => outcome,
             });
         }
         outcomes
     }
 
-    /// Puts accounts that are about to be created on the list: one that is listed and does not exist is harmless, one that
-    /// exists and is not listed would never be swept.
-    async fn announce(&self, link: &Link, commits: &[Commit]) -> Result<(), StoreError> {
-        let created: Vec<_> = commits.iter().filter(|commit| commit.expected.is_none()).collect();
-        if created.is_empty() {
-            return Ok(());
+    /// Sends a group that ends with a seal; the replies before it, and what the seal says.
+    async fn sealed(
+        &self,
+        key: &str,
+        commands: Vec<Cmd>,
+        before: usize,
+    ) -> Result<(Vec<Value>, Result<(), StoreError>), StoreError> {
+        let mut replies = self.money.send_group(Group { key: key.to_owned(), commands }).await?;
+        let seal = replies.split_off(before.min(replies.len()));
+        let sealed = durability::sealed(&seal, self.durability);
+        if sealed.is_err() {
+            // A master that was cut off from its replicas has been replaced, perhaps.
+            self.money.look_again().await;
+            self.usage.look_again().await;
         }
-        let mut add = cmd("ZADD");
-        add.arg(keys::ACCOUNTS);
-        for commit in created {
-            add.arg(0).arg(commit.changes.account.id.0.as_bytes());
+        Ok((replies, sealed))
+    }
+
+    fn call(&self, commit: &Commit) -> Cmd {
+        accounts::commit_call(commit, i64::try_from(self.options.skew_max.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    async fn outcome(&self, commit: &Commit, answer: Result<Value, StoreError>) -> Result<CommitOutcome, StoreError> {
+        match accounts::committed(&answer?)? {
+            Some(outcome) => Ok(outcome),
+            None => self.conflict(commit).await,
         }
+    }
+
+    async fn announce(&self, commits: &[Commit]) -> Result<(), StoreError> {
+        let Some(add) = announcement(commits) else { return Ok(()) };
         // Nothing of the commit itself is written yet, whatever becomes of this.
-        link.ask(add, Stage::Reading).await.map(drop)
+        self.usage.ask(add, Stage::Reading).await.map(drop)
     }
 
     /// Seldom, so it may cost a second round trip.
@@ -131,19 +210,19 @@ impl RedisStore {
             None => Ok(CommitOutcome::NoAccount),
         }
     }
+}
 
-    /// Money waits for the disk, after its commits and on their connection.
-    async fn commit_money(&self, commits: &[Commit]) -> Vec<Result<CommitOutcome, StoreError>> {
-        let mut outcomes = self.commit_over(&self.money, commits).await;
-        let written = |outcome: &Result<CommitOutcome, _>| matches!(outcome, Ok(CommitOutcome::Committed(_)));
-        if outcomes.iter().any(written)
-            && let Err(error) = durability::wait(&self.money, self.durability, &self.options).await
-        {
-            let error = StoreError::unknown(error.to_string());
-            outcomes.iter_mut().filter(|outcome| written(outcome)).for_each(|outcome| *outcome = Err(error.clone()));
-        }
-        outcomes
+/// Puts accounts that are about to be created on the list: one that is listed and does not exist is harmless, one that
+/// exists and is not listed would never be swept.
+fn announcement(commits: &[Commit]) -> Option<Cmd> {
+    let mut created = commits.iter().filter(|commit| commit.expected.is_none()).peekable();
+    created.peek()?;
+    let mut add = cmd("ZADD");
+    add.arg(keys::ACCOUNTS);
+    for commit in created {
+        add.arg(0).arg(commit.changes.account.id.0.as_bytes());
     }
+    Some(add)
 }
 
 #[async_trait]
@@ -155,7 +234,7 @@ impl AccountStore for RedisStore {
     async fn commit(&self, commits: Vec<Commit>) -> Vec<Result<CommitOutcome, StoreError>> {
         let durable: Vec<bool> = commits.iter().map(|commit| commit.durable).collect();
         let (money, usage): (Vec<_>, Vec<_>) = commits.into_iter().partition(|commit| commit.durable);
-        let (money, usage) = tokio::join!(self.commit_money(&money), self.commit_over(&self.usage, &usage));
+        let (money, usage) = tokio::join!(self.commit_money(&money), self.commit_usage(&usage));
         let (mut money, mut usage) = (money.into_iter(), usage.into_iter());
         let in_order = durable.into_iter().map(|durable| if durable { money.next() } else { usage.next() });
         in_order.map(|outcome| outcome.expect("one outcome per commit")).collect()
@@ -198,12 +277,23 @@ impl AccountStore for RedisStore {
         lists::trim_entries(&self.usage, account, from, checkpoint).await
     }
 
-    /// A connection's wait covers everything that was written before its own last write, so it writes something first.
-    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError> {
-        let mut barrier = cmd("SET");
-        barrier.arg(AccountKeys::of(account).barrier()).arg("").arg("PX").arg(1_000);
-        self.money.ask(barrier, Stage::Writing).await?;
-        durability::wait(&self.money, self.durability, &self.options).await
+    /// The commit is looked for on the server that is waited for: it was read from another one perhaps.
+    async fn confirm_durable(&self, account: AccountId, commit: u128) -> Result<(), StoreError> {
+        let keys = AccountKeys::of(account);
+        let key = keys.account();
+        let mut commands = durability::seal(&keys.barrier(), self.durability, &self.options);
+        let mut read = cmd("GETRANGE");
+        read.arg(&key).arg(0).arg(accounts::HEAD_MAX);
+        commands.insert(0, read);
+        let (mut replies, sealed) = self.sealed(&key, commands, 1).await?;
+        let head = told(replies.pop().unwrap_or_default())?;
+        sealed?;
+        if accounts::has_commit(&reply::bytes(&key, head)?.unwrap_or_default(), commit) {
+            return Ok(());
+        }
+        Err(StoreError::unknown(format!(
+            "redis does not have a commit of {account} any more: another server took over"
+        )))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -241,7 +331,7 @@ impl SecretStore for RedisStore {
 
 #[async_trait]
 impl SessionDirectory for RedisStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         directory::put_session(&self.usage, &record, self.options.ended_sessions_kept).await
     }
 
@@ -259,7 +349,15 @@ impl SessionDirectory for RedisStore {
     }
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
-        directory::list_orphans(&self.usage, node, boot).await
+        let mut found = directory::list_of_node(&self.usage, node).await?;
+        found.retain(|record| record.boot != boot);
+        Ok(found)
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        let mut found = directory::list_of_node(&self.usage, node).await?;
+        found.retain(|record| record.boot == boot);
+        Ok(found)
     }
 }
 

@@ -12,9 +12,10 @@ use redis::{Cmd, Value, cmd};
 use uuid::Uuid;
 
 use crate::accounts::{entry_id, split, version_bytes};
+use crate::directory::seal;
 use crate::failure::{Stage, explain};
 use crate::keys::{self, AccountKeys};
-use crate::link::Link;
+use crate::link::{Group, Link};
 use crate::lists::command;
 use crate::script::{LOAD_ENTRIES, LOAD_HEAD};
 use crate::{RedisStore, durability, reply};
@@ -195,7 +196,7 @@ impl StoreTransfer for RedisStore {
         for record in &records {
             let id = record.id.0;
             let mut set = command("SET", &keys::session(record.id));
-            set.arg(codec::encode_named(record));
+            set.arg(seal(record));
             if record.state == SessionState::Ended {
                 let ended_at = record.ended_at.unwrap_or(now);
                 set.arg("PX").arg(ended_at.0.saturating_add(kept_ms).saturating_sub(now.0).max(1));
@@ -217,14 +218,11 @@ impl StoreTransfer for RedisStore {
         write(&self.usage, listed).await
     }
 
-    /// The connections that everything was written over are waited for.
+    /// The connections that everything was written over are waited for, on every server.
     async fn settle(&self) -> Result<(), StoreError> {
         for link in [self.usage.as_ref(), &self.blobs] {
-            let mut barrier = command("SET", keys::PING);
-            barrier.arg("").arg("PX").arg(1_000);
-            write(link, vec![barrier]).await?;
             let mut tries = 0;
-            while let Err(error) = durability::wait(link, self.durability, &self.options).await {
+            while let Err(error) = self.settle_over(link).await {
                 tries += 1;
                 if tries == SETTLES_MAX {
                     return Err(error);
@@ -236,6 +234,21 @@ impl StoreTransfer for RedisStore {
 }
 
 impl RedisStore {
+    /// Waits for one server by something that is written after all the rest; in a cluster, where that reaches one of many, each
+    /// is asked over the connection that brought it its part.
+    async fn settle_over(&self, link: &Link) -> Result<(), StoreError> {
+        let commands = durability::seal(keys::PING, self.durability, &self.options);
+        let Some(wait) = commands.last().cloned() else { return Ok(()) };
+        let group = Group { key: keys::PING.to_owned(), commands };
+        durability::sealed(&link.send_group(group).await?, self.durability)?;
+        if link.is_cluster() {
+            for reply in link.ask_each(wait).await? {
+                durability::sealed(&[Value::Okay, reply], self.durability)?;
+            }
+        }
+        Ok(())
+    }
+
     /// How many listen for rises. A cluster's answer is the sum over its nodes.
     async fn count_listeners(&self) -> Result<u64, StoreError> {
         let mut ask = cmd("PUBSUB");

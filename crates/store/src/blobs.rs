@@ -8,6 +8,10 @@ use crate::records::{Owner, check_name};
 /// The largest blob, in bytes.
 pub const BLOB_MAX: usize = 64 << 20;
 
+/// What the names of blobs begin with that hold speech until it is spoken: they come and go with their sessions, and are not
+/// what an account keeps.
+pub const SPEECH_BLOBS: &str = "speech.";
+
 /// A blob without its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobInfo {

@@ -10,11 +10,12 @@ use footlight_session::SessionRecord;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+use crate::nodes::{Claimed, NodeEntry, NodeStore, Placed, Renewal, Renewed, Wish};
 use crate::transfer::{AccountHead, Inventory, Item, Part};
 use crate::{
     AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
     Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
-    SessionDirectory, Store, StoreError, StoreTransfer, WholeAccount,
+    SessionDirectory, SessionPut, Store, StoreError, StoreTransfer, WholeAccount,
 };
 
 /// How long a write that was reported as timed out may still be on its way.
@@ -178,12 +179,12 @@ impl AccountStore for FaultyStore {
         self.inner.trim_entries(account, from, checkpoint).await
     }
 
-    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError> {
+    async fn confirm_durable(&self, account: AccountId, commit: u128) -> Result<(), StoreError> {
         self.reach()?;
         if self.roll() < self.faults.load {
             return Err(StoreError::unreachable("a fault on purpose"));
         }
-        self.inner.confirm_durable(account).await
+        self.inner.confirm_durable(account, commit).await
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
@@ -213,7 +214,7 @@ impl SecretStore for FaultyStore {
 
 #[async_trait]
 impl SessionDirectory for FaultyStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         self.reach()?;
         self.inner.put_session(record).await
     }
@@ -235,6 +236,11 @@ impl SessionDirectory for FaultyStore {
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
         self.inner.list_orphans(node, boot).await
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        self.reach()?;
+        self.inner.list_owned(node, boot).await
     }
 }
 
@@ -361,6 +367,49 @@ impl BlobStore for FaultyStore {
     async fn list_blobs(&self, owner: Owner) -> Result<Vec<BlobInfo>, StoreError> {
         self.reach()?;
         self.inner.list_blobs(owner).await
+    }
+}
+
+#[async_trait]
+impl NodeStore for FaultyStore {
+    async fn renew_node(&self, renewal: Renewal) -> Result<Renewed, StoreError> {
+        self.reach()?;
+        self.inner.renew_node(renewal).await
+    }
+
+    async fn leave_node(&self, boot: BootId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.leave_node(boot).await
+    }
+
+    async fn list_nodes(&self) -> Result<Vec<NodeEntry>, StoreError> {
+        self.reach()?;
+        self.inner.list_nodes().await
+    }
+
+    async fn place(&self, wish: Wish) -> Result<Placed, StoreError> {
+        self.reach()?;
+        self.inner.place(wish).await
+    }
+
+    async fn give_back(&self, session: SessionId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.give_back(session).await
+    }
+
+    async fn claim_node(&self, lost: BootId, heir: BootId, lasts: Duration) -> Result<Claimed, StoreError> {
+        self.reach()?;
+        self.inner.claim_node(lost, heir, lasts).await
+    }
+
+    async fn bury_node(&self, lost: BootId, heir: BootId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.bury_node(lost, heir).await
+    }
+
+    async fn give_up_node(&self, lost: BootId) -> Result<bool, StoreError> {
+        self.reach()?;
+        self.inner.give_up_node(lost).await
     }
 }
 

@@ -3,7 +3,7 @@
 //! Stores hold no rules. They load a [`footlight_ledger::Books`], and commit its changes if the account is still
 //! the one that was read. [`desk`] puts both together: it is the one door through which a node changes accounts.
 //!
-//! Suggested reading order: [`ports`], [`records`], [`blobs`], [`error`], [`desk`], [`progress`], [`sqlite`], [`audit`], [`trim`], [`transfer`], [`due`], [`codec`].
+//! Suggested reading order: [`ports`], [`nodes`], [`records`], [`blobs`], [`error`], [`desk`], [`progress`], [`sqlite`], [`audit`], [`trim`], [`transfer`], [`due`], [`codec`].
 //! With the feature `contract`: the suite that every store meets, and a store that fails on purpose.
 
 pub mod audit;
@@ -16,6 +16,7 @@ pub mod due;
 pub mod error;
 #[cfg(feature = "contract")]
 pub mod faulty;
+pub mod nodes;
 pub mod ports;
 pub mod progress;
 pub mod records;
@@ -28,9 +29,10 @@ pub use blobs::{BLOB_MAX, BlobInfo, BlobStore};
 pub use desk::{DeskOptions, LedgerDesk};
 pub use due::{DueMove, due_at, due_bucket, job_due_at};
 pub use error::StoreError;
+pub use nodes::NodeStore;
 pub use ports::{
     AccountStore, Commit, CommitOutcome, Committed, IdempotencyStore, Loaded, ProgressStore, REMEMBERED_COMMITS,
-    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, Store, Version, WholeAccount,
+    Remembered, Rise, SecretRecord, SecretStore, SessionDirectory, SessionPut, Store, Version, WholeAccount,
 };
 pub use progress::{ProgressEntry, ProgressWriter, Slot, recover_from_store};
 pub use records::{

@@ -9,7 +9,7 @@ use footlight_session::SessionRecord;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::{BlobStore, DueMove, RecordStore, StoreError, StoreTransfer};
+use crate::{BlobStore, DueMove, NodeStore, RecordStore, StoreError, StoreTransfer};
 
 /// How many former commit ids an account remembers, so that an outcome that got lost can be told even after others
 /// have changed the account: 16 commits are far more than meet one account within a node's time limits.
@@ -137,9 +137,10 @@ pub trait AccountStore: Send + Sync + 'static {
     /// `from`. Answers whether it did: another node may have trimmed meanwhile.
     async fn trim_entries(&self, account: AccountId, from: u64, checkpoint: &Checkpoint) -> Result<bool, StoreError>;
 
-    /// Answers once everything written for the account so far is durable: what a money operation waits for when its
-    /// commit was found written after its reply got lost.
-    async fn confirm_durable(&self, account: AccountId) -> Result<(), StoreError>;
+    /// Answers once everything written for the account so far is durable, `commit` with it: what a money operation waits
+    /// for when its commit was found written after its reply got lost. Fails when the account does not remember that commit
+    /// (any more): a server that took over may never have had it.
+    async fn confirm_durable(&self, account: AccountId, commit: u128) -> Result<(), StoreError>;
 
     /// The store's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
@@ -190,11 +191,22 @@ pub trait SecretStore: Send + Sync + 'static {
     async fn list_secrets(&self, account: AccountId) -> Result<Vec<SecretRecord>, StoreError>;
 }
 
+/// What became of a session's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "who is fenced has lost the session"]
+pub enum SessionPut {
+    /// It is written.
+    Written,
+    /// The one that is there is of a later epoch: the session has another owner, whose record stands.
+    Fenced,
+}
+
 /// Sessions as their users see them, kept beyond their end.
 #[async_trait]
 pub trait SessionDirectory: Send + Sync + 'static {
-    /// Writes a session's record, new or changed.
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError>;
+    /// Writes a session's record, new or changed, unless the one that is there is of a later epoch: compared and written
+    /// in one step. Where its owner has changed the session leaves the former one's list.
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError>;
     /// One session.
     async fn get_session(&self, session: SessionId) -> Result<Option<SessionRecord>, StoreError>;
     /// Sessions of one account (`None`: of all), newest first, before `before`, at most `limit`.
@@ -206,6 +218,8 @@ pub trait SessionDirectory: Send + Sync + 'static {
     ) -> Result<Vec<SessionRecord>, StoreError>;
     /// Sessions that have not ended and are owned by the named node under another boot id than `boot`: what a crash left.
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError>;
+    /// Sessions that have not ended and are owned by this very run of the named node: what an heir of it goes on with.
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError>;
 }
 
 /// What an idempotency key was used for before.
@@ -264,6 +278,7 @@ pub trait Store:
     + ProgressStore
     + RecordStore
     + BlobStore
+    + NodeStore
     + StoreTransfer
 {
     /// What to call it in messages: `sqlite`, `redis`.

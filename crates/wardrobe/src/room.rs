@@ -3,6 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use footlight_ledger::AccountId;
+use footlight_store::blobs::SPEECH_BLOBS;
 use footlight_store::{Owner, StoreError};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -46,6 +47,9 @@ impl Inner {
         for blob in blobs {
             let is_lost = edition_of_blob(&blob.id)
                 .is_some_and(|edition| !named.contains(&edition) && now.0 - written_ms(edition) > WRITING_MS_MAX);
+            if blob.id.starts_with(SPEECH_BLOBS) {
+                continue;
+            }
             if !is_lost {
                 bytes = bytes.saturating_add(blob.len);
             } else if let Err(error) = self.store().delete_blob(owner, &blob.id).await {

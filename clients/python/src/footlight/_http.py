@@ -19,9 +19,9 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 _RETRY_FIRST_S: Final = 0.25
 _RETRY_LAST_S: Final = 4.0
-# Codes under which nothing was done and the next moment may be better. `capacity` is not one of them: whether to wait
+# Codes under which the next moment may be better; calls that must not be done twice are not repeated. `capacity` is not one of them: whether to wait
 # or to go to another node is the caller's to say.
-_PASSING_CODES: Final = frozenset({"store_unreachable", "idempotency_in_progress", "rate_limited"})
+_PASSING_CODES: Final = frozenset({"store_unreachable", "session_moving", "idempotency_in_progress", "rate_limited"})
 
 
 def url_of(url: str | None) -> str:

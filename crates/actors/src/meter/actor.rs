@@ -96,6 +96,9 @@ impl MeterActor {
     }
 
     fn hear(&mut self, now: Moment, key: Key, word: Word) {
+        if word == Word::Forget {
+            return self.forget(key);
+        }
         let Some(line) = self.lines.get_mut(&key) else { return };
         match word {
             Word::Want => line.clock.want(),
@@ -106,6 +109,9 @@ impl MeterActor {
             Word::Speak => line.clock.speak(),
             Word::Silence => line.clock.fall_silent(now, self.options.hold_after_speech),
             Word::Release => line.clock.fall_silent(now, Duration::ZERO),
+            Word::LetGo => line.clock.let_go(&line.gate),
+            Word::ComeBack => line.clock.come_back(now),
+            Word::Forget => {}
             Word::End(reason) => line.clock.end(&line.gate, reason),
         }
         self.place(now, key);
@@ -204,7 +210,8 @@ impl MeterActor {
 
     fn forget(&mut self, key: Key) {
         let Some(line) = self.lines.remove(&key) else { return };
-        if let Some(slot) = line.slot {
+        // What is not settled is left for the heir to find.
+        if let Some(slot) = line.slot.filter(|_| line.clock.is_aside() || line.clock.is_closed()) {
             self.progress.release(slot);
         }
         self.holding.remove(&key);
@@ -375,7 +382,11 @@ impl MeterActor {
         line.tell(notice);
         match notice {
             Notice::Closed(_) | Notice::Forgotten | Notice::Fenced => self.forget(key),
-            Notice::Granted | Notice::GrantedLast { .. } | Notice::Refused(_) | Notice::Lost(_) => {}
+            Notice::Granted
+            | Notice::GrantedLast { .. }
+            | Notice::Refused(_)
+            | Notice::Lost(_)
+            | Notice::Aside { .. } => {}
         }
     }
 }

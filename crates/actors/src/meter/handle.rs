@@ -193,6 +193,23 @@ impl MeterLine {
         self.say(Word::Release);
     }
 
+    /// The session is to go on at another node: its gate closes, what it used is settled and what it holds goes back. The
+    /// listener hears [`Notice::Aside`](footlight_session::meter::Notice::Aside) when that is done, and nothing more is
+    /// said of it.
+    pub fn let_go(&self) {
+        self.say(Word::LetGo);
+    }
+
+    /// A session that was let go goes on here after all.
+    pub fn come_back(&self) {
+        self.say(Word::ComeBack);
+    }
+
+    /// The session is another node's. What is not settled stays in the progress record.
+    pub fn forget(&self) {
+        self.say(Word::Forget);
+    }
+
     /// The session is over: the gate shuts, and its count is settled however long the store takes. The listener hears
     /// [`Notice::Closed`](footlight_session::meter::Notice::Closed) when it is.
     pub fn end(&self, reason: EndReason) {

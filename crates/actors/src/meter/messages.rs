@@ -39,6 +39,12 @@ pub(super) enum Word {
     Silence,
     /// It fell silent: give the slice back.
     Release,
+    /// It goes on at another node: settle, give all back, and say nothing more of it.
+    LetGo,
+    /// It goes on here after all.
+    ComeBack,
+    /// It is another node's: forget it.
+    Forget,
     /// It is over.
     End(EndReason),
 }

@@ -56,7 +56,8 @@ impl MeterActor {
                 batch.names.push((key, request.number));
                 batch.commands.push((line.account, request.command(line.session)));
                 self.figures.sent += 1;
-                if let (RequestKind::End(_), Some(slot)) = (request.kind, line.slot) {
+                let is_last = matches!(request.kind, RequestKind::End(_)) || line.clock.is_leaving();
+                if let (true, Some(slot)) = (is_last, line.slot) {
                     self.progress.record(slot, request.units, line.position_ms(request.units));
                 }
             }

@@ -9,11 +9,11 @@ use footlight_ledger::{
     AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Touched, Units,
 };
 use footlight_session::{SessionChange, SessionState};
-use footlight_store::StoreError;
+use footlight_store::{SessionPut, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Inner;
-use crate::announce;
+use crate::{announce, speech};
 
 /// How often the store is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(1);
@@ -64,7 +64,9 @@ async fn watch_store(node: Weak<Inner>) {
         // After an outage or a start everybody gets the time to be heard again before anybody is given up.
         let terms = &node.parts.terms;
         let quarantine = Duration::from_millis(u64::try_from(terms.heartbeat_ms + terms.grace_ms).unwrap_or(u64::MAX));
-        if is_up && up_since.elapsed() >= quarantine && swept_at.elapsed() >= node.parts.options.sweep_every {
+        let may_act = node.parts.stage.tenure().holds_now();
+        if is_up && may_act && up_since.elapsed() >= quarantine && swept_at.elapsed() >= node.parts.options.sweep_every
+        {
             swept_at = Instant::now();
             if let Err(error) = sweep(&node).await {
                 node.metrics.store_failed(&error);
@@ -131,7 +133,10 @@ async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) 
             record.credits_used = tab.charged;
             node.parts.announcer.session(SessionChange::Ended, record.clone());
             announce::written(&*node.parts.announcer).await;
-            node.parts.store.put_session(record).await?;
+            if node.parts.store.put_session(record).await? == SessionPut::Fenced {
+                node.metrics.fenced("record");
+            }
+            speech::discard(&*node.parts.store, account, session).await?;
         }
     }
     Ok(())
@@ -160,6 +165,8 @@ async fn look_for_revoked_secrets(node: Weak<Inner>) {
                 }
             }
         }
+        // Another node may be going on with them, and looks itself.
+        let cards = if node.parts.stage.tenure().holds_now() { cards } else { Vec::new() };
         for card in cards {
             if card.secret.is_some_and(|secret| revoked.contains(&secret)) {
                 node.hold(&card, PauseReason::KeyRevoked);

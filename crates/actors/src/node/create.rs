@@ -5,27 +5,22 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Actor;
 use footlight_avatar::bundle::{AvatarChoice, DEFAULT_AVATAR};
 use footlight_ledger::{
-    AccountId, Command, Counting, EndReason, Microcredits, Outcome, PauseReason, Pricing, Product, Refusal, SecretId,
-    SessionId,
+    AccountId, Command, Counting, EndReason, Microcredits, Outcome, Pricing, Product, Refusal, SecretId, SessionId,
 };
-use footlight_session::machine::SlotPolicy;
-use footlight_session::{Input, RestartBudget, SessionRecord, SessionRules, SessionState, SliceGate};
+use footlight_session::{SessionRecord, SessionState};
 use footlight_stage::PerformanceSpec;
 use footlight_stage::spec::FRAME_RATES;
+use footlight_store::SessionPut;
 use uuid::Uuid;
 
 use super::Node;
-use crate::card::{Counter, SessionCard};
+use super::launch::Launch;
 use crate::directory::Finality;
 use crate::metrics::REFUSALS;
-use crate::session::{Do, HasStarted, SessionActor, SessionParts};
 use crate::{Caller, CreateSession, NodeError};
 
-/// How long a renderer may take to get ready; what it needs was prepared before.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Frame rates that an engine elsewhere may count by.
 const ENGINE_FRAME_RATES: RangeInclusive<u32> = 1..=240;
 const AVATAR_BYTES_MAX: usize = 128;
@@ -51,7 +46,20 @@ impl Node {
     /// [`NodeError::Draining`], [`NodeError::TooManySessions`], [`NodeError::CreditsExhausted`], [`NodeError::InDebt`],
     /// [`NodeError::Suspended`] why not now; [`NodeError::StoreUnreachable`] that nothing is known.
     pub async fn create_session(&self, who: Caller, create: CreateSession) -> Result<SessionRecord, NodeError> {
-        let created = self.try_create(who, create).await;
+        self.create_session_as(who, SessionId(Uuid::now_v7()), create).await
+    }
+
+    /// As [`Self::create_session`], under an id that somebody else has drawn, who can look it up when the answer is lost.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_session_as(
+        &self,
+        who: Caller,
+        id: SessionId,
+        create: CreateSession,
+    ) -> Result<SessionRecord, NodeError> {
+        let created = self.try_create(who, id, create).await;
         match &created {
             Ok(_) => self.inner.metrics.creates.inc(),
             Err(error) => self.inner.metrics.refusals.with_label_values(&[refusal_word(error)]).inc(),
@@ -59,18 +67,29 @@ impl Node {
         created
     }
 
-    async fn try_create(&self, who: Caller, create: CreateSession) -> Result<SessionRecord, NodeError> {
+    /// What a session like this takes of the speaking slots, in thousandths of a 512x512 stream at 25 frames a second.
+    ///
+    /// # Errors
+    /// [`NodeError::InvalidField`] says what to change.
+    pub fn weight_of(&self, create: &CreateSession) -> Result<u64, NodeError> {
+        Ok(self.check(SessionId(Uuid::nil()), create.clone())?.spec.weight_milli())
+    }
+
+    async fn try_create(&self, who: Caller, id: SessionId, create: CreateSession) -> Result<SessionRecord, NodeError> {
         let Caller::Account { account, secret } = who else {
             return Err(invalid("account", "is missing; sessions are created with an account's secret"));
         };
-        let id = SessionId(Uuid::now_v7());
+        if !self.tenure().holds_now() {
+            // Its lease is over: an heir of what it had would not find this one.
+            return Err(NodeError::Draining);
+        }
         let mut order = self.check(id, create)?;
         if order.product.is_remote() {
             return self.create_engine_session(id, account, secret, &order).await;
         }
         let inner = &self.inner;
         let own = self.has_avatar(account, &order).await?;
-        let mut seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
+        let seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
         // Asked first, so that who cannot pay costs nothing; taken back when anything after it fails.
         let mut opening = Opening::new(self, id, account);
         let epoch = self.begin_or_forget(&mut opening, id, account, secret, &order).await?;
@@ -81,50 +100,11 @@ impl Node {
 
         let record = self.first_record(id, account, secret, epoch, &order);
         opening.written(record.clone());
-        if let Err(error) = inner.parts.store.put_session(record.clone()).await {
-            inner.metrics.store_failed(&error);
-            return Err(error.into());
-        }
+        self.put_record(&record).await?;
         opening.stays();
-        seat.begin();
-        let gate = Arc::new(SliceGate::new(0));
-        let counter = Counter::Gate(Arc::clone(&gate));
-        let card = Arc::new(SessionCard::new(record.clone(), counter, Arc::clone(&inner.metrics)));
-        inner.cards.insert(Arc::clone(&card));
-        let options = &inner.parts.options;
-        let rules = SessionRules {
-            idle_timeout: Duration::from_secs(u64::from(order.idle_timeout_s)),
-            max_duration: Duration::from_secs(u64::from(order.max_duration_s)),
-            paused_timeout: options.paused_timeout,
-            start_timeout: START_TIMEOUT,
-            slots: if options.overcommit > 1.0 { SlotPolicy::OnDemand } else { SlotPolicy::Reserved },
-            restarts: RestartBudget::new(options.restart_budget, options.restart_window),
-        };
-        let parts = SessionParts {
-            card: Arc::clone(&card),
-            gate,
-            rules,
-            spec: order.spec,
-            pricing: order.pricing,
-            epoch,
-            stage: Arc::clone(&inner.parts.stage),
-            meter: inner.meter.clone(),
-            supervisor: inner.supervisor.clone(),
-            seat,
-            directory: inner.directory.clone(),
-            clock: inner.clock,
-            wall: Arc::clone(&inner.parts.clock),
-            metrics: Arc::clone(&inner.metrics),
-        };
-        let addr = SessionActor::start_in_arbiter(&inner.arbiters.next(), |_| SessionActor::new(parts));
-        card.set_addr(Some(addr.clone()));
-        // Answered once its performance is open, so that whoever gets the session can speak to it and watch it at once.
-        let died = |_| NodeError::Internal { detail: "the session's actor did not start".to_owned() };
-        addr.send(HasStarted).await.map_err(died)?;
-        if inner.supervisor.is_draining() {
-            // The drain began while this was under way, and did not see it.
-            addr.do_send(Do(Input::Hold(PauseReason::NodeDraining)));
-        }
+        let max_duration = Duration::from_secs(u64::from(order.max_duration_s));
+        let launch = Launch { record: record.clone(), spec: order.spec, seat, max_duration, former: None };
+        self.launch(launch).await?;
         Ok(record)
     }
 
@@ -207,7 +187,7 @@ impl Node {
 
     /// Loads the avatar and what sessions of this size share, on a thread that may block: the first time it takes a
     /// while, and only a few are at it at once, because those who speak need the cores.
-    async fn prepare(&self, spec: &PerformanceSpec) -> Result<(), NodeError> {
+    pub(super) async fn prepare(&self, spec: &PerformanceSpec) -> Result<(), NodeError> {
         let closed = |_| NodeError::Internal { detail: "the node has stopped".to_owned() };
         let turn = Arc::clone(&self.inner.preparing).acquire_owned().await.map_err(closed)?;
         let (stage, spec) = (Arc::clone(&self.inner.parts.stage), spec.clone());
@@ -219,6 +199,21 @@ impl Node {
         .await;
         prepared.map_err(|error| NodeError::Internal { detail: format!("preparing the avatar failed: {error}") })??;
         Ok(())
+    }
+
+    /// Writes a record that must be there before anything follows.
+    pub(super) async fn put_record(&self, record: &SessionRecord) -> Result<(), NodeError> {
+        match self.inner.parts.store.put_session(record.clone()).await {
+            Ok(SessionPut::Written) => Ok(()),
+            Ok(SessionPut::Fenced) => {
+                self.inner.metrics.fenced("record");
+                Err(NodeError::Moving)
+            }
+            Err(error) => {
+                self.inner.metrics.store_failed(&error);
+                Err(error.into())
+            }
+        }
     }
 
     /// Opens the tab. Asked before anything else is done, so that who cannot pay costs nothing.
@@ -291,6 +286,7 @@ impl Node {
             created_at: self.now(),
             ended_at: None,
             metadata: order.request.metadata.clone(),
+            labels: order.request.labels.clone(),
         }
     }
 }
@@ -372,7 +368,7 @@ fn seconds(field: &'static str, asked: Option<u32>, default: Duration, most: Dur
     }
 }
 
-fn parse_colour(text: &str) -> Result<[u8; 3], NodeError> {
+pub(super) fn parse_colour(text: &str) -> Result<[u8; 3], NodeError> {
     let wrong = || {
         invalid(
             "background",
@@ -421,6 +417,7 @@ fn refusal_word(error: &NodeError) -> &'static str {
         | NodeError::MadeElsewhere
         | NodeError::MadeHere
         | NodeError::Ended { .. }
+        | NodeError::Moving
         | NodeError::UnknownGesture { .. }
         | NodeError::AudioQueueFull { .. }
         | NodeError::WrongState { .. }

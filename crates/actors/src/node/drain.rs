@@ -50,6 +50,7 @@ impl Node {
             tracing::warn!("some sessions could not be settled in time; they are settled at the next start");
         }
         self.inner.directory.flush(left()).await;
+        self.inner.keeper.settled(left()).await;
         self.inner.meter.stop().await;
         self.inner.arbiters.stop();
     }

@@ -177,7 +177,7 @@ impl Node {
         }
     }
 
-    async fn tab(&self, account: AccountId, session: SessionId) -> Result<Option<Tab>, NodeError> {
+    pub(super) async fn tab(&self, account: AccountId, session: SessionId) -> Result<Option<Tab>, NodeError> {
         let touched = Touched { sessions: vec![session], ..Touched::default() };
         let books = self.inner.parts.desk.inspect(account, touched).await?;
         Ok(books.and_then(|mut books| books.tabs.remove(&session)))
@@ -204,10 +204,7 @@ impl Node {
         let record =
             SessionRecord { state: SessionState::Idle, ..self.first_record(id, account, secret, epoch, order) };
         opening.written(record.clone());
-        if let Err(error) = inner.parts.store.put_session(record.clone()).await {
-            inner.metrics.store_failed(&error);
-            return Err(error.into());
-        }
+        self.put_record(&record).await?;
         opening.stays();
         inner.adopt_engine(record.clone());
         Ok(record)
@@ -238,13 +235,24 @@ impl Node {
 
 impl Inner {
     /// Takes a session in hand whose engine is elsewhere.
-    pub(super) fn adopt_engine(&self, mut record: SessionRecord) -> Arc<SessionCard> {
+    pub(super) fn adopt_engine(&self, record: SessionRecord) -> Arc<SessionCard> {
+        self.take_engine(record, true)
+    }
+
+    /// As [`Inner::adopt_engine`], for one whose beginning was told by another node.
+    pub(super) fn adopt_engine_of(&self, record: SessionRecord) -> Arc<SessionCard> {
+        self.take_engine(record, false)
+    }
+
+    fn take_engine(&self, mut record: SessionRecord, is_new: bool) -> Arc<SessionCard> {
         record.node.clone_from(&self.parts.options.name);
         record.boot = self.boot;
         let engine = Engine::new(self.clock.now(), &record.pause_reasons);
         record.state = engine.state();
         let metrics = Arc::clone(&self.metrics);
-        self.cards.get_or_insert(record.id, || SessionCard::new(record, Counter::Reports(Mutex::new(engine)), metrics))
+        self.cards.get_or_insert(record.id, is_new, || {
+            SessionCard::new(record, Counter::Reports(Mutex::new(engine)), metrics)
+        })
     }
 
     /// Holds an engine back from its next report on.
@@ -288,6 +296,9 @@ pub(super) async fn watch(node: Weak<Inner>) {
     loop {
         sleep(LOOK_EVERY).await;
         let Some(inner) = node.upgrade() else { return };
+        if !inner.parts.stage.tenure().holds_now() {
+            continue;
+        }
         let now = inner.clock.now();
         let wall = (inner.parts.clock)();
         let node = Node { inner };

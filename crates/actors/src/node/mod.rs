@@ -1,14 +1,18 @@
 //! A node: everything that a listener, a command or a test asks of this process.
 
 mod accounts;
+mod adopt;
 mod arbiters;
 mod chores;
 mod create;
 mod drain;
 mod engines;
+mod launch;
+mod moving;
 mod recovery;
 mod sessions;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,13 +20,15 @@ use std::time::Duration;
 
 use footlight_avatar::bundle::DEFAULT_AVATAR;
 use footlight_ledger::{AccountId, BootId, Command, Outcome, RateCard, SessionId, Terms, Timestamp};
-use footlight_session::WhenUnwatched;
 use footlight_session::meter::SliceClockOptions;
+use footlight_session::{Heirloom, WhenUnwatched};
 use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
+use footlight_store::nodes::NodeRoom;
 use footlight_store::progress::ProgressWriter;
 use footlight_store::{LedgerDesk, Store};
 use footlight_wardrobe::Wardrobe;
+use parking_lot::Mutex;
 use prometheus::{Registry, TextEncoder};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -35,6 +41,7 @@ use crate::health::{Capacity, Readiness, UnreadyReason};
 use crate::meter::{MeterFigures, MeterHandle, MeterOptions, MeterParts, ProgressRecord};
 use crate::metrics::Metrics;
 use crate::scrape::Scrape;
+use crate::speech::SpeechKeeper;
 use crate::supervisor::{RoomLimits, SupervisorHandle};
 use crate::time::NodeClock;
 use crate::{NodeError, NodeOptions, SpeakingSlots};
@@ -88,6 +95,11 @@ struct Inner {
     store_up: AtomicBool,
     /// Turns at loading avatars.
     preparing: Arc<Semaphore>,
+    keeper: SpeechKeeper,
+    /// Sessions that are being adopted: as many as are asked for at once.
+    adopting: Mutex<HashSet<SessionId>>,
+    /// What former runs of this node left for heirs.
+    left_behind: Mutex<Vec<Heirloom>>,
 }
 
 /// Avatars that are loaded, and idle loops that are made, at once.
@@ -109,7 +121,7 @@ impl Node {
         parts.registry.register(Box::new(scrape)).map_err(|error| internal(error.to_string()))?;
 
         let boot = BootId(Uuid::now_v7());
-        let engines = recovery::recover(&parts, boot, &metrics).await?;
+        let left = recovery::recover(&parts, boot, &metrics).await?;
 
         let limits = RoomLimits {
             sessions: u64::from(parts.options.max_sessions),
@@ -132,10 +144,13 @@ impl Node {
         // The meter notes and the writer writes, each at its own time: with both at the same pace a crash could lose two
         // turns. The writer's is half as long, so that it loses one and a half at most.
         let progress = ProgressWriter::start(&parts.data_dir, boot, parts.options.progress_every / 2)?;
-        if parts.store.rises().is_some() {
-            // A store that other nodes share: an heir finds the record there.
-            tokio::spawn(progress.mirror(Arc::clone(&parts.store), boot, parts.options.progress_every));
+        let is_shared = parts.options.is_shared.unwrap_or_else(|| parts.store.rises().is_some());
+        if is_shared {
+            // An heir finds the record there. At the writer's pace, for the same reason.
+            tokio::spawn(progress.mirror(Arc::clone(&parts.store), boot, parts.options.progress_every / 2));
         }
+        let (store, wall) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
+        let keeper = SpeechKeeper::start(store, wall, Arc::clone(&metrics), is_shared);
         let meter_parts = MeterParts {
             desk: parts.desk.clone(),
             options: meter_options(&parts),
@@ -158,8 +173,11 @@ impl Node {
             metrics,
             store_up: AtomicBool::new(true),
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
+            keeper,
+            adopting: Mutex::default(),
+            left_behind: Mutex::new(left.heirlooms),
         });
-        for record in engines {
+        for record in left.engines {
             inner.adopt_engine(record);
         }
         chores::start(&inner);
@@ -176,6 +194,9 @@ impl Node {
         if !self.inner.store_up.load(Ordering::Acquire) {
             reasons.push(UnreadyReason::StoreUnreachable);
         }
+        if !self.tenure().holds_now() {
+            reasons.push(UnreadyReason::LeaseOver);
+        }
         if self.inner.supervisor.is_full() {
             reasons.push(UnreadyReason::AtCapacity);
         }
@@ -186,6 +207,18 @@ impl Node {
     #[must_use]
     pub fn capacity(&self) -> Capacity {
         self.inner.supervisor.capacity()
+    }
+
+    /// How full it is for other nodes: what is being created is reserved in their books, and not counted here.
+    #[must_use]
+    pub fn room(&self) -> NodeRoom {
+        self.inner.supervisor.for_others()
+    }
+
+    /// Whether it takes no new sessions because it drains.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.supervisor.is_draining()
     }
 
     /// How the meter stands.

@@ -1,5 +1,6 @@
 //! What can be asked of one session, and of all.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix::{Message, dev::ToEnvelope};
@@ -36,6 +37,8 @@ pub struct SessionList {
 /// How long a stop waits for the last settlement: an ended session settles within a second, and the answer should show
 /// its bill. After that the answer shows what was counted.
 const STOP_WAITS: Duration = Duration::from_secs(1);
+/// How long an upload waits until an heir could speak it, too.
+const KEEP_PATIENCE: Duration = Duration::from_secs(2);
 /// Records read at once while looking for those of one state.
 const LIST_BLOCK: usize = 200;
 /// Blocks read at most for one list: beyond it the caller goes on from the last one that was looked at.
@@ -53,6 +56,18 @@ impl Inner {
 }
 
 impl Node {
+    /// Whether this node has the session in hand.
+    #[must_use]
+    pub fn has(&self, id: SessionId) -> bool {
+        self.inner.cards.get(id).is_some()
+    }
+
+    /// Those of these sessions that this node has in hand, as they are now.
+    #[must_use]
+    pub fn records_of(&self, ids: &[SessionId]) -> Vec<SessionRecord> {
+        ids.iter().filter_map(|id| self.inner.cards.get(*id)).map(|card| card.record()).collect()
+    }
+
     /// One session.
     ///
     /// # Errors
@@ -117,6 +132,9 @@ impl Node {
             self.cut_engine(&card, EndReason::Stopped).await?;
         }
         let Some(addr) = card.addr() else { return Ok(card.record()) };
+        if self.is_withheld(&card) && card.end_reason().is_none() {
+            return Err(NodeError::Moving);
+        }
         if let Ok(settled) = addr.send(StopSession).await {
             // Settled or not, it is over: the settlement is kept until the store has it.
             let _ = tokio::time::timeout(STOP_WAITS, settled).await;
@@ -171,7 +189,8 @@ impl Node {
         self.tell(&card, PlayGesture(name.to_owned())).await?
     }
 
-    /// Queues an utterance, behind what is queued or in its place.
+    /// Queues an utterance, behind what is queued or in its place. Where nodes share a store it is there when this answers, unless the
+    /// store is slow or away.
     ///
     /// # Errors
     /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::WrongState`], [`NodeError::AudioQueueFull`],
@@ -191,7 +210,15 @@ impl Node {
             });
         }
         let utterance = UtteranceId(Uuid::now_v7());
-        self.tell(&card, Speak { id: utterance, audio: speech.audio, mode }).await??;
+        let durable = self.tell(&card, Speak { id: utterance, audio: speech.audio, mode }).await??;
+        // While the store is known to be away nobody waits for it.
+        let is_there = self.inner.store_up.load(Ordering::Acquire);
+        if let Some(durable) = durable
+            && (!is_there || tokio::time::timeout(KEEP_PATIENCE, durable).await.is_err())
+        {
+            // It is spoken all the same: who speaks to a session in its grace should not wait for the store.
+            self.inner.metrics.speech_not_kept.inc();
+        }
         Ok(utterance)
     }
 
@@ -243,10 +270,16 @@ impl Node {
         if card.engine().is_some() { Err(NodeError::MadeElsewhere) } else { Ok(card) }
     }
 
+    /// Whether another node may be going on with a session that this one makes: then nothing is done with it here.
+    fn is_withheld(&self, card: &SessionCard) -> bool {
+        card.engine().is_none() && (card.is_leaving() || !self.tenure().holds_now())
+    }
+
     /// The card of a session that is not over.
     async fn live_card(&self, who: Caller, id: SessionId) -> Result<Arc<SessionCard>, NodeError> {
         let end_reason = match self.visible(who, id) {
             Some(card) => match card.end_reason() {
+                None if self.is_withheld(&card) => return Err(NodeError::Moving),
                 None => return Ok(card),
                 Some(reason) => Some(reason),
             },
@@ -259,7 +292,7 @@ impl Node {
         })
     }
 
-    async fn tell<M>(&self, card: &SessionCard, message: M) -> Result<M::Result, NodeError>
+    pub(super) async fn tell<M>(&self, card: &SessionCard, message: M) -> Result<M::Result, NodeError>
     where
         M: Message + Send + 'static,
         M::Result: Send,

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
-use footlight_ledger::{EndReason, Pricing};
+use footlight_ledger::{EndReason, PauseReason, Pricing, Units};
 use footlight_session::meter::Notice;
-use footlight_session::{Input, Moment, SessionMachine, SessionRules, SliceGate, UtteranceId};
-use footlight_stage::{Gesture, PerformanceSpec, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
+use footlight_session::{Inherited, Input, Moment, SessionMachine, SessionRules, SliceGate, UtteranceId};
+use footlight_stage::{Gesture, PerformanceSpec, Remainder, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
 use super::messages::{
-    DeadlineCame, Do, HasStarted, InterruptSpeech, OpenLive, PlayGesture, SlotAnswered, Speak, Staged, StopSession,
+    DeadlineCame, Depart, Disown, Do, HasStarted, InterruptSpeech, LetGo, OpenLive, PlayGesture, SlotAnswered, Speak,
+    Staged, StopSession, TakeBack,
 };
 use crate::NodeError;
 use crate::card::SessionCard;
@@ -21,6 +22,7 @@ use crate::directory::{DirectoryWriter, Finality};
 use crate::event::SessionEventKind;
 use crate::meter::{MeterHandle, MeterLine, MeterNotice, Registration};
 use crate::metrics::Metrics;
+use crate::speech::SpeechKeeper;
 use crate::supervisor::{Seat, SupervisorHandle};
 use crate::time::NodeClock;
 
@@ -40,6 +42,11 @@ pub(crate) struct SessionParts {
     pub(crate) clock: NodeClock,
     pub(crate) wall: Clock,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keeper: SpeechKeeper,
+    /// What a former owner left unsaid.
+    pub(crate) remainders: Vec<Remainder>,
+    /// What holds it back from the start.
+    pub(crate) held: Vec<PauseReason>,
 }
 
 /// One session's actor.
@@ -51,12 +58,16 @@ pub(crate) struct SessionActor {
     /// Counts the performances it had.
     pub(super) performance: u32,
     /// Audio that is not over: a renderer that breaks is given again what it had not come to.
-    pub(super) audio: HashMap<UtteranceId, Arc<[i16]>>,
+    pub(super) audio: HashMap<UtteranceId, Remainder>,
     /// Counts its wishes for a speaking slot.
     pub(super) slot_wish: u64,
     pub(super) holds_slot: bool,
-    /// The session has another owner, whose record stands.
-    pub(super) is_fenced: bool,
+    /// It stands still, on its way to another node.
+    is_leaving: bool,
+    /// Whoever waits until it is let go.
+    leave_waiters: Vec<oneshot::Sender<Units>>,
+    /// It is another node's, and only reports for the last time.
+    pub(super) is_disowned: bool,
     timer: Option<(Moment, SpawnHandle)>,
     stop_waiters: Vec<oneshot::Sender<()>>,
     /// Set once nothing of it is left to do; if it is dropped without, it panicked.
@@ -73,7 +84,9 @@ impl SessionActor {
             audio: HashMap::new(),
             slot_wish: 0,
             holds_slot: false,
-            is_fenced: false,
+            is_leaving: false,
+            leave_waiters: Vec::new(),
+            is_disowned: false,
             timer: None,
             stop_waiters: Vec::new(),
             finished: false,
@@ -114,24 +127,98 @@ impl SessionActor {
         if let Some(reason) = self.parts.card.end_reason() {
             return Err(NodeError::Ended { reason });
         }
+        if self.is_withheld() {
+            return Err(NodeError::Moving);
+        }
         // Between a renderer that failed and the next one there is none for a moment.
         self.parts.card.performance().ok_or(NodeError::WrongState { state: "starting", what: "speak yet; try again" })
     }
 
     /// The last settlement is in the store, or there is nothing to settle.
     fn settled(&mut self, ctx: &mut Context<Self>) {
-        self.finished = true;
-        if self.is_fenced {
-            self.parts.directory.forget(self.parts.card.id);
-        } else {
-            self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        if self.is_disowned {
+            return self.depart(Inherited::NodeLost, ctx);
         }
+        self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        self.leave(ctx);
+    }
+
+    /// Nothing of it is left to do.
+    fn leave(&mut self, ctx: &mut Context<Self>) {
+        self.finished = true;
         self.parts.card.set_addr(None);
         for waiter in self.stop_waiters.drain(..) {
             // Whoever stopped it may have stopped waiting.
             let _ = waiter.send(());
         }
         ctx.stop();
+    }
+
+    /// The session is another node's: those who watch are told, and nothing of it is written any more.
+    fn depart(&mut self, why: Inherited, ctx: &mut Context<Self>) {
+        if self.finished {
+            return;
+        }
+        self.vanish(why);
+        if std::mem::take(&mut self.holds_slot) {
+            self.parts.supervisor.free_slot(self.parts.seat.weight_milli());
+        }
+        self.parts.seat.leave();
+        if let Some(line) = &self.line {
+            line.forget();
+        }
+        self.parts.directory.forget(self.parts.card.id);
+        self.leave(ctx);
+    }
+
+    /// For those who watch it is gone from here.
+    fn vanish(&mut self, why: Inherited) {
+        let card = &self.parts.card;
+        self.parts.gate.shut();
+        // What its performance tells while it closes is nobody's business.
+        self.performance += 1;
+        self.parts.keeper.forget(card.id);
+        // Told before its outlets end, so that nobody takes it for over.
+        card.depart((self.parts.wall)(), why);
+        if let Some(performance) = card.performance() {
+            performance.close();
+        }
+        card.set_performance(None);
+    }
+
+    fn set_leaving(&mut self, is_leaving: bool) {
+        self.is_leaving = is_leaving;
+        self.parts.card.set_leaving(is_leaving);
+    }
+
+    /// Another node may be going on with it: nothing is decided here.
+    fn is_withheld(&self) -> bool {
+        self.is_leaving || !self.parts.stage.tenure().holds_now()
+    }
+
+    /// Queues what a former owner left unsaid.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        let remainders = std::mem::take(&mut self.parts.remainders);
+        for remainder in &remainders {
+            self.audio.insert(remainder.utterance.id, remainder.clone());
+        }
+        let ids: Vec<UtteranceId> = remainders.iter().map(|remainder| remainder.utterance.id).collect();
+        if let Some(performance) = self.parts.card.performance().filter(|_| !remainders.is_empty())
+            && let Err(error) = performance.go_on(remainders)
+        {
+            // It broke in this moment: the next one is given them.
+            tracing::debug!(session = %self.parts.card.id, %error, "what was left unsaid found no performance");
+        }
+        for id in ids {
+            self.feed(Input::Appended(id), ctx);
+        }
+    }
+
+    /// Somebody who has the live utterances that a former owner did not finish is here, or wants them no more.
+    fn resent(&self) {
+        for utterance in self.parts.card.forget_resend() {
+            self.parts.keeper.over(self.parts.card.id, utterance);
+        }
     }
 }
 
@@ -154,9 +241,11 @@ impl Actor for SessionActor {
         for effect in effects {
             self.perform(effect, &mut inputs, ctx);
         }
-        for input in inputs {
+        let held = std::mem::take(&mut self.parts.held).into_iter().map(Input::Hold);
+        for input in held.chain(inputs) {
             self.feed(input, ctx);
         }
+        self.go_on(ctx);
         self.schedule(ctx);
     }
 }
@@ -194,11 +283,13 @@ impl Handler<HasStarted> for SessionActor {
 }
 
 impl Handler<Speak> for SessionActor {
-    type Result = Result<(), NodeError>;
+    type Result = Result<Option<oneshot::Receiver<()>>, NodeError>;
 
     fn handle(&mut self, message: Speak, ctx: &mut Self::Context) -> Self::Result {
         let Speak { id, audio, mode } = message;
-        self.running()?.speak(Utterance { id, audio: Arc::clone(&audio) }, mode)?;
+        let utterance = Utterance { id, audio: Arc::clone(&audio) };
+        self.running()?.speak(utterance.clone(), mode)?;
+        self.resent();
         let input = match mode {
             SpeakMode::Append => Input::Appended(id),
             SpeakMode::Replace => {
@@ -206,9 +297,11 @@ impl Handler<Speak> for SessionActor {
                 Input::Replaced(id)
             }
         };
-        self.audio.insert(id, audio);
+        self.audio.insert(id, Remainder { utterance, from: 0 });
         self.feed(input, ctx);
-        Ok(())
+        // Queued before it is kept, so that speech begins no later for it.
+        let card = &self.parts.card;
+        Ok(self.parts.keeper.keep(card.account, card.id, id, audio))
     }
 }
 
@@ -217,6 +310,8 @@ impl Handler<OpenLive> for SessionActor {
 
     fn handle(&mut self, message: OpenLive, ctx: &mut Self::Context) -> Self::Result {
         let feed = self.running()?.live(message.0)?;
+        self.resent();
+        self.parts.keeper.keep_live(self.parts.card.account, self.parts.card.id, message.0);
         self.feed(Input::Appended(message.0), ctx);
         Ok(feed)
     }
@@ -228,6 +323,7 @@ impl Handler<InterruptSpeech> for SessionActor {
     fn handle(&mut self, _: InterruptSpeech, ctx: &mut Self::Context) -> Self::Result {
         // Sent here and now: speech that is submitted after this must not be dropped with what came before.
         let interrupted = self.running()?.interrupt()?;
+        self.resent();
         self.audio.clear();
         self.feed(Input::Interrupted, ctx);
         Ok(interrupted)
@@ -273,6 +369,12 @@ impl Handler<DeadlineCame> for SessionActor {
     type Result = ();
 
     fn handle(&mut self, _: DeadlineCame, ctx: &mut Self::Context) {
+        if self.is_withheld() {
+            // What it comes to, its owner decides: this node, once it may again, or another.
+            let handle = ctx.notify_later(DeadlineCame, LOOK_AGAIN);
+            self.timer = Some((self.parts.clock.now().plus(LOOK_AGAIN), handle));
+            return;
+        }
         self.timer = None;
         self.feed(Input::Deadline, ctx);
     }
@@ -287,11 +389,13 @@ impl Handler<MeterNotice> for SessionActor {
             Notice::GrantedLast { units } => self.feed(Input::GrantedLast(units), ctx),
             Notice::Refused(reason) => self.feed(Input::Refused(reason), ctx),
             Notice::Lost(reason) => self.feed(Input::Lost(reason), ctx),
-            Notice::Fenced => {
-                self.is_fenced = true;
-                self.parts.card.hush();
-                self.feed(Input::Lost(EndReason::NodeLost), ctx);
-                self.settled(ctx);
+            Notice::Fenced => self.depart(Inherited::NodeLost, ctx),
+            Notice::Aside { .. } if self.is_disowned => self.depart(Inherited::NodeLost, ctx),
+            Notice::Aside { units } => {
+                for waiter in self.leave_waiters.drain(..) {
+                    // Whoever moves it may have given up.
+                    let _ = waiter.send(units);
+                }
             }
             Notice::Closed(answer) => {
                 self.parts.card.set_charged(answer.charged);
@@ -316,7 +420,10 @@ impl Handler<Staged> for SessionActor {
             StageEvent::StartedSpeaking => Input::StartedSpeaking,
             StageEvent::FellSilent => Input::FellSilent,
             StageEvent::Watched(watched) => Input::Watched(watched),
-            StageEvent::UtteranceStarted { utterance, .. } => Input::UtteranceStarted(utterance),
+            StageEvent::UtteranceStarted { utterance, units, .. } => {
+                self.parts.keeper.begun(self.parts.card.id, utterance, units);
+                Input::UtteranceStarted(utterance)
+            }
             StageEvent::UtteranceEnded { utterance, position_ms, outcome } => {
                 let (interrupted, failed) = match outcome {
                     UtteranceOutcome::Completed => (false, None),
@@ -344,5 +451,68 @@ impl Handler<Staged> for SessionActor {
     }
 }
 
+impl Handler<LetGo> for SessionActor {
+    type Result = Result<oneshot::Receiver<Units>, NodeError>;
+
+    fn handle(&mut self, _: LetGo, _: &mut Self::Context) -> Self::Result {
+        if let Some(reason) = self.parts.card.end_reason() {
+            return Err(NodeError::Ended { reason });
+        }
+        let (reply, let_go) = oneshot::channel();
+        self.leave_waiters.push(reply);
+        self.set_leaving(true);
+        // Here and not only in the meter: whatever waits in mailboxes, no frame is counted from now on but by a grant that
+        // is on its way, and the meter counts those.
+        self.parts.gate.close();
+        if let Some(line) = &self.line {
+            line.let_go();
+        }
+        Ok(let_go)
+    }
+}
+
+impl Handler<TakeBack> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: TakeBack, ctx: &mut Self::Context) {
+        self.leave_waiters.clear();
+        self.set_leaving(false);
+        if let Some(line) = &self.line {
+            line.come_back();
+        }
+        self.feed(Input::Regained, ctx);
+    }
+}
+
+impl Handler<Depart> for SessionActor {
+    type Result = ();
+
+    fn handle(&mut self, message: Depart, ctx: &mut Self::Context) {
+        self.depart(message.0, ctx);
+    }
+}
+
+impl Handler<Disown> for SessionActor {
+    type Result = MessageResult<Disown>;
+
+    fn handle(&mut self, _: Disown, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, gone) = oneshot::channel();
+        self.stop_waiters.push(reply);
+        self.is_disowned = true;
+        self.set_leaving(true);
+        self.vanish(Inherited::NodeLost);
+        match &self.line {
+            Some(line) => line.let_go(),
+            None => self.depart(Inherited::NodeLost, ctx),
+        }
+        ctx.run_later(DISOWN_PATIENCE, |actor, ctx| actor.depart(Inherited::NodeLost, ctx));
+        MessageResult(gone)
+    }
+}
+
+/// How soon a deadline is looked at again that came while another node may have had the session.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long the last report of a session waits that is another node's.
+const DISOWN_PATIENCE: Duration = Duration::from_secs(3);
 /// How long an order to a stage that has too many waits before it is given again.
 pub(super) const STAGE_BUSY_PAUSE: Duration = Duration::from_millis(20);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{AsyncContext, Context};
 use footlight_session::machine::{Effect, MeterOrder, News, StageOrder};
 use footlight_session::{Input, SessionState};
-use footlight_stage::{SpeakMode, StageError, StageEvent, Utterance};
+use footlight_stage::{StageError, StageEvent};
 
 use super::actor::{STAGE_BUSY_PAUSE, SessionActor};
 use super::messages::Staged;
@@ -47,10 +47,8 @@ impl SessionActor {
                 performance.interrupt().map(drop)
             }
             StageOrder::SpeakAgain(utterances) => {
-                let known = utterances.iter().filter_map(|id| Some((*id, self.audio.get(id)?)));
-                known
-                    .map(|(id, audio)| (id, Arc::clone(audio)))
-                    .try_for_each(|(id, audio)| performance.speak(Utterance { id, audio }, SpeakMode::Append))
+                // In one order, which is given again as a whole where it finds no room.
+                performance.go_on(utterances.iter().filter_map(|id| self.audio.get(id).cloned()).collect())
             }
             StageOrder::Close => {
                 performance.close();
@@ -131,6 +129,7 @@ impl SessionActor {
             News::UtteranceStarted(utterance) => SessionEventKind::UtteranceStarted { utterance },
             News::UtteranceEnded { utterance, position_ms, interrupted, failed } => {
                 self.audio.remove(&utterance);
+                self.parts.keeper.over(self.parts.card.id, utterance);
                 SessionEventKind::UtteranceEnded { utterance, position_ms, interrupted, failed }
             }
             News::CreditsLow(units) => {
@@ -140,12 +139,13 @@ impl SessionActor {
             News::Restarting(attempt) => SessionEventKind::RendererRestarted { attempt },
             News::Ended(reason) => {
                 self.parts.seat.leave();
+                self.parts.keeper.session_over(self.parts.card.id);
                 SessionEventKind::Ended { reason }
             }
         };
         let changes_record = matches!(kind, SessionEventKind::StateChanged { .. } | SessionEventKind::Ended { .. });
         self.parts.card.tell((self.parts.wall)(), kind);
-        if changes_record && !self.is_fenced {
+        if changes_record && !self.is_disowned {
             self.parts.directory.put(self.parts.card.record(), Finality::MoreFollows);
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actix::Message;
-use footlight_session::{Input, UtteranceId};
+use footlight_ledger::Units;
+use footlight_session::{Inherited, Input, UtteranceId};
 use footlight_stage::{Gesture, Interrupted, LiveFeed, SpeakMode, StageEvent};
 use tokio::sync::oneshot;
 
@@ -19,9 +20,9 @@ pub(crate) struct Do(pub(crate) Input);
 #[rtype(result = "()")]
 pub(crate) struct HasStarted;
 
-/// Speak this.
+/// Speak this. The answer says when it is durable, where it is kept for an heir.
 #[derive(Message)]
-#[rtype(result = "Result<(), NodeError>")]
+#[rtype(result = "Result<Option<oneshot::Receiver<()>>, NodeError>")]
 pub(crate) struct Speak {
     pub(crate) id: UtteranceId,
     pub(crate) audio: Arc<[i16]>,
@@ -42,6 +43,28 @@ pub(crate) struct InterruptSpeech;
 #[derive(Message)]
 #[rtype(result = "Result<Arc<Gesture>, NodeError>")]
 pub(crate) struct PlayGesture(pub(crate) String);
+
+/// Stand still for another node to go on; the answer says how many units were used, once they are settled. Nothing comes
+/// when the session ends over it.
+#[derive(Message)]
+#[rtype(result = "Result<oneshot::Receiver<Units>, NodeError>")]
+pub(crate) struct LetGo;
+
+/// Go on here after all.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct TakeBack;
+
+/// Another node has it: tell those who watch, and be gone.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Depart(pub(crate) Inherited);
+
+/// Another node will have it, or has it: as [`Depart`], after a last report. Answered when that is answered, or has waited
+/// for too long.
+#[derive(Message)]
+#[rtype(result = "oneshot::Receiver<()>")]
+pub(crate) struct Disown;
 
 /// End; the answer comes when the last settlement is in the store.
 #[derive(Message)]

@@ -5,4 +5,7 @@ mod effects;
 mod messages;
 
 pub(crate) use actor::{SessionActor, SessionParts};
-pub(crate) use messages::{Do, HasStarted, InterruptSpeech, OpenLive, PlayGesture, SlotAnswered, Speak, StopSession};
+pub(crate) use messages::{
+    Depart, Disown, Do, HasStarted, InterruptSpeech, LetGo, OpenLive, PlayGesture, SlotAnswered, Speak, StopSession,
+    TakeBack,
+};

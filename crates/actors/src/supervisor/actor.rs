@@ -46,6 +46,7 @@ impl Supervisor {
     pub(super) fn publish(&self) {
         let capacity = self.rooms.capacity();
         *self.board.capacity.lock() = capacity;
+        *self.board.for_others.lock() = self.rooms.for_others();
         self.board.full.store(self.rooms.is_full(), Ordering::Release);
         let streams = |milli: u64| milli / 1000;
         let slots = capacity.speaking_slots_milli;
@@ -114,14 +115,16 @@ impl Handler<Admit> for Supervisor {
 /// An admitted session was created.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(super) struct Began;
+pub(super) struct Began {
+    pub(super) weight_milli: u64,
+}
 
 impl Handler<Began> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, _: Began, _: &mut Self::Context) {
+    fn handle(&mut self, message: Began, _: &mut Self::Context) {
         let _abort = AbortOnPanic("supervisor");
-        self.rooms.begin();
+        self.rooms.begin(message.weight_milli);
         self.publish();
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, Recipient};
+use footlight_store::nodes::NodeRoom;
 use parking_lot::Mutex;
 
 use super::actor::{Admit, Began, Bury, FreeSlot, Left, SetDraining, Speaks, Supervisor, TakeSlot};
@@ -20,6 +21,7 @@ use crate::time::NodeClock;
 /// What readers may see of the supervisor without asking it.
 pub(super) struct Board {
     pub(super) capacity: Mutex<Capacity>,
+    pub(super) for_others: Mutex<NodeRoom>,
     pub(super) full: AtomicBool,
     pub(super) draining: AtomicBool,
 }
@@ -44,6 +46,7 @@ impl SupervisorHandle {
         let rooms = Rooms::new(limits);
         let board = Arc::new(Board {
             capacity: Mutex::new(rooms.capacity()),
+            for_others: Mutex::new(rooms.for_others()),
             full: AtomicBool::new(rooms.is_full()),
             draining: AtomicBool::new(false),
         });
@@ -94,6 +97,11 @@ impl SupervisorHandle {
     pub(crate) fn capacity(&self) -> Capacity {
         *self.board.capacity.lock()
     }
+
+    /// What other nodes may count on.
+    pub(crate) fn for_others(&self) -> NodeRoom {
+        *self.board.for_others.lock()
+    }
 }
 
 /// A session's place. It is given back when the session ends, or when this is dropped.
@@ -114,7 +122,7 @@ impl Seat {
     /// The session was created: the place is in use, no longer promised.
     pub(crate) fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.supervisor.addr.do_send(Began);
+            self.supervisor.addr.do_send(Began { weight_milli: self.weight_milli });
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use footlight_store::nodes::NodeRoom;
+
 use crate::health::{Capacity, Room};
 
 /// How much room there is.
@@ -23,6 +25,8 @@ pub(super) struct Rooms<W> {
     used_sessions: u64,
     /// Weight of all sessions that were let in.
     admitted_milli: u64,
+    /// Weight of those of them that have begun.
+    begun_milli: u64,
     /// Weight of slots taken on demand.
     taken_milli: u64,
     /// Weight of sessions that speak.
@@ -44,6 +48,7 @@ impl<W> Rooms<W> {
             reserved_sessions: 0,
             used_sessions: 0,
             admitted_milli: 0,
+            begun_milli: 0,
             taken_milli: 0,
             speaking_milli: 0,
             waiting: VecDeque::new(),
@@ -54,13 +59,17 @@ impl<W> Rooms<W> {
         self.limits.overcommit_milli <= 1000
     }
 
+    /// The weight of all that may be let in.
+    fn admits_milli(&self) -> u64 {
+        self.limits.slots_milli.saturating_mul(self.limits.overcommit_milli.max(1000)) / 1000
+    }
+
     /// Reserves a place for a session of this weight.
     pub(super) fn admit(&mut self, weight_milli: u64) -> Result<(), Full> {
         if self.reserved_sessions + self.used_sessions >= self.limits.sessions {
             return Err(Full::Sessions);
         }
-        let admits_milli = self.limits.slots_milli.saturating_mul(self.limits.overcommit_milli.max(1000)) / 1000;
-        if self.admitted_milli + weight_milli > admits_milli {
+        if self.admitted_milli + weight_milli > self.admits_milli() {
             return Err(Full::SpeakingSlots);
         }
         self.reserved_sessions += 1;
@@ -69,15 +78,17 @@ impl<W> Rooms<W> {
     }
 
     /// A reserved session has begun.
-    pub(super) const fn begin(&mut self) {
+    pub(super) const fn begin(&mut self, weight_milli: u64) {
         self.reserved_sessions -= 1;
         self.used_sessions += 1;
+        self.begun_milli += weight_milli;
     }
 
     /// A session is gone.
     pub(super) const fn leave(&mut self, weight_milli: u64, had_begun: bool) {
         if had_begun {
             self.used_sessions -= 1;
+            self.begun_milli -= weight_milli;
         } else {
             self.reserved_sessions -= 1;
         }
@@ -142,8 +153,19 @@ impl<W> Rooms<W> {
 
     /// Whether a session of ordinary weight would be refused.
     pub(super) fn is_full(&self) -> bool {
-        let admits_milli = self.limits.slots_milli.saturating_mul(self.limits.overcommit_milli.max(1000)) / 1000;
-        self.reserved_sessions + self.used_sessions >= self.limits.sessions || self.admitted_milli + 1000 > admits_milli
+        self.reserved_sessions + self.used_sessions >= self.limits.sessions
+            || self.admitted_milli + 1000 > self.admits_milli()
+    }
+
+    /// What other nodes may count on. Only what has begun is in use there: places of those that are being created are
+    /// reserved where their node was chosen, and must not count twice.
+    pub(super) fn for_others(&self) -> NodeRoom {
+        NodeRoom {
+            sessions_total: self.limits.sessions,
+            sessions_used: self.used_sessions,
+            slots_milli_total: self.admits_milli(),
+            slots_milli_used: self.begun_milli,
+        }
     }
 }
 
@@ -161,7 +183,8 @@ mod tests {
         assert_eq!((rooms.admit(1_000), rooms.admit(1_000)), (Ok(()), Ok(())));
         assert_eq!(rooms.admit(1), Err(Full::SpeakingSlots));
         assert!(rooms.is_full());
-        rooms.begin();
+        rooms.begin(1_000);
+        assert_eq!((rooms.for_others().sessions_used, rooms.for_others().slots_milli_used), (1, 1_000));
         rooms.leave(1_000, false);
         assert_eq!(rooms.admit(1_000), Ok(()));
         rooms.speak(1_000, true);

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use footlight_actors::{Caller, Capacity, CreateSession, Node, NodeOptions, NodeParts, SpeakingSlots, Speech};
+use footlight_actors::{
+    Announcer, Caller, Capacity, CreateSession, Nobody, Node, NodeOptions, NodeParts, SpeakingSlots, Speech,
+};
 use footlight_avatar::bundle::Catalogue;
 use footlight_ledger::{
     Account, AccountId, GrantKind, GrantName, Limits, Microcredits, RateCard, SessionId, Terms, Timestamp,
@@ -30,6 +32,16 @@ pub(crate) struct Stand {
 pub(crate) struct Setting {
     pub(crate) terms: Terms,
     pub(crate) options: NodeOptions,
+    pub(crate) announcer: Arc<dyn Announcer>,
+}
+
+impl Setting {
+    /// A node that shares its store with others.
+    pub(crate) fn shared(name: &str) -> Self {
+        let setting = Self::default();
+        let options = NodeOptions { name: name.to_owned(), is_shared: Some(true), ..setting.options };
+        Self { options, ..setting }
+    }
 }
 
 impl Default for Setting {
@@ -39,7 +51,7 @@ impl Default for Setting {
             recovery_patience: Duration::from_secs(5),
             ..NodeOptions::default()
         };
-        Self { terms: Terms::default(), options }
+        Self { terms: Terms::default(), options, announcer: Arc::new(Nobody) }
     }
 }
 
@@ -65,6 +77,12 @@ impl Stand {
     /// Another run of the same node, as after a crash of the first.
     pub(crate) async fn restart(&self, setting: &Setting) -> Node {
         start_node(&self.store, self.data_dir.path(), setting).await
+    }
+
+    /// Another node on the same store.
+    pub(crate) async fn other(&self, setting: &Setting) -> (Node, tempfile::TempDir) {
+        let data_dir = tempfile::tempdir().expect("a directory");
+        (start_node(&self.store, data_dir.path(), setting).await, data_dir)
     }
 
     pub(crate) async fn account_with(&self, amount: Microcredits) -> AccountId {
@@ -140,7 +158,7 @@ async fn start_node(store: &Arc<FaultyStore>, data_dir: &Path, setting: &Setting
         terms: setting.terms,
         options: setting.options.clone(),
         data_dir: data_dir.to_owned(),
-        announcer: Arc::new(footlight_actors::Nobody),
+        announcer: Arc::clone(&setting.announcer),
         registry: prometheus::Registry::new(),
         clock: Arc::new(now),
     };

@@ -1,6 +1,7 @@
 //! A node from its callers' side: sessions that speak, pay, wait, end and come back.
 
 mod harness;
+mod heirs;
 mod life;
 mod metering;
 mod outage;

@@ -103,7 +103,7 @@ async fn a_session_of_a_lost_node_is_over_for_its_users_once_it_is_swept() {
     session.node.stop(session.who, session.id).await.expect("it stops");
     record.id = abandoned(&stand, account, boot).await;
     (record.node, record.boot) = ("lost".to_owned(), boot);
-    stand.store.put_session(record.clone()).await.expect("it is written");
+    let _written = stand.store.put_session(record.clone()).await.expect("it is written");
     until_swept(&stand, account).await;
     let ghost = Session { id: record.id, ..session };
     let ended = ghost.until("its record says so", |record| record.state == SessionState::Ended).await;

@@ -15,7 +15,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::fallback::{not_found, resource};
-use crate::{auth, docs, trace};
+use crate::{auth, docs, proxy, trace};
 
 /// All routes of the admin listener.
 pub(crate) fn configure(config: &mut ServiceConfig) {
@@ -28,6 +28,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .service(resource("/readyz", "GET").route(web::get().to(health::readyz)))
             .service(
                 web::scope("/admin/v1")
+                    .wrap(from_fn(proxy::to_owner))
                     .wrap(from_fn(auth::require_operator))
                     .configure(v1)
                     .default_service(web::to(not_found)),
@@ -36,8 +37,21 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     );
 }
 
+/// What is asked of one node, or of the one that has a session: other nodes pass it on.
+pub(crate) fn of_node(config: &mut ServiceConfig) {
+    config
+        .service(
+            resource("/sessions/{id}", "DELETE, GET")
+                .route(web::get().to(sessions::get))
+                .route(web::delete().to(sessions::stop)),
+        )
+        .service(resource("/drain", "POST").route(web::post().to(node::drain)))
+        .service(resource("/undrain", "POST").route(web::post().to(node::undrain)));
+}
+
 fn v1(config: &mut ServiceConfig) {
     config
+        .configure(of_node)
         .service(
             resource("/accounts", "GET, POST")
                 .route(web::post().to(accounts::open))
@@ -67,14 +81,7 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/accounts/{account}/journal", "GET").route(web::get().to(accounts::journal)))
         .service(resource("/plans", "GET").route(web::get().to(plans::list)))
         .service(resource("/sessions", "GET").route(web::get().to(sessions::list)))
-        .service(
-            resource("/sessions/{id}", "DELETE, GET")
-                .route(web::get().to(sessions::get))
-                .route(web::delete().to(sessions::stop)),
-        )
         .service(resource("/nodes", "GET").route(web::get().to(node::list)))
-        .service(resource("/drain", "POST").route(web::post().to(node::drain)))
-        .service(resource("/undrain", "POST").route(web::post().to(node::undrain)))
         .service(resource("/jobs/claim", "POST").route(web::post().to(jobs::claim)))
         .service(resource("/jobs/{job}/progress", "POST").route(web::post().to(jobs::progress)))
         .service(resource("/jobs/{job}/complete", "POST").route(web::post().to(jobs::complete)))

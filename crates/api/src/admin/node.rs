@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::web;
 use footlight_actors::{DrainMode, DrainReport, Room, UnreadyReason};
+use footlight_store::nodes::{NodeEntry, NodeRoom};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,10 +23,10 @@ pub(crate) struct NodeJson {
     /// Its name.
     pub name: String,
     /// The version it runs.
-    pub version: &'static str,
+    pub version: String,
     /// Whether it takes new sessions.
     pub ready: bool,
-    /// Why not: `draining`, `store_unreachable`, `at_capacity`.
+    /// Why not: `draining`, `store_unreachable`, `lease_over`, `at_capacity`.
     #[schema(value_type = Vec<String>)]
     pub reasons: Vec<UnreadyReason>,
     /// The store it stands on: `sqlite`, `redis`.
@@ -82,12 +83,21 @@ impl From<DrainReport> for DrainReportJson {
 }
 
 /// List nodes
+///
+/// This one, and the others that share its store, as the store has them.
 #[utoipa::path(
     get, path = "/admin/v1/nodes", tag = "node", operation_id = "list_nodes",
-    responses((status = 200, description = "This node", body = Page<NodeJson>)),
+    responses((status = 200, description = "All nodes", body = Page<NodeJson>)),
 )]
-pub(crate) async fn list(state: web::Data<ApiState>) -> web::Json<Page<NodeJson>> {
-    web::Json(Page { data: vec![describe(&state)], next_cursor: None })
+pub(crate) async fn list(state: web::Data<ApiState>) -> Result<web::Json<Page<NodeJson>>, Problem> {
+    let mut nodes = vec![describe(&state)];
+    if let Some(members) = state.cluster.as_ref().and_then(|cluster| cluster.members.as_ref()) {
+        let own = members.boot();
+        let others = members.nodes().await?.into_iter().filter(|node| node.card.boot != own);
+        nodes.extend(others.map(|node| describe_other(&state, node)));
+        nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    Ok(web::Json(Page { data: nodes, next_cursor: None }))
 }
 
 /// Drain the node
@@ -127,11 +137,36 @@ fn describe(state: &ApiState) -> NodeJson {
     let (readiness, capacity) = (state.node.readiness(), state.node.capacity());
     NodeJson {
         name: state.node.name().to_owned(),
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: readiness.ready,
         reasons: readiness.reasons,
         store: state.node.store().kind(),
         sessions: capacity.sessions.into(),
         speaking_slots_milli: capacity.speaking_slots_milli.into(),
+    }
+}
+
+/// A node as the store has it.
+fn describe_other(state: &ApiState, node: NodeEntry) -> NodeJson {
+    let is_lost = node.is_lost() || node.heir.is_some();
+    let room = |total: u64, used: u64, reserved: u64| RoomJson::from(Room { total, used, reserved });
+    let NodeRoom { sessions_total, sessions_used, slots_milli_total, slots_milli_used } = node.room;
+    let sessions = room(sessions_total, sessions_used, node.reserved.0);
+    let speaking_slots_milli = room(slots_milli_total, slots_milli_used, node.reserved.1);
+    let is_full = sessions.free == 0 || speaking_slots_milli.free == 0;
+    let why = [
+        (node.card.draining, UnreadyReason::Draining),
+        (is_lost, UnreadyReason::LeaseOver),
+        (is_full, UnreadyReason::AtCapacity),
+    ];
+    let reasons: Vec<UnreadyReason> = why.into_iter().filter_map(|(is_so, reason)| is_so.then_some(reason)).collect();
+    NodeJson {
+        name: node.card.name,
+        version: node.card.version,
+        ready: reasons.is_empty(),
+        reasons,
+        store: state.node.store().kind(),
+        sessions,
+        speaking_slots_milli,
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::body::{QueryOf, SessionPath};
+use crate::cluster;
 use crate::json::{Page, SessionJson, page};
 use crate::problem::{Problem, ProblemSchema};
 use crate::state::ApiState;
@@ -44,7 +45,8 @@ pub(crate) async fn list(
     let limit = page::limit(query.limit)?;
     let before = page::cursor(query.cursor.as_deref())?;
     let filter = SessionFilter { state: query.state, account: query.account };
-    let found = state.node.list_sessions(Caller::Operator, before, limit, filter).await?;
+    let mut found = state.node.list_sessions(Caller::Operator, before, limit, filter).await?;
+    cluster::freshen(&state, &mut found.records).await;
     let next_cursor = found.next.map(|next| next.to_string());
     Ok(web::Json(Page { data: found.records.into_iter().map(SessionJson::with_account).collect(), next_cursor }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use footlight_actors::{SessionEvent, SessionEventKind};
 use footlight_ledger::{EndReason, PauseReason};
-use footlight_session::{SessionState, UtteranceId};
+use footlight_session::{Inherited, SessionState, UtteranceId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -71,6 +71,21 @@ pub enum EventKindJson {
         /// How many times this happened lately.
         attempt: u32,
     },
+    /// The session came from another node, which was lost or gave it away in the middle of live speech: whoever sent it sends it
+    /// again from here, as a new utterance. Told to every listener until somebody speaks or interrupts.
+    SpeechResend {
+        /// Which.
+        #[schema(value_type = String, example = "utt_0193b5f2a7c87d1e8f3a9b2c4d5e6f70")]
+        utterance_id: UtteranceId,
+        /// What was heard of it, in milliseconds of its audio.
+        resend_from_ms: u64,
+    },
+    /// The session goes on at another node. The last event of this stream: open it again.
+    Moved {
+        /// `moved` as planned, or `node_lost`.
+        #[schema(value_type = String, example = "moved")]
+        why: Inherited,
+    },
     /// It is over. The last event.
     Ended {
         /// Why.
@@ -95,6 +110,8 @@ impl EventKindJson {
             Self::GestureStarted { .. } => "gesture_started",
             Self::CreditsLow { .. } => "credits_low",
             Self::RendererRestarted { .. } => "renderer_restarted",
+            Self::SpeechResend { .. } => "speech_resend",
+            Self::Moved { .. } => "moved",
             Self::Ended { .. } => "ended",
             Self::Missed { .. } => "missed",
         }
@@ -118,6 +135,10 @@ impl From<SessionEvent> for EventJson {
             SessionEventKind::GestureStarted { gesture } => EventKindJson::GestureStarted { gesture },
             SessionEventKind::CreditsLow { remaining_ms } => EventKindJson::CreditsLow { remaining_ms },
             SessionEventKind::RendererRestarted { attempt } => EventKindJson::RendererRestarted { attempt },
+            SessionEventKind::SpeechResend { utterance, resend_from_ms } => {
+                EventKindJson::SpeechResend { utterance_id: utterance, resend_from_ms }
+            }
+            SessionEventKind::Moved { why } => EventKindJson::Moved { why },
             SessionEventKind::Ended { reason } => EventKindJson::Ended { end_reason: reason },
             SessionEventKind::Lagged { missed } => EventKindJson::Missed { count: missed },
         };

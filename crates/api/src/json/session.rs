@@ -123,7 +123,7 @@ impl SessionJson {
 }
 
 /// What a new session is to be. Every field has a default: `{}` is a good order.
-#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schema(as = CreateSession, example = json!({"avatar": "ada", "fps": 25, "metadata": {"caller": "42"}}))]
 pub struct CreateSessionJson {
@@ -156,6 +156,10 @@ pub struct CreateSessionJson {
     pub when_unwatched: Option<WhenUnwatched>,
     /// Your own words, given back with the session: at most 16 keys of 64 bytes, values of 512 bytes.
     pub metadata: BTreeMap<String, String>,
+    /// Labels that its node must have, as its operator names them: at most 8.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(example = json!({"zone": "a"}))]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl From<CreateSessionJson> for CreateSession {
@@ -171,6 +175,7 @@ impl From<CreateSessionJson> for CreateSession {
             max_duration_s: json.max_duration_s,
             when_unwatched: json.when_unwatched,
             metadata: json.metadata,
+            labels: json.labels,
         }
     }
 }

@@ -21,7 +21,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use crate::fallback::{not_found, resource};
-use crate::{auth, docs, stream, trace};
+use crate::{auth, docs, proxy, stream, trace};
 
 /// All public routes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
@@ -33,6 +33,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
             .service(resource("/v1/payments/stripe", "POST").route(web::post().to(payments::stripe)))
             .service(
                 web::scope("/v1")
+                    .wrap(from_fn(proxy::to_owner))
                     .wrap(from_fn(auth::require_credential))
                     .configure(v1)
                     .default_service(web::to(not_found)),
@@ -47,13 +48,9 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
     );
 }
 
-fn v1(config: &mut ServiceConfig) {
+/// What is asked of one session: of its node, whichever node was asked.
+pub(crate) fn of_session(config: &mut ServiceConfig) {
     config
-        .service(
-            resource("/sessions", "GET, POST")
-                .route(web::post().to(sessions::create))
-                .route(web::get().to(sessions::list)),
-        )
         .service(
             resource("/sessions/{id}", "DELETE, GET")
                 .route(web::get().to(sessions::get))
@@ -67,7 +64,17 @@ fn v1(config: &mut ServiceConfig) {
         .service(resource("/sessions/{id}/stream", "GET").route(web::get().to(stream::open)))
         .service(resource("/sessions/{id}/events", "GET").route(web::get().to(events::follow)))
         .service(resource("/sessions/{id}/heartbeats", "POST").route(web::post().to(engines::heartbeat)))
-        .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)))
+        .service(resource("/sessions/{id}/client-tokens", "POST").route(web::post().to(engines::create_client_token)));
+}
+
+fn v1(config: &mut ServiceConfig) {
+    config
+        .configure(of_session)
+        .service(
+            resource("/sessions", "GET, POST")
+                .route(web::post().to(sessions::create))
+                .route(web::get().to(sessions::list)),
+        )
         .service(resource("/runtime-tokens", "POST").route(web::post().to(engines::create_token)))
         .service(resource("/jobs", "GET, POST").route(web::post().to(jobs::create)).route(web::get().to(jobs::list)))
         .service(

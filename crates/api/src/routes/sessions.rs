@@ -10,8 +10,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::{Authenticated, EngineCaller};
 use crate::body::{JsonBody, QueryOf, SessionPath};
+use crate::cluster;
 use crate::idempotency::{self, Answer};
 use crate::json::{CreateSessionJson, CreatedSessionJson, EngineJson, Page, SessionJson, page};
+use crate::placing;
 use crate::problem::{Code, Problem, ProblemSchema};
 use crate::routes::engines::runtime_token;
 use crate::state::ApiState;
@@ -77,11 +79,14 @@ pub(crate) async fn create(
     check_may_begin(&caller, body.value.product.unwrap_or(Product::EssenceCloud))?;
     let shared = state.clone();
     idempotency::once(&state, &request, &caller.account.to_string(), body.digest, async move {
-        let record = shared.node.create_session(caller.caller(), body.value.into()).await?;
-        let token = record
-            .product
-            .is_remote()
-            .then(|| runtime_token(&shared, &caller, record.product.surface(), Some(record.id)));
+        let order = body.value;
+        let is_remote = order.product.unwrap_or(Product::EssenceCloud).is_remote();
+        if let Some(cluster) = shared.cluster.as_ref().filter(|_| !is_remote) {
+            return placing::create(&shared, cluster, &caller, order).await;
+        }
+        placing::check_labels(&order, false)?;
+        let record = shared.node.create_session(caller.caller(), order.into()).await?;
+        let token = is_remote.then(|| runtime_token(&shared, &caller, record.product.surface(), Some(record.id)));
         let mut engine = EngineJson::of(&record, shared.node.rate_card(), shared.node.terms(), token);
         let session = SessionJson::of(record);
         let answer = Answer::json(
@@ -123,7 +128,8 @@ pub(crate) async fn list(
     query: QueryOf<SessionsQuery>,
 ) -> Result<web::Json<Page<SessionJson>>, Problem> {
     let (before, limit, filter) = query.0.parts()?;
-    let found = state.node.list_sessions(caller.into(), before, limit, filter).await?;
+    let mut found = state.node.list_sessions(caller.into(), before, limit, filter).await?;
+    cluster::freshen(&state, &mut found.records).await;
     let next_cursor = found.next.map(|next| next.to_string());
     Ok(web::Json(Page { data: found.records.into_iter().map(SessionJson::of).collect(), next_cursor }))
 }

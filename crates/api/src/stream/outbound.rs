@@ -9,7 +9,7 @@ use actix_ws::{CloseCode, CloseReason, Closed, Session};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use footlight_actors::{Caller, EventStream, Node, NodeError};
 use footlight_media::wire::{HEADER_LEN, MediaFlags, MediaHeader, MediaKind};
-use footlight_session::SessionId;
+use footlight_session::{Inherited, SessionId};
 use footlight_stage::{Outlet, OutletOptions, Unit};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -62,7 +62,7 @@ impl Outbound {
                 _ = pings.tick() => Next::Ping,
                 () = until(held.as_ref().map(|(due, _)| *due)) => {
                     let (_, message) = held.take().expect("only a held unit comes due");
-                    self.deliver(socket.binary(message)).await?;
+                    self.deliver_media(message, &mut envelope, &mut socket).await?;
                     continue;
                 }
                 unit = next_unit(&mut self.outlet), if held.is_none() => Next::Unit(unit),
@@ -73,7 +73,7 @@ impl Outbound {
                     if matches!(reply, Reply::Done { generation: Some(_), .. })
                         && let Some((_, message)) = held.take()
                     {
-                        self.deliver(socket.binary(message)).await?;
+                        self.deliver_media(message, &mut envelope, &mut socket).await?;
                     }
                     self.deliver(socket.text(json(&reply))).await?;
                 }
@@ -82,12 +82,18 @@ impl Outbound {
                 Next::Event(Some(event)) => {
                     self.flush(&mut held, &mut envelope, &mut socket).await?;
                     let over = match &event.kind {
-                        EventKindJson::Ended { end_reason } => Some(json(end_reason).trim_matches('"').to_owned()),
+                        EventKindJson::Ended { end_reason } => {
+                            let reason = json(end_reason);
+                            let reason = format!("the session is over: {}", reason.trim_matches('"'));
+                            Some(close(CloseCode::Normal, reason))
+                        }
+                        EventKindJson::Moved { why: Inherited::Moved } => Some(close(CloseCode::Restart, "moved")),
+                        EventKindJson::Moved { why: Inherited::NodeLost } => Some(close(CloseCode::Restart, "lost")),
                         _ => None,
                     };
                     self.deliver(socket.text(json(&event))).await?;
-                    if let Some(reason) = over {
-                        return Some(close(CloseCode::Normal, format!("the session is over: {reason}")));
+                    if over.is_some() {
+                        return over;
                     }
                 }
                 Next::Event(None) => return Some(close(CloseCode::Away, "the node lets the session go")),
@@ -102,18 +108,19 @@ impl Outbound {
                         if earliest > now {
                             held = Some((earliest.into(), message));
                         } else {
-                            self.deliver(socket.binary(message)).await?;
+                            self.deliver_media(message, &mut envelope, &mut socket).await?;
                         }
                     }
                 }
                 Next::Unit(None) => match self.reattach().await {
-                    Some(outlet) => {
+                    Ok(outlet) => {
                         self.outlet = Some(outlet);
                         envelope.is_rejoining = true;
                     }
                     // The event stream tells why; without one the close does.
-                    None if self.events.is_some() => self.outlet = None,
-                    None => return Some(close(CloseCode::Normal, "the session is over")),
+                    Err(_) if self.events.is_some() => self.outlet = None,
+                    Err(NodeError::Ended { .. }) => return Some(close(CloseCode::Normal, "the session is over")),
+                    Err(_) => return Some(close(CloseCode::Restart, "moved")),
                 },
                 Next::Ping => {
                     if self.heard_at.get().elapsed() > self.ping_every * 2 {
@@ -133,16 +140,29 @@ impl Outbound {
         socket: &mut Session,
     ) -> Option<()> {
         if let Some((_, message)) = held.take() {
-            self.deliver(socket.binary(message)).await?;
+            self.deliver_media(message, envelope, socket).await?;
         }
         // At most one queue's worth: what comes meanwhile is not of the past.
         for _ in 0..self.outlet_options.max_queued.unwrap_or(0) {
             let Some(unit) = self.outlet.as_mut().and_then(Outlet::try_next) else { break };
             if let Some(message) = envelope.seal(&unit) {
-                self.deliver(socket.binary(message)).await?;
+                self.deliver_media(message, envelope, socket).await?;
             }
         }
         Some(())
+    }
+
+    /// Sends media, unless another node may be sending this session's: the process may have been stopped since the unit was
+    /// read. What is left out then is missing, so that the picture goes on at a key frame.
+    async fn deliver_media(&mut self, message: Bytes, envelope: &mut Envelope, socket: &mut Session) -> Option<()> {
+        if !self.node.tenure().holds_now() {
+            if let Some(outlet) = &self.outlet {
+                outlet.leave_out();
+            }
+            envelope.is_rejoining = true;
+            return Some(());
+        }
+        self.deliver(socket.binary(message)).await
     }
 
     /// Sends one message. `None` when the client is gone, or has read nothing for as long as it may be silent.
@@ -153,15 +173,18 @@ impl Outbound {
         }
     }
 
-    /// A renderer that is started again has new outlets. `None` once the session is over.
-    async fn reattach(&mut self) -> Option<Outlet> {
+    /// A renderer that is started again has new outlets.
+    ///
+    /// # Errors
+    /// Once the session is over, or is not this node's any more.
+    async fn reattach(&mut self) -> Result<Outlet, NodeError> {
         self.outlet = None;
         let (mut wait, longest) = REATTACH_WAIT;
         loop {
             tokio::time::sleep(wait).await;
             match self.node.attach(self.who, self.session, self.outlet_options).await {
-                Ok(outlet) => return Some(outlet),
-                Err(NodeError::Ended { .. } | NodeError::NotFound { .. }) => return None,
+                Ok(outlet) => return Ok(outlet),
+                Err(error @ (NodeError::Ended { .. } | NodeError::NotFound { .. })) => return Err(error),
                 Err(error) => {
                     tracing::debug!(session = %self.session, %error, "an outlet could not be attached again yet");
                     wait = (wait * 2).min(longest);

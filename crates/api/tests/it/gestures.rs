@@ -126,6 +126,8 @@ async fn a_paused_session_takes_a_gesture_as_it_takes_an_interrupt_and_shows_not
     let id = served.create(&customer, json!({"avatar": "gestura"})).await;
     let mut viewer = connect(&served, &customer, &id, "").await;
     served.call(&customer, Method::POST, &format!("/v1/sessions/{id}/pause")).await;
+    // One that is still starting is paused once it is there.
+    viewer.text(|text| text["type"] == "state" && text["state"] == "paused").await;
     assert_eq!(ask(&served, &customer, &id, json!({"gesture": "nod"})).await.status, StatusCode::ACCEPTED);
     tokio::time::sleep(Duration::from_millis(300)).await;
     served.call(&customer, Method::POST, &format!("/v1/sessions/{id}/resume")).await;

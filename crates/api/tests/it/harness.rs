@@ -1,12 +1,16 @@
-//! A node that serves both listeners within this process.
+//! A node that serves its listeners within this process.
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use footlight_actors::{Node, NodeOptions, NodeParts, SpeakingSlots};
-use footlight_api::{AdminToken, ApiOptions, ApiParts, ApiState, configure_admin, configure_public, tune_connection};
+use footlight_api::{
+    AdminToken, ApiOptions, ApiParts, ApiState, ClusterParts, configure_admin, configure_cluster, configure_public,
+    tune_connection,
+};
 use footlight_avatar::bundle::Catalogue;
 use footlight_hooks::{HookOptions, HookParts, Hooks};
 use footlight_jobs::{JobOptions, JobParts, Jobs};
@@ -20,11 +24,13 @@ use serde_json::{Value, json};
 
 pub(crate) const TOKEN: &str = "correct-horse-battery-staple";
 
-/// A node behind its two listeners.
+/// A node behind its listeners.
 pub(crate) struct Served {
     pub node: Node,
     pub public: String,
     pub admin: String,
+    /// Where other nodes call it; host and port.
+    pub cluster: String,
     pub http: reqwest::Client,
     _data_dir: tempfile::TempDir,
 }
@@ -46,11 +52,29 @@ pub(crate) async fn serve_with(change: impl FnOnce(&mut ApiOptions)) -> Served {
 
 /// A node with avatars of its operator's.
 pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut ApiOptions)) -> Served {
-    let now = || {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
-        Timestamp(i64::try_from(since_epoch.as_millis()).expect("before the year 292 million"))
-    };
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::in_memory().expect("memory"));
+    serve_on(memory(), "test-node", avatars, change, |_, _, _| None).await
+}
+
+/// A store of this process alone.
+pub(crate) fn memory() -> Arc<dyn Store> {
+    Arc::new(SqliteStore::in_memory().expect("memory"))
+}
+
+/// This machine's wall clock.
+pub(crate) fn now() -> Timestamp {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    Timestamp(i64::try_from(since_epoch.as_millis()).expect("before the year 292 million"))
+}
+
+/// A node on a store that others may stand on as well. `cluster` is told its node, its registry and where it is called.
+pub(crate) async fn serve_on(
+    store: Arc<dyn Store>,
+    name: &str,
+    avatars: Catalogue,
+    change: impl FnOnce(&mut ApiOptions),
+    cluster: impl FnOnce(&Node, &prometheus::Registry, &str) -> Option<ClusterParts>,
+) -> Served {
+    let registry = prometheus::Registry::new();
     let data_dir = tempfile::tempdir().expect("a directory");
     let stage =
         StageOptions { workers: 1, renderer: RendererKind::Null, max_queued_audio_s: 600, ..StageOptions::default() };
@@ -91,13 +115,13 @@ pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut A
         rate_card: RateCard::default(),
         terms: Terms::default(),
         options: NodeOptions {
-            name: "test-node".to_owned(),
+            name: name.to_owned(),
             speaking_slots: SpeakingSlots::Fixed(100),
             ..NodeOptions::default()
         },
         data_dir: data_dir.path().to_owned(),
         announcer: Arc::new(footlight_actors::Nobody),
-        registry: prometheus::Registry::new(),
+        registry: registry.clone(),
         clock: Arc::new(now),
     })
     .await
@@ -106,14 +130,27 @@ pub(crate) async fn serve_showing(avatars: Catalogue, change: impl FnOnce(&mut A
     let admin_token = Some(AdminToken::new(TOKEN));
     let mut options = ApiOptions { admin_token, failures_per_minute: 0, ..ApiOptions::default() };
     change(&mut options);
-    let state = Data::new(ApiState::new(ApiParts { node: node.clone(), hooks, jobs, wardrobe, workshop, options }));
-    let public = listen(&state, configure_public);
-    let admin = listen(&state, configure_admin);
+    let socket = free_port();
+    let called_at = socket.local_addr().expect("it is bound").to_string();
+    let cluster = cluster(&node, &registry, &called_at);
+    let parts = ApiParts { node: node.clone(), hooks, jobs, wardrobe, workshop, cluster, options };
+    let state = Data::new(ApiState::new(parts));
+    let public = listen(&state, configure_public, free_port());
+    let admin = listen(&state, configure_admin, free_port());
+    listen(&state, configure_cluster, socket);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-    Served { node, public, admin, http, _data_dir: data_dir }
+    Served { node, public, admin, cluster: called_at, http, _data_dir: data_dir }
 }
 
-fn listen(state: &Data<ApiState>, routes: fn(&mut actix_web::web::ServiceConfig, &Data<ApiState>)) -> String {
+fn free_port() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).expect("a free port")
+}
+
+fn listen(
+    state: &Data<ApiState>,
+    routes: fn(&mut actix_web::web::ServiceConfig, &Data<ApiState>),
+    socket: TcpListener,
+) -> String {
     let state = state.clone();
     let server = HttpServer::new(move || {
         let state = state.clone();
@@ -122,8 +159,8 @@ fn listen(state: &Data<ApiState>, routes: fn(&mut actix_web::web::ServiceConfig,
     .workers(1)
     .disable_signals()
     .on_connect(tune_connection)
-    .bind(("127.0.0.1", 0))
-    .expect("a free port");
+    .listen(socket)
+    .expect("it is bound");
     let address = format!("http://{}", server.addrs()[0]);
     actix_web::rt::spawn(server.run());
     address

@@ -3,6 +3,7 @@
 mod admin;
 mod auth;
 mod bad_input;
+mod cluster;
 mod gestures;
 mod harness;
 mod idempotency;

@@ -16,7 +16,7 @@ use crate::harness::{Customer, Served, answer, serve, serve_with, wav};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One end of a WebSocket.
-pub(crate) struct Viewer(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Viewer(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 /// What a viewer was sent.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ async fn try_connect(served: &Served, customer: &Customer, session: &str, query:
 
 impl Viewer {
     /// The next thing but pings.
-    async fn next(&mut self) -> Sent {
+    pub(crate) async fn next(&mut self) -> Sent {
         loop {
             match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("something is sent") {
                 Some(Ok(Message::Binary(bytes))) => {
@@ -79,16 +79,16 @@ impl Viewer {
         self.0.send(Message::text(text)).await.expect("the connection is open");
     }
 
-    async fn play(&mut self, samples: Vec<u8>) {
+    pub(crate) async fn play(&mut self, samples: Vec<u8>) {
         self.0.send(Message::binary(samples)).await.expect("the connection is open");
     }
 }
 
-fn active_frames(media: &[MediaHeader]) -> usize {
+pub(crate) fn active_frames(media: &[MediaHeader]) -> usize {
     media.iter().filter(|unit| unit.kind == MediaKind::Video && !unit.flags.contains(MediaFlags::IDLE)).count()
 }
 
-async fn speak(served: &Served, customer: &Customer, session: &str, seconds: f64) -> Value {
+pub(crate) async fn speak(served: &Served, customer: &Customer, session: &str, seconds: f64) -> Value {
     let request = served.request(customer, Method::POST, &format!("/v1/sessions/{session}/audio"));
     let accepted = answer(request.body(wav(seconds, 16_000))).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{}", accepted.text);

@@ -305,6 +305,8 @@ impl Driver {
             }
             Notice::Lost(reason) => self.status.send_modify(|status| status.ended = status.ended.or(Some(reason))),
             Notice::Fenced => self.finish(None, EndReason::EngineLost),
+            // Nobody lets go of an engine's own clock.
+            Notice::Aside { .. } => {}
             Notice::Closed(answer) => {
                 let bill = Bill { units: answer.settled_units, credits: answer.charged };
                 self.finish(Some(bill), EndReason::Stopped);

@@ -1,13 +1,13 @@
 //! From the `store` setting to a store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use footlight_store::{DataDirLock, SqliteStore, Store, StoreError, transfer};
+use anyhow::{Context, anyhow, bail, ensure};
+use footlight_store::{DataDirLock, SqliteStore, Store, transfer};
 use footlight_store_redis::address::without_login;
-use footlight_store_redis::{RedisOptions, RedisStore};
+use footlight_store_redis::{Login, RedisOptions, RedisStore, Tls};
 
 use crate::exit::{Failure, coded};
 use crate::settings::{RedisSettings, Settings};
@@ -36,13 +36,45 @@ pub(crate) async fn open_store(settings: &Settings) -> anyhow::Result<OpenStore>
         return Ok(OpenStore { store: Arc::new(store), data_dir });
     }
     if url.starts_with("redis") {
-        let RedisSettings { replicas, allow_unsafe } = settings.redis;
-        let options = RedisOptions { replicas, allow_unsafe, ..RedisOptions::default() };
+        let options = redis_options(&settings.redis)?;
         let store =
             RedisStore::connect(url, options).await.map_err(|error| coded(Failure::Unreachable, format!("{error}")))?;
         return Ok(OpenStore { store: Arc::new(store), data_dir });
     }
     Err(coded(Failure::Usage, format!("`store` is `{}`; it must begin with sqlite: or redis", settings.store)))
+}
+
+fn redis_options(settings: &RedisSettings) -> anyhow::Result<RedisOptions> {
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let read = |key: &str, path: &Path| -> anyhow::Result<Option<Vec<u8>>> {
+        if path.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let read = std::fs::read(path).with_context(|| format!("`redis.{key}`: {} cannot be read", path.display()))?;
+        Ok(Some(read))
+    };
+    let mut password = some(&settings.password.0);
+    if let Some(bytes) = read("password_file", &settings.password_file)? {
+        ensure!(password.is_none(), "`redis.password` and `redis.password_file` are both set; one is enough");
+        let text = String::from_utf8(bytes).map_err(|_| anyhow!("`redis.password_file` holds no text"))?;
+        password = some(text.trim_end_matches(['\r', '\n']));
+    }
+    let client = match (read("cert_file", &settings.cert_file)?, read("key_file", &settings.key_file)?) {
+        (Some(chain), Some(key)) => Some((chain, key)),
+        (None, None) => None,
+        _ => bail!("`redis.cert_file` and `redis.key_file` belong together"),
+    };
+    Ok(RedisOptions {
+        replicas: settings.replicas,
+        allow_unsafe: settings.allow_unsafe,
+        login: Login { user: some(&settings.username), password },
+        sentinel_login: Login {
+            user: some(&settings.sentinel_username),
+            password: some(&settings.sentinel_password.0),
+        },
+        tls: Tls { authorities: read("ca_file", &settings.ca_file)?, client },
+        ..RedisOptions::default()
+    })
 }
 
 /// A store that a migration has not finished is no store to start a node on.
@@ -105,17 +137,13 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be reached, or is in use.
-    pub(crate) async fn open(&self, settings: &Settings, only_reads: bool) -> Result<Arc<dyn Store>, StoreError> {
+    pub(crate) async fn open(&self, settings: &Settings, only_reads: bool) -> anyhow::Result<Arc<dyn Store>> {
         match self {
             Self::Embedded(directory) => Ok(Arc::new(SqliteStore::open(directory)?)),
             Self::Redis(url) => {
-                let RedisSettings { replicas, allow_unsafe } = settings.redis;
-                let options = RedisOptions {
-                    replicas,
-                    allow_unsafe: allow_unsafe || only_reads,
-                    response_timeout: MIGRATION_PATIENCE,
-                    ..RedisOptions::default()
-                };
+                let mut options = redis_options(&settings.redis)?;
+                options.allow_unsafe |= only_reads;
+                options.response_timeout = MIGRATION_PATIENCE;
                 Ok(Arc::new(RedisStore::connect(url, options).await?))
             }
         }

@@ -65,19 +65,14 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
 }
 
 async fn open(settings: &Settings, place: &Place, which: &str, only_reads: bool) -> anyhow::Result<Arc<dyn Store>> {
-    place
-        .open(settings, only_reads)
-        .await
-        .map_err(|error| refused(&error, format!("the {which} {}: {error}", place.name())))
-}
-
-fn refused(error: &StoreError, text: String) -> anyhow::Error {
-    let failure = match error {
-        StoreError::Refused { .. } => Failure::Refused,
-        StoreError::Unreachable { .. } => Failure::Unreachable,
-        _ => Failure::Failed,
-    };
-    coded(failure, text)
+    place.open(settings, only_reads).await.map_err(|error| {
+        let text = format!("the {which} {}: {error:#}", place.name());
+        match error.downcast_ref() {
+            Some(StoreError::Refused { .. }) => coded(Failure::Refused, text),
+            Some(StoreError::Unreachable { .. }) => coded(Failure::Unreachable, text),
+            _ => coded(Failure::Failed, text),
+        }
+    })
 }
 
 fn explain(error: MigrateError) -> anyhow::Error {

@@ -1,9 +1,11 @@
-//! `footlight serve`: a node with its two listeners, until a signal ends it.
+//! `footlight serve`: a node with its listeners, until a signal ends it.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
@@ -11,11 +13,12 @@ use footlight_actors::DrainMode;
 use footlight_api::ApiState;
 use reqwest::Method;
 use serde_json::json;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::http::Http;
 use super::settings_for;
-use crate::assembly::{Assembly, api_state, assemble};
+use crate::assembly::{Assembly, api_state, assemble, cluster};
 use crate::cli::{Customer, Global, Operator, RendererChoice, Serve};
 use crate::settings::Settings;
 
@@ -69,6 +72,9 @@ async fn drain(assembly: &Assembly, deadline: Duration) {
         tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");
     }
     node.shutdown(SETTLE_WITHIN).await;
+    if let Some(joined) = &assembly.joined {
+        joined.cluster.leave().await;
+    }
     hooks.stop(LAST_DELIVERIES_WITHIN).await;
 }
 
@@ -84,12 +90,14 @@ pub(crate) fn block_on_system<T>(future: impl Future<Output = anyhow::Result<T>>
     actix_rt::System::with_tokio_rt(runtime).block_on(future)
 }
 
-/// A node that serves both listeners.
+/// A node that serves its listeners.
 pub(crate) struct Running {
     pub(crate) assembly: Assembly,
     public: SocketAddr,
     admin: SocketAddr,
-    servers: [ServerHandle; 2],
+    /// Where other nodes talk to this one, if there may be any.
+    cluster: Option<SocketAddr>,
+    servers: Vec<ServerHandle>,
     admin_token: String,
 }
 
@@ -99,27 +107,54 @@ impl Running {
     /// # Errors
     /// When the node cannot be assembled or an address is taken.
     pub(crate) async fn start(settings: &Settings) -> anyhow::Result<Self> {
-        let assembly = assemble(settings).await?;
+        let socket = cluster::bind(settings)?;
+        let assembly = assemble(settings, socket.as_ref()).await?;
         let state = api_state(settings, &assembly)?;
-        let (public_server, public) = listen("listen", &settings.listen, &state, footlight_api::configure_public)?;
+        let short = KeepAlive::default();
+        let (public_server, public) =
+            listen("listen", &settings.listen, &state, footlight_api::configure_public, short)?;
         let (admin_server, admin) =
-            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin)?;
-        let servers = [public_server.handle(), admin_server.handle()];
+            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin, short)?;
+        let mut servers = vec![public_server.handle(), admin_server.handle()];
+        let mut between_nodes = None;
+        if let Some(socket) = socket {
+            // Longer than peers keep theirs: none of them calls into a connection that is closed at this end.
+            let long = KeepAlive::Timeout(footlight_cluster::http::KEEP_ALIVE);
+            let routes = footlight_api::configure_cluster;
+            let (server, bound) = serve_on(socket.listener, &state, routes, long)?;
+            servers.push(server.handle());
+            between_nodes = Some(bound);
+            actix_rt::spawn(server);
+        }
         actix_rt::spawn(public_server);
         actix_rt::spawn(admin_server);
-        Ok(Self { assembly, public, admin, servers, admin_token: settings.admin_token.0.clone() })
+        Ok(Self {
+            assembly,
+            public,
+            admin,
+            cluster: between_nodes,
+            servers,
+            admin_token: settings.admin_token.0.clone(),
+        })
     }
 
     /// Tells where the node listens; as JSON it is the first line, for whoever started it.
     fn announce(&self, as_json: bool, settings: &Settings) {
         let (public, admin) = (self.public, self.admin);
         if as_json {
-            println!("{}", json!({ "listen": public, "admin_listen": admin, "node": settings.node.name }));
+            let mut told = json!({ "listen": public, "admin_listen": admin, "node": settings.node.name });
+            if let Some(cluster) = self.cluster {
+                told["cluster_listen"] = json!(cluster);
+            }
+            println!("{told}");
             return;
         }
         println!("Footlight node {} is ready", settings.node.name);
         println!("  sessions   http://{public}   (docs: http://{public}/docs)");
         println!("  operators  http://{admin}   (metrics: http://{admin}/metrics)");
+        if let Some(cluster) = self.cluster {
+            println!("  nodes      http://{cluster}");
+        }
         println!("  store      {}", settings.store);
         println!("  encoder    assembly: {}", footlight_media::encoder_assembly());
         if self.admin_token.is_empty() {
@@ -156,22 +191,59 @@ impl Running {
     }
 }
 
+/// Connections that may wait to be taken, as many as actix-web itself lets.
+const BACKLOG: i32 = 1024;
+
 fn listen(
     key: &str,
     address: &str,
     state: &Data<ApiState>,
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
+    keep_alive: KeepAlive,
 ) -> anyhow::Result<(Server, SocketAddr)> {
+    let listener = bind(address).with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
+    serve_on(listener, state, routes, keep_alive)
+}
+
+/// Binds a listener.
+///
+/// # Errors
+/// When the address is taken, or is none.
+pub(crate) fn bind(address: &str) -> anyhow::Result<TcpListener> {
+    let mut last = anyhow::anyhow!("it names no address");
+    for address in address.to_socket_addrs()? {
+        let bound = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_reuse_address(true)?;
+            socket.set_nonblocking(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            io::Result::Ok(TcpListener::from(socket))
+        };
+        match bound() {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error.into(),
+        }
+    }
+    Err(last)
+}
+
+fn serve_on(
+    listener: TcpListener,
+    state: &Data<ApiState>,
+    routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
+    keep_alive: KeepAlive,
+) -> anyhow::Result<(Server, SocketAddr)> {
+    let bound = listener.local_addr()?;
     let state = state.clone();
     let server = HttpServer::new(move || {
         let state = state.clone();
         App::new().configure(move |config| routes(config, &state))
     })
     .disable_signals()
+    .keep_alive(keep_alive)
     .on_connect(footlight_api::tune_connection)
     .shutdown_timeout(LAST_WORDS_S)
-    .bind(address)
-    .with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
-    let bound = server.addrs().first().copied().context("a bound server has an address")?;
+    .listen(listener)?;
     Ok((server.run(), bound))
 }

@@ -35,6 +35,8 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     let overcommit = settings.node.overcommit;
     ensure!((1.0..=1000.0).contains(&overcommit), "`node.overcommit` is {overcommit}; it must be between 1 and 1000");
 
+    check_cluster(settings)?;
+
     between("metering.heartbeat", settings.metering.heartbeat, SECOND, HOUR)?;
     between("metering.grace", settings.metering.grace, Duration::ZERO, HOUR)?;
     between(
@@ -123,6 +125,59 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         }
         ensure!(webhooks.pace <= 1.0, "`webhooks.pace` is {}; in production time passes as it does", webhooks.pace);
         ensure!(!settings.unmetered, "`unmetered` is set; in production nothing goes unmetered");
+    }
+    Ok(())
+}
+
+/// The fewest characters of the cluster's secret, and how many different ones it has in production.
+const SECRET_LEN_MIN: usize = 32;
+const SECRET_VARIETY_MIN: usize = 10;
+
+fn check_cluster(settings: &Settings) -> anyhow::Result<()> {
+    let cluster = &settings.cluster;
+    let listen = &cluster.listen;
+    listen.parse::<std::net::SocketAddr>().with_context(|| {
+        format!("`cluster.listen` is `{listen}`; it must be an address and port like 127.0.0.1:7080")
+    })?;
+    let address = &cluster.address;
+    let has_port = address.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    ensure!(
+        address.is_empty() || has_port,
+        "`cluster.address` is `{address}`; it must be a host and port that other nodes reach, or empty"
+    );
+    let lease = cluster.lease;
+    let range = Duration::from_secs(1)..=Duration::from_secs(60);
+    ensure!(range.contains(&lease), "`cluster.lease` is {lease:?}; it must be between 1s and 60s");
+    ensure!(cluster.queue <= 10_000, "`cluster.queue` is {}; it must be at most 10000", cluster.queue);
+    let deadline = cluster.queue_deadline;
+    let range = Duration::from_millis(100)..=Duration::from_secs(30);
+    ensure!(range.contains(&deadline), "`cluster.queue_deadline` is {deadline:?}; it must be between 100ms and 30s");
+    ensure!(cluster.labels.len() <= 8, "`cluster.labels` has {} entries; it may have 8", cluster.labels.len());
+    for (name, value) in &cluster.labels {
+        let fits = |text: &str| (1..=64).contains(&text.len());
+        ensure!(fits(name) && fits(value), "`cluster.labels.{name}` must have 1 to 64 bytes, its name as well");
+    }
+    if !cluster.is_on() {
+        return Ok(());
+    }
+    let secret = &cluster.secret.0;
+    let length = secret.chars().count();
+    ensure!(
+        length >= SECRET_LEN_MIN,
+        "`cluster.secret` has {length} characters; it must have at least {SECRET_LEN_MIN}, or none: `openssl rand -hex 32` makes one"
+    );
+    ensure!(
+        settings.store.is_shared(),
+        "`cluster.secret` is set, and `store` is the embedded one, which no other node reaches; set a redis store, or no secret"
+    );
+    if settings.environment == Environment::Production {
+        let variety = secret.chars().collect::<std::collections::HashSet<_>>().len();
+        ensure!(
+            variety >= SECRET_VARIETY_MIN,
+            "`cluster.secret` has only {variety} different characters; in production it must be random: `openssl rand -hex 32` makes one"
+        );
     }
     Ok(())
 }

@@ -201,4 +201,33 @@ mod tests {
         assert_eq!(settings.data_dir, PathBuf::from("2026"));
         assert_eq!(settings.admin_token.0, "0123456789012345");
     }
+
+    #[test]
+    fn a_cluster_needs_a_secret_that_is_long_and_a_store_that_is_shared() {
+        let refused = |flags: &[(&str, &str)]| {
+            let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, flag(value))).collect();
+            load(&[], &flags).err().map(|error| format!("{error:#}"))
+        };
+        let (good, shared) = ("0123456789abcdef0123456789abcdef", ("store", "redis://127.0.0.1:6379/0"));
+        let production = ("environment", "production");
+        assert_eq!(refused(&[("cluster.secret", good), shared]), None);
+        assert_eq!(refused(&[("cluster.secret", good), shared, production]), None);
+        assert_eq!(refused(&[("cluster.secret", "")]), None, "a node may stand alone");
+        for (flags, word) in [
+            (&[("cluster.secret", "0123456789012345678901234567890"), shared][..], "31 characters"),
+            (&[("cluster.secret", good)], "embedded"),
+            (&[("cluster.secret", &"ab".repeat(32)), shared, production], "2 different"),
+            (&[("cluster.listen", "7080")], "cluster.listen"),
+            (&[("cluster.address", "http://host:7080")], "cluster.address"),
+            (&[("cluster.lease", "100ms")], "cluster.lease"),
+        ] {
+            let problem = refused(flags).expect(word);
+            assert!(problem.contains(word) && !problem.contains(good), "{problem}");
+        }
+        assert_eq!(
+            refused(&[("cluster.secret", &"ab".repeat(32)), shared]),
+            None,
+            "development takes any that is long"
+        );
+    }
 }

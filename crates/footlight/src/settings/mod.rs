@@ -38,6 +38,7 @@ pub(crate) struct Settings {
     pub(crate) redis: RedisSettings,
     pub(crate) log: Log,
     pub(crate) node: NodeSettings,
+    pub(crate) cluster: ClusterSettings,
     pub(crate) sessions: Sessions,
     pub(crate) metering: Metering,
     pub(crate) limits: LimitSettings,
@@ -78,6 +79,20 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RedisSettings {
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) password_file: PathBuf,
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) sentinel_username: String,
+    pub(crate) sentinel_password: Secret,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) ca_file: PathBuf,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) cert_file: PathBuf,
+    #[serde(deserialize_with = "text::read_path")]
+    pub(crate) key_file: PathBuf,
     pub(crate) replicas: u32,
     pub(crate) allow_unsafe: bool,
 }
@@ -98,6 +113,37 @@ pub(crate) struct NodeSettings {
     pub(crate) restart_window: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) drain_deadline: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterSettings {
+    pub(crate) secret: Secret,
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) listen: String,
+    #[serde(deserialize_with = "text::read")]
+    pub(crate) address: String,
+    #[serde(with = "humantime_serde")]
+    pub(crate) lease: Duration,
+    pub(crate) placement: PlacementChoice,
+    pub(crate) queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub(crate) queue_deadline: Duration,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl ClusterSettings {
+    /// Whether there may be other nodes.
+    pub(crate) fn is_on(&self) -> bool {
+        !self.secret.0.is_empty()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PlacementChoice {
+    TwoChoice,
+    Packed,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -10,14 +10,25 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Keys whose values are taken from the environment and the command line as they are written: read as numbers they
 /// would lose their leading zeros.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 20] = [
     "listen",
     "admin_listen",
     "admin_token",
     "data_dir",
     "store",
+    "redis.username",
+    "redis.password",
+    "redis.password_file",
+    "redis.sentinel_username",
+    "redis.sentinel_password",
+    "redis.ca_file",
+    "redis.cert_file",
+    "redis.key_file",
     "log.filter",
     "node.name",
+    "cluster.secret",
+    "cluster.listen",
+    "cluster.address",
     "stage.avatars_dir",
     "tokens.key",
 ];
@@ -105,6 +116,13 @@ impl<'de> Deserialize<'de> for Secret {
 /// Where the store is; shown without its password.
 #[derive(Clone)]
 pub(crate) struct StoreUrl(String);
+
+impl StoreUrl {
+    /// Whether other nodes reach it.
+    pub(crate) fn is_shared(&self) -> bool {
+        !self.0.starts_with("sqlite:")
+    }
+}
 
 impl Deref for StoreUrl {
     type Target = str;

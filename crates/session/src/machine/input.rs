@@ -52,6 +52,8 @@ pub enum Input {
     Refused(PauseReason),
     /// The ledger has ended the session.
     Lost(EndReason),
+    /// It was let go for another node, and goes on here after all: the meter has forgotten what it wanted.
+    Regained,
     /// Somebody wants it paused, or something outside holds it back.
     Hold(PauseReason),
     /// That is over.

@@ -194,6 +194,7 @@ impl SessionMachine {
             }
             Input::Refused(reason) => self.hold_back(now, reason, effects),
             Input::Lost(reason) => self.end(reason, EndedBy::Ledger, effects),
+            Input::Regained => self.regained(effects),
             Input::Hold(PauseReason::NodeDraining) => self.draining = true,
             Input::Hold(reason) => self.hold_back(now, reason, effects),
             Input::Lift(reason) => self.lift(now, reason, effects),
@@ -259,6 +260,16 @@ impl SessionMachine {
                 effects.push(Effect::TakeSlot);
             }
             (SlotPolicy::OnDemand, Slot::Waiting) => {}
+        }
+    }
+
+    fn regained(&mut self, effects: &mut Effects) {
+        match &self.state {
+            State::Idle | State::Running if self.stage_waits => self.want(effects),
+            State::Paused { reasons, .. } if reasons.iter().all(|reason| is_lifted_by_a_slice(*reason)) => {
+                effects.meter(MeterOrder::Want);
+            }
+            State::Starting { .. } | State::Idle | State::Running | State::Paused { .. } | State::Ended { .. } => {}
         }
     }
 

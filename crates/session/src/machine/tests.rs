@@ -289,6 +289,19 @@ fn a_drain_pauses_when_speech_has_ended_and_is_taken_back() {
     assert_eq!(stand.public(), SessionState::Idle);
 }
 
+#[test]
+fn a_session_that_comes_back_wants_again_what_the_meter_has_forgotten() {
+    let mut stand = Stand::running();
+    assert!(meter_orders(&stand.feed(Input::Regained)).is_empty(), "its speech stopped nowhere");
+    // The gate was closed under its speech.
+    stand.feed(Input::SliceSpent);
+    assert_eq!(meter_orders(&stand.feed(Input::Regained)), [MeterOrder::Want]);
+    stand.feed(Input::Refused(PauseReason::CreditsExhausted));
+    assert_eq!(meter_orders(&stand.feed(Input::Regained)), [MeterOrder::Want]);
+    stand.feed(Input::Hold(PauseReason::ByRequest));
+    assert!(meter_orders(&stand.feed(Input::Regained)).is_empty(), "a person holds it back");
+}
+
 fn reason() -> impl Strategy<Value = PauseReason> {
     prop_oneof![
         Just(PauseReason::CreditsExhausted),
@@ -325,6 +338,7 @@ fn input() -> impl Strategy<Value = Input> {
         Just(Input::SlotDenied),
         Just(Input::Granted),
         Just(Input::GrantedLast(10)),
+        Just(Input::Regained),
         reason().prop_map(Input::Refused),
         reason().prop_map(Input::Hold),
         reason().prop_map(Input::Lift),

@@ -74,6 +74,10 @@ enum Stance {
         /// Whether it was opened since somebody last looked for silence: the stage may not have seen it yet.
         fresh: bool,
     },
+    /// Let go for another owner: what it used and holds is to be settled and given back.
+    Leaving { units: Units },
+    /// Let go, and all of it settled: nothing is said of it any more.
+    Aside,
     /// Over; the last settlement is due until the store has it.
     Ending { reason: EndReason, units: Units },
     /// Over and settled.
@@ -155,6 +159,18 @@ impl SliceClock {
         matches!(self.stance, Stance::Ending { .. })
     }
 
+    /// Whether it was let go, and that is not settled yet.
+    #[must_use]
+    pub const fn is_leaving(&self) -> bool {
+        matches!(self.stance, Stance::Leaving { .. })
+    }
+
+    /// Whether it was let go, and nothing of it is left to settle.
+    #[must_use]
+    pub const fn is_aside(&self) -> bool {
+        matches!(self.stance, Stance::Aside)
+    }
+
     /// Whether nothing more will come of it.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
@@ -185,7 +201,7 @@ impl SliceClock {
                 *release_at = None;
                 self.ask_due = true;
             }
-            Stance::Ending { .. } | Stance::Closed => {}
+            Stance::Leaving { .. } | Stance::Aside | Stance::Ending { .. } | Stance::Closed => {}
         }
     }
 
@@ -202,7 +218,7 @@ impl SliceClock {
                 let at = now.plus(keep);
                 *release_at = Some(release_at.map_or(at, |earlier| earlier.min(at)));
             }
-            Stance::Quiet | Stance::Ending { .. } | Stance::Closed => {}
+            Stance::Quiet | Stance::Leaving { .. } | Stance::Aside | Stance::Ending { .. } | Stance::Closed => {}
         }
     }
 
@@ -264,6 +280,27 @@ impl SliceClock {
         }
     }
 
+    /// The session is to go on elsewhere: its gate closes here, what it used is settled and what it holds goes back. The
+    /// account keeps it open. [`Notice::Aside`] says when that is done.
+    pub fn let_go(&mut self, gate: &SliceGate) {
+        if matches!(self.stance, Stance::Ending { .. } | Stance::Closed | Stance::Aside) {
+            return;
+        }
+        self.stance = Stance::Leaving { units: gate.close() };
+        // As at an end: what is in the air arrives before this, or is stale.
+        self.flight = None;
+        self.ask_due = false;
+        self.give_back = false;
+    }
+
+    /// It goes on here after all, if the account agrees: it is asked at once.
+    pub fn come_back(&mut self, now: Moment) {
+        if matches!(self.stance, Stance::Leaving { .. } | Stance::Aside) {
+            self.stance = Stance::Quiet;
+            self.beat_at = now;
+        }
+    }
+
     /// The request that is due at `now`, if any. The caller sends it and brings the answer.
     pub fn poll(
         &mut self,
@@ -282,7 +319,8 @@ impl SliceClock {
         }
         let (units, kind) = match self.stance {
             Stance::Ending { reason, units } => (units, RequestKind::End(reason)),
-            Stance::Closed => return None,
+            Stance::Leaving { units } => (units, RequestKind::Beat(Ask::Release)),
+            Stance::Aside | Stance::Closed => return None,
             Stance::Quiet => {
                 if now < self.beat_at {
                     return None;
@@ -391,6 +429,11 @@ impl SliceClock {
         self.grace_units = answer.grace_units;
         let used = gate.used();
         match (answer.verdict, self.stance) {
+            (Verdict::Closed, Stance::Leaving { .. }) => self.lose(gate, EndReason::NodeLost),
+            (_, Stance::Leaving { units }) => {
+                self.stance = Stance::Aside;
+                Some(Notice::Aside { units })
+            }
             (Verdict::Granted | Verdict::Final, Stance::Waiting { .. } | Stance::Holding { .. }) => {
                 let last = answer.verdict == Verdict::Final;
                 if answer.slice_end <= used {
@@ -427,7 +470,7 @@ impl SliceClock {
             (Verdict::Settled | Verdict::Refused(_), Stance::Quiet) | (Verdict::Settled, Stance::Waiting { .. }) => {
                 None
             }
-            (_, Stance::Ending { .. } | Stance::Closed) => None,
+            (_, Stance::Aside | Stance::Ending { .. } | Stance::Closed) => None,
         }
     }
 
@@ -478,7 +521,7 @@ impl SliceClock {
                 self.ask_due = true;
                 None
             }
-            Refusal::SessionEnded { .. } | Refusal::UnknownSession | Refusal::Fenced { .. } if is_ending => {
+            Refusal::SessionEnded { .. } | Refusal::UnknownSession if is_ending => {
                 self.stance = Stance::Closed;
                 Some(Notice::Forgotten)
             }
@@ -507,7 +550,12 @@ impl SliceClock {
     fn wait_if_wanted(&mut self, gate: &SliceGate, reason: PauseReason) -> Option<Notice> {
         match self.stance {
             Stance::Waiting { .. } | Stance::Holding { .. } => self.wait(gate, reason),
-            Stance::Quiet | Stance::Ending { .. } | Stance::Closed => None,
+            // Whatever the account says of credit, it has been told.
+            Stance::Leaving { units } => {
+                self.stance = Stance::Aside;
+                Some(Notice::Aside { units })
+            }
+            Stance::Quiet | Stance::Aside | Stance::Ending { .. } | Stance::Closed => None,
         }
     }
 
@@ -521,7 +569,12 @@ impl SliceClock {
             }
             Stance::Holding { .. } if gate.remaining() > 0 && self.last_good.plus(options.grace) > now => None,
             Stance::Holding { .. } => self.wait(gate, PauseReason::StoreUnreachable),
-            Stance::Waiting { .. } | Stance::Quiet | Stance::Ending { .. } | Stance::Closed => None,
+            Stance::Waiting { .. }
+            | Stance::Quiet
+            | Stance::Leaving { .. }
+            | Stance::Aside
+            | Stance::Ending { .. }
+            | Stance::Closed => None,
         }
     }
 
@@ -567,8 +620,8 @@ impl SliceClock {
             return flight.retry_at.unwrap_or(Moment::NEVER).min(grace_end).min(self.patience_ends());
         }
         match self.stance {
-            Stance::Closed => Moment::NEVER,
-            Stance::Ending { .. } => Moment::default(),
+            Stance::Aside | Stance::Closed => Moment::NEVER,
+            Stance::Leaving { .. } | Stance::Ending { .. } => Moment::default(),
             Stance::Quiet => self.beat_at,
             Stance::Waiting { .. } if self.ask_due || self.give_back => Moment::default(),
             Stance::Waiting { .. } => self.beat_at,

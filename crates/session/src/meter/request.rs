@@ -76,6 +76,11 @@ pub enum Notice {
     Lost(EndReason),
     /// The ledger has given the session to another owner, who settles it.
     Fenced,
+    /// It was let go: its `units` are settled, nothing is held, and nothing more is said until it comes back.
+    Aside {
+        /// Cumulative units that it used.
+        units: Units,
+    },
     /// The last settlement is in the store: this is what the session used and cost.
     Closed(SliceAnswer),
     /// The store knows no such session any more, so nothing is left to settle.

@@ -512,3 +512,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_session_that_is_let_go_gives_all_back_and_says_nothing_more_until_it_comes_back() {
+    let mut stand = Stand::speaking_up_to(1000, Verdict::Granted);
+    stand.speak(800);
+    // Its wish for more is in the air, and may still be answered.
+    let wish = stand.expect(SLICE);
+    stand.clock.let_go(&stand.gate);
+    let request = stand.expect(RELEASE);
+    assert_eq!((request.units, request.number), (800, wish.number + 1));
+    assert_eq!(stand.settled(wish, Verdict::Granted, 2000), None);
+    assert_eq!(stand.speak(1), 0);
+    assert_eq!(stand.settled(request, Verdict::Settled, 800), Some(Notice::Aside { units: 800 }));
+    stand.clock.want();
+    assert_eq!((stand.wait(600_000).poll(), stand.clock.is_aside()), (None, true));
+
+    stand.clock.come_back(stand.now);
+    stand.clock.want();
+    let request = stand.expect(SLICE);
+    assert_eq!(stand.settled(request, Verdict::Granted, 1500), Some(Notice::Granted));
+    assert_eq!(stand.speak(1), 1);
+}
+
+#[test]
+fn a_session_that_was_taken_over_before_it_was_let_go_or_ended_is_fenced() {
+    for ends in [false, true] {
+        let mut stand = Stand::speaking_up_to(1000, Verdict::Granted);
+        stand.speak(500);
+        if ends {
+            stand.clock.end(&stand.gate, EndReason::Stopped);
+        } else {
+            stand.clock.let_go(&stand.gate);
+        }
+        let request = stand.poll().expect("it reports");
+        let fenced = Answer::Refused(Refusal::Fenced { epoch: 1, current: 2 });
+        assert_eq!(stand.answer(request, fenced), Some(Notice::Fenced));
+        assert_eq!(stand.poll(), None);
+    }
+}

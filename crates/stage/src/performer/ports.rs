@@ -53,6 +53,13 @@ impl Ports {
         }
     }
 
+    /// Something that is not there was left out for all of them: the picture goes on at an IDR.
+    pub(super) fn lose_all(&mut self) {
+        for port in &mut self.ports {
+            port.lose();
+        }
+    }
+
     /// Whether any outlet would take a video unit like this one.
     pub(super) fn accept_video(&self, idr: bool) -> bool {
         self.ports.iter().any(|port| port.accepts_video(idr))

@@ -1,6 +1,7 @@
 //! Performances under a clock that the tests turn.
 
 mod gestures;
+mod tenure;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,9 @@ use crate::performance::{Command, Shared, UTTERANCES_MAX};
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::PerformerKey;
-use crate::{Outlet, OutletKind, PerformanceSpec, RendererKind, SpeakMode, StageError, StageOptions, Unit, Utterance};
+use crate::{
+    Outlet, OutletKind, PerformanceSpec, RendererKind, SpeakMode, StageError, StageOptions, Tenure, Unit, Utterance,
+};
 
 /// One performer, mostly one that draws nothing, and its time.
 struct Rehearsal {
@@ -45,7 +48,7 @@ impl Rehearsal {
     fn drawn_by(renderer: RendererKind, fps: u32, change: impl FnOnce(Shared) -> Shared) -> Self {
         let now = Instant::now();
         let errands = crossbeam_channel::unbounded().0;
-        let shared = Arc::new(change(Shared::new(PerformerKey(0), errands, 48_000 * 60, now)));
+        let shared = Arc::new(change(Shared::new(PerformerKey(0), errands, 48_000 * 60, now, Tenure::forever())));
         let options = StageOptions { renderer, ..StageOptions::default() };
         let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
@@ -223,7 +226,7 @@ fn events_of_an_utterance_come_in_order() {
         [
             Watched(true),
             StartedSpeaking,
-            UtteranceStarted { utterance, generation: 0 },
+            UtteranceStarted { utterance, generation: 0, units: 0 },
             AskNow,
             SliceSpent,
             StartedSpeaking,

@@ -26,7 +26,7 @@ fn hello() -> Arc<[i16]> {
 
 fn queue() -> (SpeechQueue, Arc<Shared>) {
     let errands = crossbeam_channel::unbounded().0;
-    let shared = Arc::new(Shared::new(PerformerKey(0), errands, 48_000 * 60, Instant::now()));
+    let shared = Arc::new(Shared::new(PerformerKey(0), errands, 48_000 * 60, Instant::now(), crate::Tenure::forever()));
     (SpeechQueue::new(Arc::clone(&shared), FRAME), shared)
 }
 

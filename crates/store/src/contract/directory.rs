@@ -8,7 +8,7 @@ use footlight_session::{SessionRecord, SessionState, WhenUnwatched};
 use uuid::Uuid;
 
 use super::given::{PRICING, new_account, new_session, now};
-use crate::{Remembered, SecretRecord, Store};
+use crate::{Remembered, SecretRecord, SessionPut, Store};
 
 /// Only the hash opens; revoking is a change of the record, and what comes later neither undoes it nor puts it off.
 pub async fn secrets_are_found_by_hash_until_revoked(store: Arc<dyn Store>) {
@@ -69,7 +69,12 @@ pub(super) fn record(account: AccountId, node: &str, boot: BootId) -> SessionRec
         created_at: now(),
         ended_at: None,
         metadata: BTreeMap::from([("order".to_owned(), "42".to_owned())]),
+        labels: BTreeMap::from([("zone".to_owned(), "a".to_owned())]),
     }
+}
+
+async fn put(store: &Arc<dyn Store>, record: &SessionRecord) {
+    assert_eq!(store.put_session(record.clone()).await, Ok(SessionPut::Written));
 }
 
 /// Of one account or of all, page by page; a changed record replaces the former.
@@ -79,10 +84,10 @@ pub async fn sessions_are_listed_newest_first(store: Arc<dyn Store>) {
     let mut records: Vec<_> = [ours, theirs, ours, ours].map(|account| record(account, "a", boot)).into();
     records.sort_by_key(|record| record.id);
     for record in &records {
-        store.put_session(record.clone()).await.expect("writes");
+        put(&store, record).await;
     }
     records[0].units = 1_500;
-    store.put_session(records[0].clone()).await.expect("writes");
+    put(&store, &records[0]).await;
     assert_eq!(store.get_session(records[0].id).await.expect("reads"), Some(records[0].clone()));
     assert_eq!(store.get_session(new_session()).await.expect("reads"), None);
 
@@ -104,14 +109,47 @@ pub async fn orphans_are_the_unended_sessions_of_a_former_boot(store: Arc<dyn St
     let mut ended = record(account, "a", former);
     let (alive, elsewhere) = (record(account, "a", present), record(account, "b", former));
     for record in [&orphan, &ended, &alive, &elsewhere] {
-        store.put_session(record.clone()).await.expect("writes");
+        put(&store, record).await;
     }
     ended.state = SessionState::Ended;
     ended.end_reason = Some(EndReason::Stopped);
     ended.ended_at = Some(now());
-    store.put_session(ended).await.expect("writes");
+    put(&store, &ended).await;
     assert_eq!(store.list_orphans("a", present).await.expect("lists"), [orphan]);
     assert_eq!(store.list_orphans("c", present).await.expect("lists"), []);
+}
+
+/// A former owner that writes late changes nothing; the heir's record moves the session to its own list.
+pub async fn a_former_owner_writes_no_record(store: Arc<dyn Store>) {
+    let account = new_account();
+    let (former, next) = (BootId(Uuid::now_v7()), BootId(Uuid::now_v7()));
+    let of_former = record(account, "a", former);
+    put(&store, &of_former).await;
+    let owned = async |node: &str, boot| store.list_owned(node, boot).await.expect("lists");
+    assert_eq!(owned("a", former).await, std::slice::from_ref(&of_former));
+    assert_eq!(owned("a", next).await, []);
+
+    let of_heir = SessionRecord { epoch: 2, node: "b".to_owned(), boot: next, units: 90, ..of_former.clone() };
+    put(&store, &of_heir).await;
+    let mut late = SessionRecord { units: 99, ..of_former.clone() };
+    for ends in [false, true] {
+        if ends {
+            late.end(now(), EndReason::IdleTimeout);
+        }
+        assert_eq!(store.put_session(late.clone()).await, Ok(SessionPut::Fenced));
+        assert_eq!(store.get_session(late.id).await.expect("reads"), Some(of_heir.clone()));
+        assert_eq!(owned("a", former).await, []);
+        assert_eq!(owned("b", next).await, std::slice::from_ref(&of_heir));
+        assert_eq!(store.list_orphans("b", former).await.expect("lists"), std::slice::from_ref(&of_heir));
+    }
+    // Back to where it was, in another run of that node, and to its end.
+    let again = BootId(Uuid::now_v7());
+    let mut of_third = SessionRecord { epoch: 3, boot: again, ..of_former };
+    put(&store, &of_third).await;
+    assert_eq!((owned("b", next).await.len(), owned("a", again).await.len()), (0, 1));
+    of_third.end(now(), EndReason::Stopped);
+    put(&store, &of_third).await;
+    assert_eq!(owned("a", again).await, []);
 }
 
 /// The same key is the same request; another body under it is refused.

@@ -1,11 +1,12 @@
 //! What every store keeps to, as one suite: `footlight_store::store_contract!(open)` makes a test of each promise, where
-//! `open` is an `async fn() -> Opened`.
+//! `open` is an `async fn() -> Opened`; `store_contract_in_turn!` tries them all in one test.
 
 pub mod accounts;
 pub mod desk;
 pub mod directory;
 pub mod faults;
 mod given;
+pub mod nodes;
 pub mod prices;
 pub mod records;
 pub mod transfer;
@@ -28,7 +29,25 @@ pub struct Opened {
 #[macro_export]
 macro_rules! store_contract {
     ($open:path) => {
-        $crate::store_contract! { $open;
+        $crate::store_promises! { store_promises_apart $open }
+    };
+}
+
+/// Tries every promise of the contract in one future, one after the other, for stores that are dear to start. `open` gives
+/// an empty store each time.
+#[macro_export]
+macro_rules! store_contract_in_turn {
+    ($open:expr) => {
+        $crate::store_promises! { store_promises_in_turn $open }
+    };
+}
+
+/// Every promise, for one of the two above.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises {
+    ($how:ident $open:expr) => {
+        $crate::$how! { $open;
             accounts::an_account_is_read_back_as_it_was_committed
             accounts::what_is_not_there_is_left_out
             accounts::a_stale_commit_conflicts_and_gets_the_fresh_state
@@ -42,9 +61,17 @@ macro_rules! store_contract {
             directory::secrets_are_found_by_hash_until_revoked
             directory::sessions_are_listed_newest_first
             directory::orphans_are_the_unended_sessions_of_a_former_boot
+            directory::a_former_owner_writes_no_record
             directory::an_idempotency_key_is_answered_once
             directory::a_request_that_failed_may_be_made_again
             directory::progress_blocks_are_replaced_and_deleted
+            nodes::a_lease_is_held_while_it_is_renewed
+            nodes::a_lost_node_is_claimed_once_and_never_renewed
+            nodes::one_run_has_a_name
+            nodes::a_place_is_reserved_until_it_is_taken
+            nodes::nodes_without_room_are_not_chosen
+            nodes::a_wish_finds_what_it_asks_for
+            nodes::many_who_choose_at_once_never_overfill
             records::a_record_is_read_back_as_it_was_written
             records::a_batch_is_written_whole_if_all_is_as_expected
             records::ensuring_makes_a_record_or_touches_it
@@ -75,10 +102,29 @@ macro_rules! store_contract {
             transfer::documents_come_in_pages_and_are_loaded_once
         }
     };
-    ($open:path; $($group:ident::$promise:ident)*) => {
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises_apart {
+    ($open:expr; $($group:ident::$promise:ident)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
+                let $crate::contract::Opened { store, keep } = $open().await;
+                $crate::contract::$group::$promise(store).await;
+                drop(keep);
+            }
+        )*
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_promises_in_turn {
+    ($open:expr; $($group:ident::$promise:ident)*) => {
+        $(
+            {
                 let $crate::contract::Opened { store, keep } = $open().await;
                 $crate::contract::$group::$promise(store).await;
                 drop(keep);

@@ -13,7 +13,7 @@ use crate::faulty::{Faults, FaultyStore};
 use crate::transfer::{Kind, MigrateError, Mode, Part, Report, Tally, migrate, unfinished};
 use crate::{
     CommitOutcome, Due, Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, RecordVersion, SecretRecord,
-    SqliteStore, Store, trim_journal,
+    SessionPut, SqliteStore, Store, trim_journal,
 };
 
 const SOURCE: &str = "the source";
@@ -31,6 +31,10 @@ async fn put(store: &dyn Store, owner: Owner, collection: &'static str, id: &str
         RecordOp::Put { key: RecordKey::new(collection, id), expected: Expected::Any, next, due, body: body.to_vec() };
     let outcome = store.write_records(vec![RecordBatch { owner, ops: vec![op] }]).await.pop().expect("one result");
     assert_eq!(outcome, Ok(RecordOutcome::Written));
+}
+
+async fn put_session(store: &dyn Store, record: SessionRecord) {
+    assert_eq!(store.put_session(record).await, Ok(SessionPut::Written));
 }
 
 fn ended(account: AccountId, at: Timestamp) -> SessionRecord {
@@ -69,7 +73,7 @@ async fn furnish(store: &Arc<dyn Store>, number: u8) -> AccountId {
     }
     let mut one = ended(account, now());
     one.id = session;
-    store.put_session(one).await.expect("writes");
+    put_session(&*store, one).await;
     let owner = Owner::Account(account);
     for at in 0..70 {
         let due = (at % 3 == 0).then(|| Due { queue: format!("line-{}", at % 2), at: Timestamp(at) });
@@ -224,7 +228,7 @@ pub async fn open_sessions_are_not_moved(store: Arc<dyn Store>) {
     assert!(refusal(run(&store, &target, Mode::Run).await).contains("not ended: 1"), "the tab alone is enough");
     let mut open = record(account, "node-1", BootId(Uuid::nil()));
     open.id = session;
-    store.put_session(open.clone()).await.expect("writes");
+    put_session(&*store, open.clone()).await;
     let detail = refusal(run(&store, &target, Mode::DryRun).await);
     assert!(detail.contains(&session.to_string()), "{detail}");
 
@@ -233,7 +237,7 @@ pub async fn open_sessions_are_not_moved(store: Arc<dyn Store>) {
     assert!(matches!(write(&*store, commit).await, CommitOutcome::Committed(_)));
     assert!(refusal(run(&store, &target, Mode::Run).await).contains("not ended: 1"), "the record alone is enough");
     open.end(now(), EndReason::Stopped);
-    store.put_session(open).await.expect("writes");
+    put_session(&*store, open).await;
     assert_moved(&run(&store, &target, Mode::Run).await.expect("moves").verified.expect("it was verified"));
 }
 
@@ -244,7 +248,7 @@ pub async fn what_would_be_gone_is_left_out(store: Arc<dyn Store>) {
     let day_ms = 24 * 3_600_000;
     let (recent, old) = (ended(account, now().plus_ms(-29 * day_ms)), ended(account, now().plus_ms(-31 * day_ms)));
     for record in [&recent, &old] {
-        source.put_session(record.clone()).await.expect("writes");
+        put_session(&*source, record.clone()).await;
     }
     let report = run(&source, &store, Mode::Run).await.expect("moves");
     let count = report.verified.expect("it was verified").get(Kind::Sessions);

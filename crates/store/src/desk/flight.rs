@@ -269,9 +269,8 @@ async fn load(ground: &Ground, mut passage: Passage) -> (Passage, Option<Next>) 
 
 /// A commit whose reply got lost was found. Money is acknowledged only once it is known to be durable.
 async fn recovered(ground: &Ground, passage: &mut Passage, attempt: usize) -> Next {
-    if passage.attempts[attempt].durable
-        && let Err(error) = ground.store.confirm_durable(passage.account).await
-    {
+    let Attempt { commit, durable, .. } = passage.attempts[attempt];
+    if durable && let Err(error) = ground.store.confirm_durable(passage.account, commit).await {
         return passage.failed(error, ground);
     }
     ground.counters.recovered.fetch_add(1, Relaxed);

@@ -132,7 +132,7 @@ impl LedgerDesk {
             match ground.store.commit(vec![commit]).await.pop().expect("one result per commit") {
                 Ok(CommitOutcome::Committed(_)) => return Ok(opened),
                 Ok(CommitOutcome::Conflict(there)) => {
-                    ground.store.confirm_durable(account).await?;
+                    ground.store.confirm_durable(account, there.version.commit).await?;
                     return Ok(there.books.account);
                 }
                 Ok(CommitOutcome::NoAccount) => unreachable!("a commit without an expected version creates"),

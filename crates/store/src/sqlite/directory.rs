@@ -5,7 +5,7 @@ use footlight_session::{SessionRecord, SessionState};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::failure::Failure;
-use crate::{Remembered, SecretRecord, codec};
+use crate::{Remembered, SecretRecord, SessionPut, codec};
 
 /// A claim that was never finished lapses after this long: its worker crashed.
 const CLAIM_MS: i64 = 60_000;
@@ -47,7 +47,11 @@ pub(super) fn list_secrets(connection: &Connection, account: AccountId) -> Resul
     rows.map(|document| Ok(codec::decode(&document?, || format!("a secret of {account}"))?)).collect()
 }
 
-pub(super) fn put_session(connection: &Connection, record: &SessionRecord) -> Result<(), Failure> {
+/// There is one writer, so nothing comes between the reading and the writing.
+pub(super) fn put_session(connection: &Connection, record: &SessionRecord) -> Result<SessionPut, Failure> {
+    if get_session(connection, record.id)?.is_some_and(|stored| stored.epoch > record.epoch) {
+        return Ok(SessionPut::Fenced);
+    }
     let owner = (record.state != SessionState::Ended).then_some(&record.node);
     connection
         .prepare_cached(
@@ -55,7 +59,7 @@ pub(super) fn put_session(connection: &Connection, record: &SessionRecord) -> Re
              ON CONFLICT (id) DO UPDATE SET owner = ?3, doc = ?4",
         )?
         .execute(params![record.id.0.as_bytes(), record.account.0.as_bytes(), owner, codec::encode_named(record)])?;
-    Ok(())
+    Ok(SessionPut::Written)
 }
 
 pub(super) fn get_session(connection: &Connection, session: SessionId) -> Result<Option<SessionRecord>, Failure> {
@@ -88,17 +92,11 @@ pub(super) fn list_sessions(
     documents.iter().map(|document| Ok(codec::decode(document, || "a session".to_owned())?)).collect()
 }
 
-pub(super) fn list_orphans(connection: &Connection, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, Failure> {
+/// Sessions of a node that have not ended, of whichever run.
+pub(super) fn list_of_node(connection: &Connection, node: &str) -> Result<Vec<SessionRecord>, Failure> {
     let mut list = connection.prepare_cached("SELECT doc FROM sessions WHERE owner = ?1 ORDER BY id")?;
     let rows = list.query_map(params![node], |row| row.get::<_, Vec<u8>>(0))?;
-    let mut orphans = Vec::new();
-    for document in rows {
-        let record: SessionRecord = codec::decode(&document?, || format!("a session of node {node}"))?;
-        if record.boot != boot {
-            orphans.push(record);
-        }
-    }
-    Ok(orphans)
+    rows.map(|document| Ok(codec::decode(&document?, || format!("a session of node {node}"))?)).collect()
 }
 
 pub(super) fn begin_request(

@@ -9,6 +9,7 @@ mod directory;
 mod failure;
 mod lists;
 mod lock;
+mod nodes;
 mod readers;
 mod records;
 mod schema;
@@ -30,9 +31,10 @@ use self::blobs::Blobs;
 use self::failure::{Failure, Place};
 use self::readers::Readers;
 use self::writer::Writer;
+use crate::nodes::LocalNodes;
 use crate::{
     AccountStore, Commit, CommitOutcome, IdempotencyStore, Loaded, ProgressStore, Remembered, SecretRecord,
-    SecretStore, SessionDirectory, Store, StoreError, WholeAccount,
+    SecretStore, SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
 };
 
 pub use lock::DataDirLock;
@@ -53,6 +55,8 @@ pub struct SqliteStore {
     readers: Option<Readers>,
     place: Place,
     blobs: Blobs,
+    /// This process has the store alone, so that nodes are in memory.
+    nodes: LocalNodes,
 }
 
 impl SqliteStore {
@@ -88,7 +92,13 @@ impl SqliteStore {
             .map_err(failed)?;
         let writer = Writer::start(writing, place.clone(), lock)?;
         let blobs = Blobs::in_directory(directory.join(BLOBS));
-        Ok(Self { writer, readers: Some(Readers::new(readers, place.clone())), place, blobs })
+        Ok(Self {
+            writer,
+            readers: Some(Readers::new(readers, place.clone())),
+            place,
+            blobs,
+            nodes: LocalNodes::default(),
+        })
     }
 
     /// A store that is gone when it is dropped.
@@ -100,7 +110,7 @@ impl SqliteStore {
         let mut connection = Connection::open_in_memory().map_err(|error| place.failure(&error))?;
         prepare(&mut connection, &place)?;
         let writer = Writer::start(connection, place.clone(), ())?;
-        Ok(Self { writer, readers: None, place, blobs: Blobs::in_memory() })
+        Ok(Self { writer, readers: None, place, blobs: Blobs::in_memory(), nodes: LocalNodes::default() })
     }
 
     async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -113,6 +123,12 @@ impl SqliteStore {
             None => self.writer.call(work).await,
         }
     }
+}
+
+/// This machine's clock.
+fn clock() -> Timestamp {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// Statements kept ready on each connection: more than there are in this module.
@@ -192,14 +208,13 @@ impl AccountStore for SqliteStore {
     }
 
     /// Every acknowledged write is on the disk already.
-    async fn confirm_durable(&self, _account: AccountId) -> Result<(), StoreError> {
+    async fn confirm_durable(&self, _account: AccountId, _commit: u128) -> Result<(), StoreError> {
         Ok(())
     }
 
     /// This machine's clock: there is no other, so no commit is ever refused for its time.
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Ok(Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)))
+        Ok(clock())
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -233,7 +248,7 @@ impl SecretStore for SqliteStore {
 
 #[async_trait]
 impl SessionDirectory for SqliteStore {
-    async fn put_session(&self, record: SessionRecord) -> Result<(), StoreError> {
+    async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError> {
         self.writer.call(move |connection| directory::put_session(connection, &record)).await
     }
 
@@ -252,7 +267,16 @@ impl SessionDirectory for SqliteStore {
 
     async fn list_orphans(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
         let node = node.to_owned();
-        self.read(move |connection| directory::list_orphans(connection, &node, boot)).await
+        let mut found = self.read(move |connection| directory::list_of_node(connection, &node)).await?;
+        found.retain(|record| record.boot != boot);
+        Ok(found)
+    }
+
+    async fn list_owned(&self, node: &str, boot: BootId) -> Result<Vec<SessionRecord>, StoreError> {
+        let node = node.to_owned();
+        let mut found = self.read(move |connection| directory::list_of_node(connection, &node)).await?;
+        found.retain(|record| record.boot == boot);
+        Ok(found)
     }
 }
 

@@ -144,6 +144,17 @@ async fn disturbances(
         let who = if count == 1 { "another process has".to_owned() } else { format!("{count} other processes have") };
         (count > 0).then(|| format!("{who} the {which} open: stop every node and command that uses it"))
     };
+    for (store, which) in [(source, "source"), (target, "target")] {
+        let failed = if which == "source" { MoveError::Source } else { MoveError::Target };
+        let nodes = store.list_nodes().await.map_err(failed)?;
+        let alive: Vec<_> = nodes.iter().filter(|node| !node.is_lost()).map(|node| node.card.name.as_str()).collect();
+        if !alive.is_empty() {
+            reasons.push(format!(
+                "nodes have leases in the {which}: stop them, or wait for the end of their leases: {}",
+                alive.join(", ")
+            ));
+        }
+    }
     let in_source = source.count_others().await.map_err(MoveError::Source)?;
     let in_target = target.count_others().await.map_err(MoveError::Target)?;
     reasons.extend(others(in_source, "source"));

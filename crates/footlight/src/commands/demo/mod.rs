@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, options: &Demo) -> anyhow::Result<()> {
     super::serve::block_on_system(async move {
         let view = View::open(global.json);
         view.say("Starting a node on the embedded store …");
-        let assembly = assemble(&settings).await?;
+        let assembly = assemble(&settings, None).await?;
         let cast = Cast::engage(&assembly, &settings).await?;
         let videos = play(&assembly, &cast, &view, &options.output).await?;
         let balanced = bill::print(&assembly, &cast, &videos, global.json).await?;

@@ -1,0 +1,248 @@
+//! A node among others: the handle, and what its tasks share.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use footlight_ledger::{BootId, SessionId};
+use footlight_session::{Heirloom, Moment};
+use footlight_store::nodes::{NodeCard, NodeEntry, Renewal, Renewed};
+use footlight_store::{Store, StoreError};
+use parking_lot::Mutex;
+use prometheus::Registry;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::calls::Calls;
+use crate::lease::{LeaseClock, Standing};
+use crate::metrics::Metrics;
+use crate::{ClusterOptions, Host, View, heirs, keeper};
+
+/// What a cluster is made of, on one node.
+pub struct ClusterParts {
+    /// The store that the nodes share.
+    pub store: Arc<dyn Store>,
+    /// The node.
+    pub host: Arc<dyn Host>,
+    /// The way to the others.
+    pub calls: Arc<dyn Calls>,
+    /// This run of the node.
+    pub boot: BootId,
+    /// How it takes part.
+    pub options: ClusterOptions,
+    /// Where metrics are registered.
+    pub registry: Registry,
+    /// Random numbers.
+    pub dice: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+/// Why a node cannot take part.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Another node of the same name lives.
+    #[error("a node called `{name}` lives at {address}; give each node a name of its own (node.name)")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Where it lives.
+        address: String,
+    },
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Metrics of these names are registered already.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A node among others. Clones are the same one.
+#[derive(Clone)]
+pub struct Cluster(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) parts: ClusterParts,
+    pub(crate) metrics: Metrics,
+    pub(crate) view: View,
+    pub(crate) lease: Mutex<LeaseClock>,
+    /// Sessions that have taken their places since the last renewal.
+    pub(crate) absorbed: Mutex<Vec<SessionId>>,
+    /// Something changed that others should know: renew soon.
+    pub(crate) renew_soon: Notify,
+    /// Since when the store has answered without a failure; [`Moment::NEVER`] while it does not.
+    pub(crate) store_up_since: Mutex<Moment>,
+    /// The node has no sessions and begins.
+    pub(crate) begins: AtomicBool,
+    /// What this node's own files prove of sessions of its former runs: more than what was mirrored.
+    pub(crate) left_behind: Mutex<HashMap<SessionId, Heirloom>>,
+    /// It goes down in order: it is renewed no more.
+    pub(crate) leaving: AtomicBool,
+    /// Turns at waiting for room.
+    pub(crate) queue: Semaphore,
+}
+
+impl Cluster {
+    /// Takes part: gets the first lease, and begins to renew it and to look after the others.
+    ///
+    /// # Errors
+    /// [`ClusterError::NameTaken`] when a node of this name lives elsewhere, and goes on living for longer than a lease;
+    /// [`ClusterError::Store`] when the store does not answer.
+    pub async fn join(parts: ClusterParts) -> Result<Self, ClusterError> {
+        let metrics = Metrics::register(&parts.registry)?;
+        let (times, queue) = (parts.options.times(), parts.options.queue);
+        let inner = Arc::new(Inner {
+            metrics,
+            view: View::default(),
+            lease: Mutex::new(LeaseClock::new(times)),
+            absorbed: Mutex::default(),
+            renew_soon: Notify::new(),
+            store_up_since: Mutex::new(parts.host.moment()),
+            begins: AtomicBool::new(true),
+            leaving: AtomicBool::new(false),
+            left_behind: Mutex::default(),
+            queue: Semaphore::new(queue),
+            parts,
+        });
+        inner.take_first_lease().await?;
+        let nodes = inner.parts.store.list_nodes().await?;
+        let left_behind = inner.parts.host.left_behind().into_iter();
+        *inner.left_behind.lock() = left_behind.map(|heirloom| (heirloom.record.id, heirloom)).collect();
+        tokio::spawn(heirs::hand_out_unlisted(Arc::clone(&inner), nodes.clone()));
+        inner.view.set(nodes);
+        tokio::spawn(keeper::keep(Arc::downgrade(&inner)));
+        tokio::spawn(heirs::watch(Arc::downgrade(&inner)));
+        Ok(Self(inner))
+    }
+
+    /// Takes the node off the list, when nothing runs on it any more.
+    pub async fn leave(&self) {
+        self.0.leaving.store(true, Ordering::Release);
+        if self.0.parts.host.hosted().is_empty()
+            && let Err(error) = self.0.parts.store.leave_node(self.0.parts.boot).await
+        {
+            tracing::warn!(%error, "the node could not be taken off the list; its lease ends by itself");
+        }
+    }
+
+    /// The nodes as this one last saw them.
+    #[must_use]
+    pub fn view(&self) -> &View {
+        &self.0.view
+    }
+
+    /// All nodes, as the store has them now.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn nodes(&self) -> Result<Vec<NodeEntry>, StoreError> {
+        let nodes = self.0.parts.store.list_nodes().await?;
+        self.0.view.set(nodes.clone());
+        Ok(nodes)
+    }
+
+    /// Notes that a lost node is given up, so that its sessions are taken over even if most nodes look lost. Answers
+    /// whether it is there.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn give_up(&self, lost: BootId) -> Result<bool, StoreError> {
+        self.0.parts.store.give_up_node(lost).await
+    }
+
+    /// This run of the node.
+    #[must_use]
+    pub fn boot(&self) -> BootId {
+        self.0.parts.boot
+    }
+
+    /// Where the node stands.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        self.0.standing()
+    }
+
+    /// Whether the store has answered lately.
+    #[must_use]
+    pub fn store_is_up(&self) -> bool {
+        *self.0.store_up_since.lock() != Moment::NEVER
+    }
+
+    /// A session has taken the place that was reserved for it here.
+    pub fn absorbed(&self, session: SessionId) {
+        self.0.absorbed.lock().push(session);
+        self.0.renew_soon.notify_one();
+    }
+
+    /// Something changed that others should know.
+    pub fn changed(&self) {
+        self.0.renew_soon.notify_one();
+    }
+}
+
+impl Inner {
+    pub(crate) fn standing(&self) -> Standing {
+        self.lease.lock().standing(self.parts.host.moment())
+    }
+
+    /// What this node says of itself.
+    pub(crate) fn renewal(&self, absorbed: Vec<SessionId>) -> Renewal {
+        let options = &self.parts.options;
+        Renewal {
+            card: NodeCard {
+                boot: self.parts.boot,
+                name: options.name.clone(),
+                address: options.address.clone(),
+                version: options.version.clone(),
+                draining: self.parts.host.is_draining() || self.leaving.load(Ordering::Acquire),
+                labels: options.labels.clone(),
+                avatars: self.parts.host.avatars(),
+            },
+            room: self.parts.host.room(),
+            absorbed,
+            begins: self.begins.load(Ordering::Acquire),
+            lease: options.lease,
+        }
+    }
+
+    async fn take_first_lease(&self) -> Result<(), ClusterError> {
+        let options = &self.parts.options;
+        let patience = options.lease + Duration::from_secs(2);
+        let until = self.parts.host.moment().plus(patience);
+        loop {
+            let sent = self.parts.host.moment();
+            match self.parts.store.renew_node(self.renewal(Vec::new())).await? {
+                Renewed::Held => {
+                    self.begins.store(false, Ordering::Release);
+                    self.lease.lock().renewed(sent);
+                    self.parts.host.set_tenure(self.lease.lock().until());
+                    return Ok(());
+                }
+                Renewed::NameTaken { address } if sent >= until => {
+                    return Err(ClusterError::NameTaken { name: options.name.clone(), address });
+                }
+                Renewed::NameTaken { address } => {
+                    tracing::warn!(address, "a node of this name had a lease a moment ago; waiting for it to end");
+                }
+                // A boot id is new with every run, so nobody has claimed it.
+                Renewed::Claimed | Renewed::Gone => {}
+            }
+            tokio::time::sleep(options.times().renew_every()).await;
+        }
+    }
+
+    /// The store answered, or did not.
+    pub(crate) fn note_store(&self, is_up: bool) {
+        let now = self.parts.host.moment();
+        let mut since = self.store_up_since.lock();
+        match (is_up, *since) {
+            (true, Moment::NEVER) => *since = now,
+            (true, _) => {}
+            (false, _) => *since = Moment::NEVER,
+        }
+    }
+
+    /// Whether the store has been there for long enough that whoever lives has been heard.
+    pub(crate) fn may_claim(&self) -> bool {
+        let since = *self.store_up_since.lock();
+        since != Moment::NEVER && self.parts.host.moment() >= since.plus(self.parts.options.times().quarantine())
+    }
+}

@@ -1,0 +1,318 @@
+//! Looks after the others: finds nodes whose lease is over, claims them, and hands their sessions out.
+//!
+//! A claim is one step in the store, so that one node inherits. It hands sessions out to whoever has room, itself
+//! included, a few at a time. Each is taken over by an account commit, which alone decides who owns it; what goes wrong in
+//! between is done again, by this heir or the next.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use footlight_ledger::{BootId, SessionId};
+use footlight_session::{Heirloom, Inherited, SessionRecord};
+use footlight_store::nodes::{Claimed, NodeEntry, Placed, Wish};
+use footlight_store::{StoreError, recover_from_store};
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::Inner;
+use crate::directory::Peer;
+use crate::host::Proved;
+use crate::view::peer_of;
+use crate::wire::NotAdopted;
+
+/// How often the list of nodes is read.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long one claim lasts. It is extended while work goes on; after it another heir may go on.
+const CLAIM_FOR: Duration = Duration::from_secs(10);
+/// How often it is extended.
+const EXTEND_EVERY: Duration = Duration::from_secs(3);
+/// Sessions handed out at once: each loads its account and builds a renderer somewhere, while others speak there.
+const AT_ONCE: usize = 16;
+/// The pause before a session for which there was no room is offered again.
+const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How long room is looked for, before a session is ended.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// How often the same node is asked what became of a session.
+const ASK_AGAIN_MAX: u32 = 3;
+
+/// Looks until the node is gone.
+pub(crate) async fn watch(cluster: Weak<Inner>) {
+    loop {
+        sleep(LOOK_EVERY).await;
+        let Some(inner) = cluster.upgrade() else { return };
+        match inner.parts.store.list_nodes().await {
+            Ok(nodes) => {
+                inner.note_store(true);
+                inner.view.set(nodes.clone());
+                inner.show(&nodes);
+                inner.look_after(&nodes).await;
+            }
+            Err(error) => {
+                inner.note_store(!error.is_transport());
+                tracing::debug!(%error, "the list of nodes could not be read");
+            }
+        }
+    }
+}
+
+/// Hands out what former runs of this node left that are not on the list (any more): nobody else looks for it.
+pub(crate) async fn hand_out_unlisted(cluster: Arc<Inner>, nodes: Vec<NodeEntry>) {
+    let is_listed = |boot: BootId| nodes.iter().any(|node| node.card.boot == boot);
+    let unlisted: Vec<Heirloom> =
+        cluster.left_behind.lock().values().filter(|left| !is_listed(left.record.boot)).cloned().collect();
+    let until = Instant::now() + GIVE_UP_AFTER;
+    let left = stream::iter(unlisted)
+        .map(|heirloom| {
+            let (cluster, boot) = (&cluster, heirloom.record.boot);
+            async move { cluster.hand_out(heirloom, boot, Instant::now(), until).await }
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter(|is_done| std::future::ready(!is_done))
+        .count()
+        .await;
+    if left == 0 && nodes.iter().all(|node| node.card.address != cluster.parts.options.address) {
+        cluster.parts.host.forget_former_runs();
+    }
+}
+
+/// Whether nothing may be taken over, because more nodes look lost than do not: then it is more likely that this one sees
+/// wrongly than that all of them are gone.
+fn is_frozen(nodes: &[NodeEntry]) -> bool {
+    let lost = nodes.iter().filter(|node| node.is_lost() && !node.given_up).count();
+    lost * 2 > nodes.len()
+}
+
+impl Inner {
+    fn show(&self, nodes: &[NodeEntry]) {
+        let half = i64::try_from(self.parts.options.times().unschedulable_after().as_millis()).unwrap_or(i64::MAX);
+        let state = |node: &NodeEntry| match node {
+            node if node.is_lost() || node.heir.is_some() => "lost",
+            node if node.card.draining => "draining",
+            node if node.lease_left_ms <= half => "unschedulable",
+            _ => "ready",
+        };
+        for name in crate::metrics::NODE_STATES {
+            let count = nodes.iter().filter(|node| state(node) == name).count();
+            self.metrics.nodes.with_label_values(&[name]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Inherits from whoever is lost, one after the other.
+    async fn look_after(self: &Arc<Self>, nodes: &[NodeEntry]) {
+        let frozen = is_frozen(nodes);
+        let was_frozen = self.metrics.frozen.get() == 1;
+        self.metrics.frozen.set(i64::from(frozen));
+        if frozen && !was_frozen {
+            tracing::error!(
+                nodes = nodes.len(),
+                "most nodes look lost at once: nothing is taken over until they are back, or given up by an operator"
+            );
+        }
+        for node in nodes.iter().filter(|node| node.is_lost() && node.card.boot != self.parts.boot) {
+            // A former run at this node's own address is certainly gone: nobody else can be heard of there.
+            let is_former_self = node.card.address == self.parts.options.address;
+            let may = is_former_self || node.given_up || (!frozen && self.may_claim());
+            if !may {
+                continue;
+            }
+            match self.parts.store.claim_node(node.card.boot, self.parts.boot, CLAIM_FOR).await {
+                Ok(Claimed::Yes) => {
+                    if let Err(error) = self.inherit(node).await {
+                        tracing::warn!(node = node.card.name, %error, "a lost node's sessions could not all be handed out; it is tried again");
+                    }
+                }
+                Ok(Claimed::NotLost | Claimed::Taken | Claimed::NotAlive) => {}
+                Err(error) => tracing::warn!(node = node.card.name, %error, "a lost node could not be claimed"),
+            }
+        }
+    }
+
+    /// Hands out everything that ran on a node that is claimed.
+    async fn inherit(self: &Arc<Self>, lost: &NodeEntry) -> Result<(), StoreError> {
+        let (name, boot) = (&lost.card.name, lost.card.boot);
+        let lease_ended = Instant::now()
+            .checked_sub(Duration::from_millis(lost.lease_left_ms.unsigned_abs()))
+            .unwrap_or_else(Instant::now);
+        let extending = tokio::spawn(extend(Arc::clone(self), boot));
+        let handed_out = self.hand_out_all(name, boot, lease_ended).await;
+        extending.abort();
+        let left = handed_out?;
+        if left == 0 {
+            self.metrics.nodes_lost.inc();
+            self.parts.store.delete_progress(boot).await?;
+            self.parts.store.bury_node(boot, self.parts.boot).await?;
+            if lost.card.address == self.parts.options.address {
+                self.parts.host.forget_former_runs();
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers how many sessions are left to be handed out.
+    async fn hand_out_all(
+        self: &Arc<Self>,
+        name: &str,
+        boot: BootId,
+        lease_ended: Instant,
+    ) -> Result<usize, StoreError> {
+        let records: Vec<SessionRecord> = self.parts.store.list_owned(name, boot).await?;
+        if records.is_empty() {
+            return Ok(0);
+        }
+        let progress = recover_from_store(&*self.parts.store, boot).await?;
+        let proved: Proved = progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
+        tracing::warn!(node = name, sessions = records.len(), "a node is lost; its sessions go on elsewhere");
+        let until = Instant::now() + GIVE_UP_AFTER;
+        let left = stream::iter(records)
+            .map(|record| {
+                let (epoch, units) = proved.get(&record.id).copied().unwrap_or_default();
+                let mirrored = if epoch == record.epoch { units } else { 0 };
+                let own = self.left_behind.lock().get(&record.id).map_or(0, |left| left.proved);
+                let proved = mirrored.max(own);
+                let heirloom = Heirloom { record, proved, why: Inherited::NodeLost };
+                async move { self.hand_out(heirloom, boot, lease_ended, until).await }
+            })
+            .buffer_unordered(AT_ONCE)
+            .filter(|is_done| std::future::ready(!is_done))
+            .count()
+            .await;
+        Ok(left)
+    }
+
+    /// Finds a node for one session. Answers whether nothing is left to do about it.
+    async fn hand_out(&self, heirloom: Heirloom, lost: BootId, lease_ended: Instant, until: Instant) -> bool {
+        let session = heirloom.record.id;
+        let failovers = |result: &str| self.metrics.failovers.with_label_values(&[result]).inc();
+        loop {
+            match self.offer(&heirloom, lost).await {
+                Ok(()) => {
+                    failovers("adopted");
+                    self.metrics.failover_seconds.observe(lease_ended.elapsed().as_secs_f64());
+                    return true;
+                }
+                Err(NotAdopted::Gone { .. }) => return true,
+                Err(refusal) if Instant::now() >= until => {
+                    tracing::error!(%session, %refusal, "no node takes this session; it ends as node_lost");
+                    return match self.parts.host.give_up(heirloom).await {
+                        Ok(()) | Err(NotAdopted::Gone { .. }) => {
+                            failovers("ended");
+                            true
+                        }
+                        Err(refusal) => {
+                            tracing::error!(%session, %refusal, "nor could it be ended");
+                            failovers("failed");
+                            false
+                        }
+                    };
+                }
+                Err(refusal) => tracing::debug!(%session, %refusal, "a session of a lost node is offered again"),
+            }
+            sleep(OFFER_AGAIN_AFTER).await;
+        }
+    }
+
+    /// Offers a session to nodes with room, until one takes it or none is left.
+    async fn offer(&self, heirloom: &Heirloom, lost: BootId) -> Result<(), NotAdopted> {
+        let record = &heirloom.record;
+        let mut not = vec![lost];
+        loop {
+            let wish = Wish {
+                session: record.id,
+                weight_milli: self.parts.host.weight_milli(record),
+                labels: record.labels.clone(),
+                avatar: record.avatar.clone(),
+                strategy: self.parts.options.strategy,
+                only: None,
+                not: not.clone(),
+                dice: (self.parts.dice)(),
+            };
+            let placed =
+                self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
+            let Placed::At(card) = placed else { return Err(NotAdopted::Full) };
+            let boot = card.boot;
+            match self.hand_to(&peer_of(&card), heirloom).await {
+                Err(NotAdopted::Full | NotAdopted::Failed { .. }) => {
+                    self.give_back(record.id).await;
+                    not.push(boot);
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// Hands a session to one node, this one or another.
+    pub(crate) async fn hand_to(&self, peer: &Peer, heirloom: &Heirloom) -> Result<(), NotAdopted> {
+        if peer.boot == self.parts.boot {
+            let session = heirloom.record.id;
+            self.parts.host.adopt(heirloom.clone()).await?;
+            self.absorbed.lock().push(session);
+            self.renew_soon.notify_one();
+            return Ok(());
+        }
+        let mut answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);
+        for _ in 1..ASK_AGAIN_MAX {
+            // Adopting twice is adopting once.
+            let Err(NotAdopted::Unclear { .. }) = answer else { break };
+            sleep(OFFER_AGAIN_AFTER).await;
+            answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);
+        }
+        answer
+    }
+
+    pub(crate) async fn give_back(&self, session: SessionId) {
+        if let Err(error) = self.parts.store.give_back(session).await {
+            // It ends by itself.
+            tracing::debug!(%error, "a reserved place could not be given back");
+        }
+    }
+}
+
+/// Keeps a claim while sessions are handed out.
+async fn extend(cluster: Arc<Inner>, lost: BootId) {
+    loop {
+        sleep(EXTEND_EVERY).await;
+        if let Err(error) = cluster.parts.store.claim_node(lost, cluster.parts.boot, CLAIM_FOR).await {
+            tracing::warn!(%error, "a claim could not be extended");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use footlight_store::nodes::{NodeCard, NodeRoom};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn nodes(alive: usize, lost: usize) -> Vec<NodeEntry> {
+        let node = |lease_left_ms| NodeEntry {
+            card: NodeCard {
+                boot: BootId(Uuid::now_v7()),
+                name: String::new(),
+                address: String::new(),
+                version: String::new(),
+                draining: false,
+                labels: BTreeMap::new(),
+                avatars: BTreeSet::new(),
+            },
+            room: NodeRoom::default(),
+            reserved: (0, 0),
+            lease_left_ms,
+            heir: None,
+            given_up: false,
+        };
+        (0..alive).map(|_| node(5_000)).chain((0..lost).map(|_| node(-1))).collect()
+    }
+
+    #[test]
+    fn failing_over_freezes_when_most_nodes_look_lost() {
+        for (alive, lost, frozen) in [(2, 1, false), (1, 1, false), (1, 2, true), (3, 3, false), (3, 4, true)] {
+            assert_eq!(is_frozen(&nodes(alive, lost)), frozen, "{lost} of {}", alive + lost);
+        }
+        let mut nodes = nodes(1, 2);
+        nodes[1].given_up = true;
+        assert!(!is_frozen(&nodes), "an operator has given one of them up");
+    }
+}

@@ -1,0 +1,216 @@
+//! Finding a node for a new session, and moving sessions from this one to another.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use footlight_ledger::{BootId, SessionId};
+use footlight_session::Heirloom;
+use footlight_store::nodes;
+use futures_util::stream::{self, StreamExt as _};
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::{Cluster, Inner};
+use crate::directory::Peer;
+use crate::lease::Standing;
+use crate::placement::{Place, PlaceError, Placed, Placement, Reservation, Wish};
+use crate::view::peer_of;
+use crate::wire::{Adopted, Adopter, NotAdopted};
+
+/// How often those who wait for room look again.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// When a create that found no room should be tried again, in seconds.
+const RETRY_AFTER_S: u32 = 5;
+/// Sessions that leave at once: each is silent for as long as its move takes.
+const MOVES_AT_ONCE: usize = 8;
+/// The pause before a session for which there was no room elsewhere is moved again.
+const MOVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
+/// Why a session was not moved.
+#[derive(Debug, thiserror::Error)]
+pub enum MoveError {
+    /// No other node has room, or the one that was named has none.
+    #[error("no other node has room for it")]
+    NoRoom,
+    /// It does not run here.
+    #[error("it does not run on this node")]
+    NotHere,
+    /// It could not be moved, and goes on here.
+    #[error("it could not be moved: {0}")]
+    Failed(String),
+}
+
+impl Cluster {
+    /// Moves a session from this node to another: to `to`, or to one that has room.
+    ///
+    /// # Errors
+    /// [`MoveError`] says why it is still here.
+    pub async fn migrate(&self, session: SessionId, to: Option<BootId>) -> Result<Peer, MoveError> {
+        let moved = self.0.migrate(session, to).await;
+        self.0.metrics.moves.with_label_values(&[if moved.is_ok() { "moved" } else { "failed" }]).inc();
+        moved
+    }
+
+    /// Moves everything off this node, until `deadline`. Answers how many sessions are left.
+    pub async fn migrate_all(&self, deadline: Instant) -> usize {
+        loop {
+            let sessions = self.0.parts.host.hosted();
+            if sessions.is_empty() || Instant::now() >= deadline || !self.0.parts.host.is_draining() {
+                return sessions.len();
+            }
+            let failed = stream::iter(sessions)
+                .map(|session| async move { self.migrate(session, None).await.is_err() })
+                .buffer_unordered(MOVES_AT_ONCE)
+                .filter(|failed| std::future::ready(*failed))
+                .count()
+                .await;
+            if failed > 0 {
+                sleep(MOVE_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Placement for Cluster {
+    async fn place(&self, wish: &Wish) -> Result<Place, PlaceError> {
+        let begun = Instant::now();
+        let placed = self.0.place_or_wait(wish).await;
+        let result = match &placed {
+            Ok(Place::Here { .. }) => "here",
+            Ok(Place::At { .. }) => "elsewhere",
+            Err(PlaceError::Full { .. }) => "full",
+            Err(PlaceError::Store(_)) => "failed",
+        };
+        self.0.metrics.placements.with_label_values(&[result]).inc();
+        self.0.metrics.placement_seconds.observe(begun.elapsed().as_secs_f64());
+        placed
+    }
+
+    async fn settle(&self, reservation: Reservation, placed: Placed) {
+        match placed {
+            // A node absorbs its own; another has done so when it took the session.
+            Placed::Taken if reservation.boot == self.boot() => self.absorbed(reservation.session),
+            Placed::Taken | Placed::Unclear => {}
+            Placed::GivenBack => self.0.give_back(reservation.session).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Adopter for Cluster {
+    async fn adopt(&self, heirloom: Heirloom) -> Result<Adopted, NotAdopted> {
+        if self.standing() != Standing::Held || self.0.parts.host.is_draining() {
+            return Err(NotAdopted::Full);
+        }
+        let session = heirloom.record.id;
+        let record = self.0.parts.host.adopt(heirloom).await?;
+        self.absorbed(session);
+        Ok(Adopted { record })
+    }
+}
+
+impl Inner {
+    async fn place_or_wait(&self, wish: &Wish) -> Result<Place, PlaceError> {
+        let full = match self.place_once(wish, None).await {
+            Err(full @ PlaceError::Full { .. }) => full,
+            placed => return placed,
+        };
+        let Ok(_turn) = self.queue.try_acquire() else { return Err(full) };
+        self.metrics.creates_waiting.inc();
+        let until = Instant::now() + self.parts.options.queue_deadline;
+        let mut placed = Err(full);
+        while matches!(placed, Err(PlaceError::Full { .. })) && Instant::now() < until {
+            sleep(LOOK_AGAIN_AFTER).await;
+            placed = self.place_once(wish, None).await;
+        }
+        self.metrics.creates_waiting.dec();
+        placed
+    }
+
+    async fn place_once(&self, wish: &Wish, only: Option<BootId>) -> Result<Place, PlaceError> {
+        let mut not = wish.except.clone();
+        if self.standing() != Standing::Held {
+            not.push(self.parts.boot);
+        }
+        let asked = nodes::Wish {
+            session: wish.session,
+            weight_milli: wish.weight_milli,
+            labels: wish.labels.clone(),
+            avatar: wish.avatar.clone().unwrap_or_default(),
+            strategy: self.parts.options.strategy,
+            only,
+            not,
+            dice: (self.parts.dice)(),
+        };
+        match self.parts.store.place(asked).await? {
+            nodes::Placed::At(card) => {
+                let reservation =
+                    Reservation { session: wish.session, boot: card.boot, weight_milli: wish.weight_milli };
+                Ok(if card.boot == self.parts.boot {
+                    Place::Here { reservation }
+                } else {
+                    Place::At { peer: peer_of(&card), reservation }
+                })
+            }
+            nodes::Placed::Full { used, total } => Err(full(wish.weight_milli, used, total)),
+        }
+    }
+
+    async fn migrate(&self, session: SessionId, to: Option<BootId>) -> Result<Peer, MoveError> {
+        let record = self.parts.store.get_session(session).await;
+        let record = record.map_err(|error| MoveError::Failed(error.to_string()))?;
+        let record = record.filter(|record| record.boot == self.parts.boot && record.end_reason.is_none());
+        let record = record.ok_or(MoveError::NotHere)?;
+        let wish = Wish {
+            session,
+            account: record.account,
+            product: record.product,
+            weight_milli: self.parts.host.weight_milli(&record),
+            avatar: Some(record.avatar.clone()),
+            labels: record.labels.clone(),
+            except: vec![self.parts.boot],
+        };
+        // A place first, so that it is not silent while one is looked for.
+        let peer = match self.place_once(&wish, to).await {
+            Ok(Place::At { peer, .. }) => peer,
+            Ok(Place::Here { .. }) | Err(PlaceError::Full { .. }) => return Err(MoveError::NoRoom),
+            Err(PlaceError::Store(error)) => return Err(MoveError::Failed(error.to_string())),
+        };
+        let heirloom = match self.parts.host.let_go(session).await {
+            Ok(heirloom) => heirloom,
+            Err(refusal) => {
+                self.give_back(session).await;
+                return Err(match refusal {
+                    NotAdopted::Gone { .. } => MoveError::NotHere,
+                    refusal => MoveError::Failed(refusal.to_string()),
+                });
+            }
+        };
+        match self.hand_to(&peer, &heirloom).await {
+            Ok(()) | Err(NotAdopted::Gone { .. }) => {
+                self.parts.host.forget_moved(session).await;
+                self.renew_soon.notify_one();
+                Ok(peer)
+            }
+            // It may be there, or not. Here it finds out by itself: if it is there, its next heartbeat is refused.
+            Err(refusal) => {
+                self.parts.host.take_back(session).await;
+                self.give_back(session).await;
+                Err(MoveError::Failed(refusal.to_string()))
+            }
+        }
+    }
+}
+
+/// Says which of the two kinds of room is used up.
+fn full(weight_milli: u64, used: nodes::NodeUse, total: nodes::NodeUse) -> PlaceError {
+    let of_sessions = used.sessions >= total.sessions;
+    let weight = weight_milli.max(1);
+    let (used, total) = if of_sessions {
+        (used.sessions, total.sessions)
+    } else {
+        // Speaking slots, in sessions like this one.
+        (used.slots_milli.div_ceil(weight), total.slots_milli / weight)
+    };
+    PlaceError::Full { used: used.min(total), total, retry_after_s: RETRY_AFTER_S }
+}

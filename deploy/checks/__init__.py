@@ -1,0 +1,1 @@
+"""The parts of check.py, a file each: `check(deploy, options, report)`."""

@@ -1,0 +1,196 @@
+//! Many nodes, one system: every node answers for every session, and a session outlives its node.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use footlight_tests::client::micro;
+use footlight_tests::{Client, Fleet, Follower, NodeSetup, speech};
+use futures_util::future::try_join_all;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+/// Price of frames of `essence_cloud` at 25 fps: 2 credits a minute over 1 500 frames, in microcredits.
+fn cost(frames: i64) -> i64 {
+    frames * 2_000_000 / 1_500
+}
+
+/// How long a session may be silent when its node is lost.
+const FAIL_OVER_WITHIN: Duration = Duration::from_secs(15);
+/// The quarantine after a start: before it nobody is given up.
+const QUARANTINE: Duration = Duration::from_secs(21);
+
+fn plain(node: NodeSetup) -> NodeSetup {
+    node.without_pictures()
+}
+
+/// A session that speaks, with a viewer who follows it.
+struct Speaking {
+    id: String,
+    node: String,
+    follower: Follower,
+}
+
+async fn start_speaking(fleet: &Fleet, customer: &Client, count: usize, seconds: f64) -> anyhow::Result<Vec<Speaking>> {
+    let urls = fleet.urls();
+    try_join_all((0..count).map(|number| {
+        let customer = customer.moved_to(&urls[number % urls.len()]);
+        async move {
+            let id = customer.create(json!({})).await?;
+            let node = customer.session(&id).await?["node"].as_str().context("a node")?.to_owned();
+            let follower = fleet.follow(&customer, &id);
+            customer.speak(&id, speech::buzz(seconds, 8_000)).await?;
+            follower.wait_until(Duration::from_secs(10), |seen| seen.active_frames() > 5).await?;
+            anyhow::Ok(Speaking { id, node, follower })
+        }
+    }))
+    .await
+}
+
+fn by_node(sessions: &[Speaking]) -> BTreeMap<&str, usize> {
+    sessions.iter().fold(BTreeMap::new(), |mut counts, session| {
+        *counts.entry(session.node.as_str()).or_default() += 1;
+        counts
+    })
+}
+
+#[tokio::test]
+async fn sessions_are_spread_and_every_node_answers_for_each() -> anyhow::Result<()> {
+    let fleet = Fleet::start(3, plain).await?;
+    fleet.wait_ready(3, Duration::from_secs(10)).await?;
+    let customer = fleet.node(0).customer("100").await?;
+    let sessions = start_speaking(&fleet, &customer, 12, 60.0).await?;
+    let counts = by_node(&sessions);
+    ensure!(counts.len() == 3 && counts.values().all(|count| *count >= 2), "{counts:?}");
+    for session in &sessions {
+        for url in fleet.urls() {
+            let customer = customer.moved_to(&url);
+            let seen = customer.session(&session.id).await?;
+            ensure!(seen["node"] == json!(session.node) && seen["state"] == "running", "{seen}");
+            ensure!(seen["frames"].as_i64() > Some(5), "{url} shows old frames: {seen}");
+        }
+    }
+    // Commands and media through a node that does not have the session.
+    let session = &sessions[0];
+    let elsewhere = (fleet.place_of(&session.node)? + 1) % 3;
+    let customer = customer.moved_to(&fleet.node(elsewhere).url);
+    let watcher = customer.watch(&session.id).await?;
+    watcher.wait_until(Duration::from_secs(5), |seen| seen.active_frames() > 10).await?;
+    customer.expect(Method::POST, &format!("/v1/sessions/{}/pause", session.id), None).await?;
+    customer.wait_until(&session.id, Duration::from_secs(2), |seen| seen["state"] == "paused").await?;
+    customer.expect(Method::POST, &format!("/v1/sessions/{}/resume", session.id), None).await?;
+    let interrupted = customer.expect(Method::POST, &format!("/v1/sessions/{}/interrupt", session.id), None).await?;
+    ensure!(interrupted["generation"] == json!(1), "{interrupted}");
+    let listed = customer.expect(Method::GET, "/v1/sessions?limit=50", None).await?;
+    ensure!(listed["data"].as_array().map(Vec::len) == Some(12), "{listed}");
+    let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{}", session.id), None).await?;
+    ensure!(stopped["state"] == "ended" && stopped["end_reason"] == "stopped", "{stopped}");
+    // A stranger learns nothing, whichever node is asked.
+    let stranger = fleet.node(0).customer("1").await?;
+    for url in fleet.urls() {
+        let (status, _) =
+            stranger.moved_to(&url).call(Method::GET, &format!("/v1/sessions/{}", sessions[1].id), None).await?;
+        ensure!(status == StatusCode::NOT_FOUND, "{url} answered {status}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn sessions_of_a_killed_node_speak_elsewhere_and_pay_for_what_was_proved() -> anyhow::Result<()> {
+    let count = if crate::slow_tests("60 sessions") { 60 } else { 12 };
+    let mut fleet = Fleet::start(3, plain).await?;
+    let customer = fleet.node(0).customer("1000").await?;
+    tokio::time::sleep(QUARANTINE).await;
+    let sessions = start_speaking(&fleet, &customer, count, 120.0).await?;
+    let lost = sessions[0].node.clone();
+    let killed = Instant::now();
+    let at = fleet.place_of(&lost)?;
+    fleet.kill(at).await?;
+    let survivor = fleet.nodes.iter().flatten().next().context("two nodes live")?;
+    let customer = customer.moved_to(&survivor.url);
+    let mut recovered = Vec::new();
+    for session in sessions.iter().filter(|session| session.node == lost) {
+        session
+            .follower
+            .wait_until(FAIL_OVER_WITHIN + Duration::from_secs(1), |seen| {
+                seen.connections >= 2 && seen.active_since(killed + Duration::from_secs(1)) > 0
+            })
+            .await?;
+        let seen = session.follower.seen();
+        let silence = seen.longest_silence();
+        ensure!(silence <= FAIL_OVER_WITHIN, "silent for {silence:?}");
+        recovered.push(silence);
+    }
+    recovered.sort();
+    eprintln!(
+        "{} sessions of the killed node speak again; silence p50 {:?}, max {:?}",
+        recovered.len(),
+        recovered[recovered.len() / 2],
+        recovered.last()
+    );
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for session in &sessions {
+        let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{}", session.id), None).await?;
+        let frames = stopped["frames"].as_i64().context("frames")?;
+        let received = i64::try_from(session.follower.seen().active_frames())?;
+        ensure!(stopped["end_reason"] == "stopped", "{stopped}");
+        ensure!(micro(&stopped["credits_used"])? == cost(frames), "frames and credits differ: {stopped}");
+        // What was shown and not proved is not charged; nothing is charged that was not shown.
+        ensure!(frames <= received + 3, "charged {frames}, received {received}");
+        let unbilled = received - frames;
+        ensure!(unbilled <= 50, "{unbilled} frames unbilled");
+        ensure!((stopped["node"] == json!(session.node)) == (session.node != lost), "{stopped}");
+    }
+    survivor.operator().expect_balanced().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_node_that_was_stopped_for_long_stays_silent_and_cannot_charge() -> anyhow::Result<()> {
+    let mut fleet = Fleet::start(3, plain).await?;
+    let customer = fleet.node(0).customer("1000").await?;
+    tokio::time::sleep(QUARANTINE).await;
+    let sessions = start_speaking(&fleet, &customer, 9, 120.0).await?;
+    let zombie = sessions[0].node.clone();
+    let at = fleet.place_of(&zombie)?;
+    // A viewer who holds on to the zombie's own connection: nothing may come over it any more.
+    let loyal = customer.moved_to(&fleet.node(at).url).watch(&sessions[0].id).await?;
+    let survivor = fleet.node((at + 1) % 3).url.clone();
+    fleet.node(at).signal("STOP").await?;
+    let stopped = Instant::now();
+    for session in sessions.iter().filter(|session| session.node == zombie) {
+        let follower = Follower::start(vec![survivor.clone()], customer.secret.clone(), session.id.clone());
+        follower.wait_until(FAIL_OVER_WITHIN + Duration::from_secs(1), |seen| seen.active_frames() > 0).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(30).saturating_sub(stopped.elapsed())).await;
+    let before = loyal.seen().active_frames();
+    fleet.node(at).signal("CONT").await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let after = loyal.seen().active_frames();
+    // What its kernel had taken before it was stopped still arrives: a packet's worth.
+    ensure!(after <= before + 3, "{} frames of a zombie", after - before);
+    let metrics = fleet.node(at).operator().metrics().await?;
+    let fenced = metric(&metrics, "footlight_fenced_writes_total")?;
+    ensure!(fenced > 0.0, "no late write was refused");
+    let customer = customer.moved_to(&survivor);
+    let mut paid = 0;
+    for session in &sessions {
+        let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{}", session.id), None).await?;
+        let frames = stopped["frames"].as_i64().context("frames")?;
+        ensure!(micro(&stopped["credits_used"])? == cost(frames), "{stopped}");
+        paid += cost(frames);
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ensure!(customer.balance().await? == 1_000_000_000 - paid, "charged otherwise than the sessions say");
+    fleet.node((at + 1) % 3).operator().expect_balanced().await?;
+    // It takes part again.
+    fleet.wait_ready(3, Duration::from_secs(10)).await?;
+    fleet.nodes.clear();
+    Ok(())
+}
+
+/// The value of a metric without labels.
+fn metric(page: &str, name: &str) -> anyhow::Result<f64> {
+    let line = page.lines().find(|line| line.starts_with(&format!("{name} "))).context("the metric is there")?;
+    Ok(line.rsplit(' ').next().context("a value")?.parse()?)
+}
