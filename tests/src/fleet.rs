@@ -181,7 +181,6 @@ impl Follower {
     }
 
     /// What came so far.
-    #[must_use]
     pub fn seen(&self) -> MutexGuard<'_, Followed> {
         lock(&self.followed)
     }
@@ -218,7 +217,7 @@ async fn drain(watcher: &Watcher, connection: usize, into: &Mutex<Followed>) {
             let mut seen = watcher.seen();
             let mut followed = lock(into);
             followed.units.extend(seen.units.drain(..).map(|unit| (connection, unit)));
-            followed.events.extend(seen.events.drain(..));
+            followed.events.append(&mut seen.events);
             seen.closed
         };
         if closed {

@@ -116,7 +116,9 @@ async fn encrypted_connections_work_and_trust_nobody_else() {
     }
     // The name is wrong, though the authority is right.
     let other = format!("rediss://127.0.0.2:{port}");
-    server.run("CONFIG SET bind 127.0.0.1 127.0.0.2").await;
+    let mut both = redis::cmd("CONFIG");
+    both.arg("SET").arg("bind").arg("127.0.0.1 127.0.0.2");
+    both.exec_async(&mut server.control().await).await.expect("it listens there as well");
     let error =
         RedisStore::connect(&other, trusting(authority.tls(false))).await.err().expect("is refused").to_string();
     assert!(error.contains("certificate"), "{error}");
