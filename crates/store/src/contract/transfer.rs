@@ -73,7 +73,7 @@ async fn furnish(store: &Arc<dyn Store>, number: u8) -> AccountId {
     }
     let mut one = ended(account, now());
     one.id = session;
-    put_session(&*store, one).await;
+    put_session(&**store, one).await;
     let owner = Owner::Account(account);
     for at in 0..70 {
         let due = (at % 3 == 0).then(|| Due { queue: format!("line-{}", at % 2), at: Timestamp(at) });
