@@ -15,15 +15,21 @@ use crate::slow_tests;
 const SOON: Duration = Duration::from_secs(60);
 
 /// Accounts of a migration that is killed in the middle.
-const ACCOUNTS: usize = 400;
+const ACCOUNTS: u64 = 400;
+
+/// How many of them a migration has moved, about, when it is killed.
+const STEP: u64 = 60;
 
 /// About so many bytes of its log does SQLite write for an account.
-const LOG_PER_ACCOUNT: u64 = 40_000;
+const LOG_PER_ACCOUNT: u64 = 20_000;
 
 /// How often a migration is killed.
-const KILLS: u64 = 4;
+const KILLS: usize = 3;
 
 const REFUSED: i32 = 6;
+
+/// What a node that was killed leaves behind ends after this.
+const LEASE: Duration = Duration::from_secs(11);
 
 fn sqlite(directory: &Path) -> String {
     format!("sqlite:{}", directory.display())
@@ -56,8 +62,8 @@ async fn expect_refused(from: &str, to: &str, said: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What `footlight audit` tells of a store that nobody uses.
-async fn audit(store: &str) -> anyhow::Result<Value> {
+/// What `footlight audit` tells of a store that nobody uses, to the byte.
+async fn audit(store: &str) -> anyhow::Result<String> {
     let output = NodeSetup::embedded()
         .command(&["audit", "--json", "--store", store])
         .stdout(Stdio::piped())
@@ -65,7 +71,7 @@ async fn audit(store: &str) -> anyhow::Result<Value> {
         .output()
         .await?;
     ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(serde_json::from_slice(&output.stdout)?)
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 fn setup() -> NodeSetup {
@@ -224,8 +230,51 @@ async fn everything_moves_from_sqlite_to_redis_and_back() -> anyhow::Result<()> 
     stop(node).await
 }
 
+#[tokio::test]
+async fn a_node_that_was_killed_holds_its_store_until_its_lease_ends() -> anyhow::Result<()> {
+    let redis = RedisServer::start().await?;
+    let shared = setup().set("store", &redis.url()).set("node.name", "stage-1").set("cluster.secret", &"s".repeat(32));
+    let node = shared.set("cluster.listen", "127.0.0.1:0").start().await?;
+    node.customer("10").await?;
+    node.kill().await?;
+    let directory = tempfile::tempdir()?;
+    let (from, to) = (redis.url(), sqlite(directory.path()));
+    expect_refused(&from, &to, "nodes have leases in the source").await?;
+    expect_refused(&from, &to, "stage-1").await?;
+    expect_refused(&to, &from, "stage-1").await?;
+    tokio::time::sleep(LEASE).await;
+    expect_equal(&from, &to, &[]).await?;
+    Ok(())
+}
+
+/// The user of docs/redis.md may migrate, with the login that the settings of nodes have.
+#[tokio::test]
+async fn a_user_of_few_rights_moves_both_ways() -> anyhow::Result<()> {
+    let redis = RedisServer::start().await?;
+    let page = include_str!("../../docs/redis.md");
+    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER footlight ")).context("the rule")?;
+    let words: Vec<&str> = rule.split(' ').collect();
+    let mut connection = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
+    redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut connection).await?;
+    redis::cmd("ACL").arg(&["SETUSER", "default", "off"]).exec_async(&mut connection).await?;
+
+    let embedded = setup().set("redis.username", "footlight").set("redis.password", "CHANGE-ME");
+    let node = embedded.start().await?;
+    node.customer("10").await?;
+    stop(node).await?;
+    let directory = tempfile::tempdir()?;
+    let (home, back) = (sqlite(embedded.data_dir()), sqlite(directory.path()));
+    for (from, to) in [(&home, &redis.url()), (&redis.url(), &back)] {
+        let output = embedded.command(&["migrate", "--from", from, "--to", to]).output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success() && !said.contains("CHANGE-ME"), "{}: {said}", output.status);
+    }
+    ensure!(audit(&back).await? == audit(&home).await?, "the audits are not the same");
+    Ok(())
+}
+
 /// Opens accounts with a few journal entries each, many at a time.
-async fn open_accounts(node: &Node, count: usize, grants: usize) -> anyhow::Result<()> {
+async fn open_accounts(node: &Node, count: u64, grants: usize) -> anyhow::Result<()> {
     let mut lanes: JoinSet<anyhow::Result<()>> = JoinSet::new();
     for lane in 0..32 {
         let operator = node.operator();
@@ -245,34 +294,34 @@ async fn open_accounts(node: &Node, count: usize, grants: usize) -> anyhow::Resu
     Ok(())
 }
 
-/// Starts a migration and kills it once `has_moved` so many accounts, more or less. Answers whether it was caught before its
-/// end.
-async fn kill_one(from: &str, to: &str, count: u64, has_moved: impl AsyncFn(u64) -> bool) -> anyhow::Result<bool> {
+/// Starts a migration, which finds so many accounts there, and kills it once it `has_moved` [`STEP`] more, about. Answers how
+/// many are there then.
+async fn kill_one(from: &str, to: &str, there: u64, has_moved: impl AsyncFn(u64) -> bool) -> anyhow::Result<u64> {
     let mut child = NodeSetup::embedded()
         .command(&["migrate", "--json", "--from", from, "--to", to])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
     let deadline = Instant::now() + SOON;
-    while child.try_wait()?.is_none() && Instant::now() < deadline && !has_moved(count).await {
+    while child.try_wait()?.is_none() && Instant::now() < deadline && !has_moved(there).await {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    let is_caught = child.try_wait()?.is_none();
     child.kill().await?;
-    Ok(is_caught)
+    let looked = migrate(from, to, &["--dry-run"]).await?;
+    ensure!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
+    let looked: Value = serde_json::from_slice(&looked.stdout)?;
+    looked["looked"]["counts"]["accounts"]["same"].as_u64().context("a count")
 }
 
 /// Kills migrations in the middle, each further than the one before, and lets the last one go on to the end.
 async fn killed_in_the_middle(from: &str, to: &str, has_moved: impl AsyncFn(u64) -> bool) -> anyhow::Result<()> {
-    let mut caught = 0;
-    for kill in 0..KILLS {
-        let count = 20 + kill * ACCOUNTS as u64 / (KILLS + 1);
-        if !kill_one(from, to, count, &has_moved).await? {
-            break;
-        }
-        caught += 1;
+    let mut there = 0;
+    for _ in 0..KILLS {
+        let found = kill_one(from, to, there, &has_moved).await?;
+        eprintln!("killed with {found} of {ACCOUNTS} accounts in the target");
+        ensure!((there + 1..ACCOUNTS).contains(&found), "{found} accounts after {there}: not in the middle");
+        there = found;
     }
-    ensure!(caught > 0, "no migration was caught in the middle");
     // Half a store is not served.
     let mut node = setup().set("store", to).command(&["serve", "--json"]);
     let output = node.stdout(Stdio::piped()).stderr(Stdio::piped()).output().await?;
@@ -281,10 +330,7 @@ async fn killed_in_the_middle(from: &str, to: &str, has_moved: impl AsyncFn(u64)
     let report = expect_equal(from, to, &[]).await?;
     ensure!(report["continued"] == true, "{report}");
     ensure!(report["verified"]["counts"]["accounts"]["source"] == ACCOUNTS, "{report}");
-    eprintln!(
-        "caught {caught} times; the last run moved {} accounts",
-        report["moved"]["counts"]["accounts"]["missing"]
-    );
+    ensure!(report["moved"]["counts"]["accounts"]["missing"] == ACCOUNTS - there, "{report}");
     expect_equal(from, to, &["--verify-only"]).await?;
     Ok(())
 }
@@ -299,16 +345,17 @@ async fn a_migration_that_is_killed_goes_on() -> anyhow::Result<()> {
     stop(node).await?;
     let client = redis::Client::open(redis.url())?;
     let connection = client.get_multiplexed_async_connection().await?;
-    let has_moved = async |count: u64| {
+    let has_moved = async |there: u64| {
         let mut connection = connection.clone();
         let moved = redis::cmd("ZCARD").arg("fl:{accounts}").query_async::<u64>(&mut connection).await;
-        moved.is_ok_and(|moved| moved > count)
+        moved.is_ok_and(|moved| moved > there + STEP)
     };
     killed_in_the_middle(&from, &to, has_moved).await?;
 
     let directory = tempfile::tempdir()?;
+    // Whoever closes the store in between empties it.
     let log = directory.path().join("footlight.db-wal");
-    let has_moved = async |count: u64| std::fs::metadata(&log).is_ok_and(|log| log.len() > count * LOG_PER_ACCOUNT);
+    let has_moved = async |_| std::fs::metadata(&log).is_ok_and(|log| log.len() > STEP * LOG_PER_ACCOUNT);
     killed_in_the_middle(&to, &sqlite(directory.path()), has_moved).await?;
     ensure!(audit(&sqlite(directory.path())).await? == audit(&from).await?, "the audits are not the same");
     Ok(())

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 mod hooks;
+mod place;
 mod store;
 mod terms;
 mod tokens;
@@ -28,7 +29,8 @@ use crate::avatars;
 use crate::settings::{OperatorSettings, PlanSettings, Renderer, Settings};
 
 use cluster::{ClusterSocket, Joined};
-pub(crate) use store::{OpenStore, Place, open_store};
+pub(crate) use place::{Place, Purpose};
+pub(crate) use store::{OpenStore, open_store};
 use store::{expect_whole, lock_data_dir};
 pub(crate) use terms::{limits, plans, rate_card, terms};
 

@@ -31,7 +31,7 @@ const BEING_MADE_MAX: Duration = Duration::from_secs(600);
 const REPLACES_MAX: u32 = 10;
 
 /// Sends writes in order; the first error is the answer.
-async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
+pub(crate) async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
     for reply in link.send(commands, Stage::Writing).await? {
         reply.extract_error().map_err(|error| crate::failure::explain(&error, Stage::Writing))?;
     }

@@ -12,12 +12,12 @@ use redis::{Cmd, Value, cmd};
 use uuid::Uuid;
 
 use crate::accounts::{entry_id, split, version_bytes};
-use crate::directory::seal;
-use crate::failure::{Stage, explain};
+use crate::directory::{seal, write};
+use crate::failure::Stage;
 use crate::keys::{self, AccountKeys};
 use crate::link::{Group, Link};
 use crate::lists::command;
-use crate::script::{LOAD_ENTRIES, LOAD_HEAD};
+use crate::script::{LOAD_ENTRIES, LOAD_HEAD, told};
 use crate::{RedisStore, durability, reply};
 
 /// Keys looked at in one step through the keyspace: well under a millisecond.
@@ -82,7 +82,7 @@ impl StoreTransfer for RedisStore {
         let mut checkpoint = command("HMGET", &keys.checkpoint());
         checkpoint.arg("next").arg("d");
         let mut read = self.usage.send(vec![command("GET", &value), checkpoint], Stage::Reading).await?.into_iter();
-        let mut next = || ok(read.next().unwrap_or_default(), Stage::Reading);
+        let mut next = || told(read.next().unwrap_or_default());
         let Some(value) = reply::bytes(&place, next()?)? else { return Ok(None) };
         let mut checkpoint = reply::list(&place, next()?)?.into_iter();
         let covered = checkpoint.next().unwrap_or_default();
@@ -286,7 +286,7 @@ impl RedisStore {
         });
         let scores = self.usage.send(looks.collect(), Stage::Reading).await?;
         for (account, score) in owners.into_iter().zip(scores) {
-            if ok(score, Stage::Reading)? == Value::Nil {
+            if told(score)? == Value::Nil {
                 inventory.add_stray(Owner::Account(account))?;
             }
         }
@@ -337,13 +337,4 @@ fn set(key: &str, items: &[Item]) -> Cmd {
         set.arg(&item.key).arg(&item.document);
     }
     set
-}
-
-fn ok(reply: Value, stage: Stage) -> Result<Value, StoreError> {
-    reply.extract_error().map_err(|error| explain(&error, stage))
-}
-
-/// Sends writes in order; the first error is the answer.
-async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
-    link.send(commands, Stage::Writing).await?.into_iter().try_for_each(|reply| ok(reply, Stage::Writing).map(drop))
 }

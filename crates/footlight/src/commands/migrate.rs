@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{print, settings_for};
-use crate::assembly::Place;
+use crate::assembly::{Place, Purpose};
 use crate::cli::{Global, Migrate};
 use crate::exit::{Failure, coded};
 use crate::settings::Settings;
@@ -34,9 +34,7 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
     if from.name() == to.name() {
         return Err(coded(Failure::Usage, format!("both stores are {}", to.name())));
     }
-    if !from.is_there() {
-        return Err(coded(Failure::Failed, format!("there are no books in {}", from.name())));
-    }
+    from.expect_books()?;
     let mode = match (options.dry_run, options.verify_only) {
         (true, _) => Mode::DryRun,
         (false, true) => Mode::VerifyOnly,
@@ -44,11 +42,12 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
     };
     super::serve::block_on_system(async move {
         let began = Instant::now();
-        let source = open(&settings, &from, "source", true).await?;
+        let source = open(&settings, &from, "source", Purpose::Read).await?;
         let target = match mode {
             // Looking makes no directory.
             Mode::DryRun | Mode::VerifyOnly if !to.is_there() => Arc::new(SqliteStore::in_memory()?),
-            _ => open(&settings, &to, "target", mode == Mode::VerifyOnly).await?,
+            Mode::VerifyOnly => open(&settings, &to, "target", Purpose::Read).await?,
+            Mode::DryRun | Mode::Run => open(&settings, &to, "target", Purpose::Load).await?,
         };
         let bar = if global.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let moving = migrate(&source, &target, &from.name(), mode, teller(bar.clone())).await;
@@ -64,8 +63,8 @@ pub(crate) fn run(global: &Global, options: &Migrate) -> anyhow::Result<()> {
     })
 }
 
-async fn open(settings: &Settings, place: &Place, which: &str, only_reads: bool) -> anyhow::Result<Arc<dyn Store>> {
-    place.open(settings, only_reads).await.map_err(|error| {
+async fn open(settings: &Settings, place: &Place, which: &str, purpose: Purpose) -> anyhow::Result<Arc<dyn Store>> {
+    place.open(settings, purpose).await.map_err(|error| {
         let text = format!("the {which} {}: {error:#}", place.name());
         match error.downcast_ref() {
             Some(StoreError::Refused { .. }) => coded(Failure::Refused, text),
@@ -211,10 +210,12 @@ fn show(report: &Report, from: &str, to: &str, mode: Mode, seconds: f64) {
             unbalanced(report)
         );
     } else {
-        let done = match (mode, report.continued) {
-            (Mode::Run, true) => "Moved (an earlier run was continued)",
-            (Mode::Run, false) => "Moved",
-            _ => "Compared",
+        let has_moved = |moved: &Tally| moved.counts.values().any(|count| count.missing + count.differing > 0);
+        let done = match (&report.moved, report.continued) {
+            (Some(_), true) => "Moved (an earlier run was continued)",
+            (Some(moved), false) if has_moved(moved) => "Moved",
+            (Some(_), false) => "Nothing was left to move; compared",
+            (None, _) => "Compared",
         };
         println!(
             "{done} in {seconds:.1} s: {accounts} accounts are equal, their {entries} journal entries one by one; both audits \

@@ -97,6 +97,7 @@ macro_rules! store_promises {
             transfer::everything_is_moved_there_and_back
             transfer::a_stopped_migration_goes_on
             transfer::a_target_with_something_else_is_refused
+            transfer::a_store_with_a_living_node_is_refused
             transfer::open_sessions_are_not_moved
             transfer::what_would_be_gone_is_left_out
             transfer::documents_come_in_pages_and_are_loaded_once

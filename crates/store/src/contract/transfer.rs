@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::directory::record;
 use super::given::{apply, begin, commit_of, created, desk_on, funded, new_session, now, speak, top_up, write};
+use super::nodes::node;
 use crate::faulty::{Faults, FaultyStore};
+use crate::nodes::Renewed;
 use crate::transfer::{Kind, MigrateError, Mode, Part, Report, Tally, migrate, unfinished};
 use crate::{
     CommitOutcome, Due, Expected, Owner, RecordBatch, RecordKey, RecordOp, RecordOutcome, RecordVersion, SecretRecord,
@@ -71,8 +73,7 @@ async fn furnish(store: &Arc<dyn Store>, number: u8) -> AccountId {
         };
         store.put_secret(secret).await.expect("writes");
     }
-    let mut one = ended(account, now());
-    one.id = session;
+    let one = SessionRecord { id: session, epoch: 2, ..ended(account, now()) };
     put_session(&**store, one).await;
     let owner = Owner::Account(account);
     for at in 0..70 {
@@ -158,6 +159,10 @@ pub async fn everything_is_moved_there_and_back(store: Arc<dyn Store>) {
     assert_moved(&run(&store, &back, Mode::Run).await.expect("moves back").verified.expect("it was verified"));
     assert_moved(&run(&source, &back, Mode::VerifyOnly).await.expect("compares").verified.expect("it was verified"));
 
+    // Who owned a session before its last owner is refused there as well.
+    let ended = store.list_sessions(Some(accounts[0]), None, 1).await.expect("lists").pop().expect("one");
+    assert_eq!(store.put_session(SessionRecord { epoch: 1, ..ended }).await, Ok(SessionPut::Fenced));
+
     // The account goes on where it was, and knows what was done before.
     let known = desk_on(&store).submit(accounts[0], top_up("second", Microcredits(7))).await;
     assert!(matches!(known, Ok(Outcome::Granted { replayed: true, .. })), "{known:?}");
@@ -216,6 +221,21 @@ pub async fn a_target_with_something_else_is_refused(store: Arc<dyn Store>) {
     assert!(detail.contains(&accounts[0].to_string()), "{detail}");
     assert!(refusal(migrate(&source, &source, SOURCE, Mode::Run, |_| {}).await).contains("the same store"));
     assert!(refusal(migrate(&store, &store, SOURCE, Mode::Run, |_| {}).await).contains("the same store"));
+}
+
+/// Who holds a lease may write at any moment: the refusal names the node.
+pub async fn a_store_with_a_living_node_is_refused(store: Arc<dyn Store>) {
+    let (source, _) = furnished().await;
+    let living = node("stage-7", 4, Duration::from_secs(600));
+    assert_eq!(store.renew_node(living.clone()).await, Ok(Renewed::Held));
+    for mode in [Mode::DryRun, Mode::Run, Mode::VerifyOnly] {
+        for (from, to, which) in [(&source, &store, "in the target"), (&store, &source, "in the source")] {
+            let detail = refusal(run(from, to, mode).await);
+            assert!(detail.contains(which) && detail.contains("stage-7"), "{detail}");
+        }
+    }
+    store.leave_node(living.card.boot).await.expect("leaves");
+    assert_moved(&run(&source, &store, Mode::Run).await.expect("moves").verified.expect("it was verified"));
 }
 
 /// A session that has not ended is somebody's: it is not moved under their feet.

@@ -11,6 +11,9 @@ use super::mover::{Depth, MoveError, Mover, Progress};
 use super::tally::Tally;
 use crate::{Store, StoreError};
 
+/// How many things that stand in the way are named; the others are only counted.
+const STRANGERS_NAMED: usize = 3;
+
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -181,11 +184,12 @@ fn objections(looked: &Tally) -> Vec<String> {
         ));
     }
     if looked.noted > 0 {
-        let more = looked.noted - looked.notes.len() as u64;
+        let named = looked.notes.len().min(STRANGERS_NAMED);
+        let more = looked.noted - named as u64;
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };
         reasons.push(format!(
-            "the target holds something else, and nothing of it is overwritten: {}{more}",
-            looked.notes.join(", ")
+            "the target holds something else, and nothing of it is overwritten; name an empty one: {}{more}",
+            looked.notes[..named].join(", ")
         ));
     }
     reasons

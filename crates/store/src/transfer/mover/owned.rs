@@ -141,10 +141,11 @@ impl Mover {
                         Depth::Verify => tally.note(|| format!("{owner}: the blob {id} is not in the target")),
                     }
                 }
+                // As with records.
+                Side::Target(_) if owner == Owner::Service => counted(|count| &mut count.extra),
                 Side::Target(_) => {
                     counted(|count| &mut count.extra);
-                    if owner == Owner::Service {
-                    } else if depth == Depth::Move && self.continues {
+                    if depth == Depth::Move && self.continues {
                         self.target.delete_blob(owner, id).await.map_err(MoveError::Target)?;
                     } else if depth == Depth::Verify || !self.continues {
                         tally.note(|| format!("{owner}: the blob {id} is only in the target"));
