@@ -8,7 +8,7 @@ use footlight_tests::client::micro;
 use footlight_tests::{Client, Fleet, Follower, NodeSetup, speech};
 use futures_util::future::try_join_all;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Price of frames of `essence_cloud` at 25 fps: 2 credits a minute over 1 500 frames, in microcredits.
 fn cost(frames: i64) -> i64 {
@@ -186,6 +186,101 @@ async fn a_node_that_was_stopped_for_long_stays_silent_and_cannot_charge() -> an
     // It takes part again.
     fleet.wait_ready(3, Duration::from_secs(10)).await?;
     fleet.nodes.clear();
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_rolling_restart_loses_no_session_and_hardly_a_frame() -> anyhow::Result<()> {
+    let count = if crate::slow_tests("60 sessions") { 60 } else { 9 };
+    let mut fleet = Fleet::start(3, plain).await?;
+    fleet.wait_ready(3, Duration::from_secs(10)).await?;
+    let customer = fleet.node(0).customer("1000").await?;
+    let sessions = start_speaking(&fleet, &customer, count, 180.0).await?;
+    for at in 0..3 {
+        fleet.restart_in_order(at).await?;
+        fleet.wait_ready(3, Duration::from_secs(15)).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut silences = Vec::new();
+    for session in &sessions {
+        let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{}", session.id), None).await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let frames = stopped["frames"].as_i64().context("frames")?;
+        let (received, silence, connections) = {
+            let seen = session.follower.seen();
+            (i64::try_from(seen.active_frames())?, seen.longest_silence(), seen.connections)
+        };
+        ensure!(stopped["end_reason"] == "stopped", "{stopped}");
+        ensure!(micro(&stopped["credits_used"])? == cost(frames), "frames and credits differ: {stopped}");
+        ensure!(connections >= 2, "every node was restarted, so it must have moved");
+        ensure!(silence <= Duration::from_secs(2), "{} had no frames for {silence:?}", session.id);
+        // What was handed out as a connection closed may not have arrived.
+        let moves = i64::try_from(connections)? - 1;
+        ensure!((received - 3..=received + 25 * moves).contains(&frames), "charged {frames}, received {received}");
+        silences.push(silence);
+    }
+    silences.sort();
+    eprintln!(
+        "{count} sessions through a restart of every node; silence p50 {:?}, max {:?}",
+        silences[count / 2],
+        silences[count - 1]
+    );
+    fleet.node(0).operator().expect_balanced().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn operators_see_nodes_move_sessions_and_empty_a_node() -> anyhow::Result<()> {
+    let fleet = Fleet::start(3, plain).await?;
+    fleet.wait_ready(3, Duration::from_secs(10)).await?;
+    let customer = fleet.node(0).customer("100").await?;
+    let sessions = start_speaking(&fleet, &customer, 6, 120.0).await?;
+    let of_json = |said: &str| -> anyhow::Result<Value> { Ok(serde_json::from_str(said)?) };
+    let (code, said) = fleet.operate(1, &["node", "list", "--json"]).await?;
+    let listed = of_json(&said)?;
+    let names: Vec<_> = listed.as_array().into_iter().flatten().filter_map(|node| node["name"].as_str()).collect();
+    ensure!(code == Some(0) && names == ["n1", "n2", "n3"], "{said}");
+    // Any node tells of any other as that one sees itself.
+    let (_, said) = fleet.operate(1, &["node", "show", "n3", "--json"]).await?;
+    let shown = of_json(&said)?;
+    ensure!(shown["name"] == "n3" && shown["meter"]["holding"].as_u64() > Some(0), "{said}");
+    let (code, said) = fleet.operate(1, &["node", "show", "n9"]).await?;
+    ensure!(code == Some(1) && said.contains("unknown_node"), "{said}");
+
+    // One session, to a node that is named, through a third.
+    let session = &sessions[0];
+    let to = (fleet.place_of(&session.node)? + 1) % 3;
+    let to_name = format!("n{}", to + 1);
+    let (code, said) =
+        fleet.operate((to + 1) % 3, &["session", "migrate", &session.id, "--to", &to_name, "--json"]).await?;
+    ensure!(code == Some(0) && of_json(&said)?["node"] == json!(to_name), "{said}");
+    session.follower.wait_until(Duration::from_secs(3), |seen| seen.connections >= 2).await?;
+
+    // A whole node, from another one.
+    let (code, said) = fleet.operate(to, &["node", "drain", "n1", "--mode", "migrate", "--deadline", "20s"]).await?;
+    ensure!(code == Some(0), "{said}");
+    for session in &sessions {
+        let seen = customer.session(&session.id).await?;
+        ensure!(seen["node"] != "n1" && seen["state"] == "running", "{seen}");
+    }
+    let (_, said) = fleet.operate(0, &["node", "show", "n1", "--json"]).await?;
+    ensure!(of_json(&said)?["reasons"] == json!(["draining"]), "{said}");
+    let (code, said) = fleet.operate(2, &["node", "undrain", "n1", "--json"]).await?;
+    ensure!(code == Some(0) && of_json(&said)?["ready"] == json!(true), "{said}");
+    // With no room elsewhere sessions stay, and whoever drains is told.
+    for name in ["n2", "n3"] {
+        fleet.operate(0, &["node", "drain", name, "--deadline", "0s"]).await?;
+    }
+    let busy = customer.session(&session.id).await?["node"].as_str().context("a node")?.to_owned();
+    let (code, said) = fleet.operate(0, &["node", "drain", &busy, "--mode", "migrate", "--deadline", "1s"]).await?;
+    ensure!(code == Some(1) && said.contains("sessions are still there"), "{said}");
+
+    let (code, said) = fleet.operate(0, &["session", "list", "--all", "--state", "running"]).await?;
+    ensure!(code == Some(0) && said.contains(&session.id), "{said}");
+    let (code, said) = fleet.operate(0, &["top", "--once"]).await?;
+    ensure!(code == Some(0) && said.contains("credits a minute") && said.contains(&session.id), "{said}");
+    let (code, said) = fleet.operate(0, &["node", "give-up", "n2"]).await?;
+    ensure!(code == Some(1) && said.contains("node_alive"), "{said}");
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! The store goes away and comes back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use footlight_tests::{NodeSetup, RedisServer, speech};
-use reqwest::StatusCode;
+use footlight_tests::{Fleet, NodeSetup, RedisServer, speech};
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn sessions_speak_through_an_outage_and_everything_is_settled() -> anyhow:
     let frames = (seconds * 25.0) as usize;
     watcher.wait_until(Duration::from_secs(40), |seen| seen.active_frames() == frames).await?;
     let stop = format!("/v1/sessions/{id}");
-    customer.expect(reqwest::Method::DELETE, &stop, None).await?;
+    customer.expect(Method::DELETE, &stop, None).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let cost = i64::try_from(frames)? * 2_000_000 / 1_500;
     ensure!(customer.balance().await? == 10_000_000 - cost);
@@ -73,9 +73,89 @@ async fn past_the_grace_sessions_pause_and_resume_when_the_store_is_back() -> an
 
     redis.restart().await?;
     watcher.wait_until(Duration::from_secs(40), |seen| seen.active_frames() == 500).await?;
-    customer.expect(reqwest::Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
+    customer.expect(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     ensure!(customer.balance().await? == 10_000_000 - 500 * 2_000_000 / 1_500);
     node.operator().expect_balanced().await?;
+    Ok(())
+}
+
+/// How soon everything is as before when the store is back.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_store_that_is_away_for_long_takes_no_node_down() -> anyhow::Result<()> {
+    // Seven minutes against a grace of five; or both, and the heartbeat, a thirtieth of that.
+    let scale = if crate::slow_tests("Redis away for 7 minutes in real time") { 1 } else { 30 };
+    let (grace, away) = (Duration::from_secs(300) / scale, Duration::from_secs(420) / scale);
+    let heartbeat = Duration::from_secs(60) / scale;
+    let mut fleet = Fleet::start(3, |node| {
+        let node = node.without_pictures().set("metering.heartbeat", &format!("{}s", heartbeat.as_secs()));
+        node.set("metering.grace", &format!("{}s", grace.as_secs()))
+    })
+    .await?;
+    fleet.wait_ready(3, BACK_WITHIN).await?;
+    let customer = fleet.node(0).customer("1000").await?;
+    let seconds = away.as_secs_f64() + 30.0;
+    let mut sessions = Vec::new();
+    for url in fleet.urls().iter().cycle().take(9) {
+        let customer = customer.moved_to(url);
+        let id = customer.create(json!({})).await?;
+        let node = customer.session(&id).await?["node"].as_str().unwrap_or_default().to_owned();
+        let own = fleet.node(fleet.place_of(&node)?).url.clone();
+        let watcher = customer.moved_to(&own).watch(&id).await?;
+        customer.speak(&id, speech::buzz(seconds, 8_000)).await?;
+        watcher.wait_until(Duration::from_secs(5), |seen| seen.active_frames() > 5).await?;
+        sessions.push((id, own, watcher));
+    }
+
+    fleet.redis.kill().await?;
+    let killed = Instant::now();
+    tokio::time::sleep(grace * 4 / 5).await;
+    let before: Vec<usize> = sessions.iter().map(|(_, _, watcher)| watcher.seen().active_frames()).collect();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for ((id, _, watcher), before) in sessions.iter().zip(before) {
+        let spoken = watcher.seen().active_frames() - before;
+        ensure!(spoken > 15, "{id}: {spoken} frames in a second inside the grace");
+    }
+    for node in fleet.nodes.iter().flatten() {
+        ensure!(node.operator().status_of("/readyz").await? == StatusCode::SERVICE_UNAVAILABLE);
+        ensure!(node.operator().status_of("/healthz").await? == StatusCode::OK);
+    }
+    tokio::time::sleep(away.saturating_sub(killed.elapsed())).await;
+    for (id, own, _) in &sessions {
+        let session = customer.moved_to(own).session(id).await?;
+        ensure!(session["pause_reasons"] == json!(["store_unreachable"]), "past the grace: {session}");
+    }
+    for node in fleet.nodes.iter_mut().flatten() {
+        ensure!(node.is_alive(), "a node has exited");
+    }
+
+    fleet.redis.restart().await?;
+    let back = Instant::now();
+    let before: Vec<usize> = sessions.iter().map(|(_, _, watcher)| watcher.seen().active_frames()).collect();
+    for ((id, _, watcher), before) in sessions.iter().zip(before) {
+        let left = BACK_WITHIN.saturating_sub(back.elapsed());
+        let speaks = watcher.wait_until(left, |seen| seen.active_frames() > before + 5).await;
+        ensure!(speaks.is_ok(), "{id} does not speak {BACK_WITHIN:?} after the store is back");
+    }
+    fleet.wait_ready(3, BACK_WITHIN.saturating_sub(back.elapsed())).await?;
+    for node in fleet.nodes.iter().flatten() {
+        ensure!(node.operator().status_of("/readyz").await? == StatusCode::OK);
+    }
+    eprintln!("away for {away:?}; all as before after {:?}", back.elapsed());
+
+    let mut cost = 0;
+    for (id, _, watcher) in &sessions {
+        let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
+        let frames = stopped["frames"].as_i64().unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let received = i64::try_from(watcher.seen().active_frames())?;
+        ensure!((received - 3..=received + 3).contains(&frames), "charged {frames}, received {received}");
+        cost += frames * 2_000_000 / 1_500;
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ensure!(customer.balance().await? == 1_000_000_000 - cost, "charged otherwise than the sessions say");
+    fleet.node(0).operator().expect_balanced().await?;
     Ok(())
 }

@@ -60,7 +60,7 @@ async fn keeps_its_word(setup: NodeSetup) -> anyhow::Result<()> {
     // What never ends cannot be waited for: streams have tests of their own.
     ask(&node.url, &format!("api-secret: {}", customer.secret), &["stream", "session_events", "job_events"]).await?;
     // A drain takes the node away from under the other calls.
-    ask(&node.admin_url, &format!("Authorization: Bearer {ADMIN_TOKEN}"), &["drain", "undrain"]).await?;
+    ask(&node.admin_url, &format!("Authorization: Bearer {ADMIN_TOKEN}"), &["drain", "undrain", "drain_node"]).await?;
     node.operator().expect_balanced().await?;
     Ok(())
 }

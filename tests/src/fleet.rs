@@ -37,10 +37,9 @@ impl Fleet {
         let setups: Vec<NodeSetup> = (1..=count)
             .map(|number| {
                 let node = NodeSetup::on_redis(&redis.url()).set("node.name", &format!("n{number}"));
-                let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
                 let node = node.set("cluster.secret", CLUSTER_SECRET).set("tokens.key", TOKEN_KEY);
-                // A fixed port: a node that is started again is known by its address.
-                Ok(setup(node.set("cluster.listen", &format!("127.0.0.1:{port}"))))
+                // Fixed ports: a node that is started again is known by its address, and viewers come back to it.
+                Ok(setup(node.set("listen", &free_address()?).set("cluster.listen", &free_address()?)))
             })
             .collect::<anyhow::Result<_>>()?;
         let nodes = try_join_all(setups.iter().map(NodeSetup::start)).await?;
@@ -89,6 +88,27 @@ impl Fleet {
         Ok(())
     }
 
+    /// SIGTERM, and a new run when it has ended.
+    ///
+    /// # Errors
+    /// When it does not run, does not end in order, or does not start again.
+    pub async fn restart_in_order(&mut self, at: usize) -> anyhow::Result<()> {
+        let ended = self.nodes[at].take().context("the node runs")?.terminate().await?;
+        ensure!(ended.success(), "a node that was terminated answered {ended}");
+        self.restart(at).await
+    }
+
+    /// Runs a command of the binary as the operator, asking the node at `at`; answers its exit code and what it printed.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub async fn operate(&self, at: usize, arguments: &[&str]) -> anyhow::Result<(Option<i32>, String)> {
+        let mut command = self.setups[at].command(arguments);
+        let output = command.env("FOOTLIGHT_ADMIN_URL", &self.node(at).admin_url).output().await?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.code(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
     /// A viewer who follows the session wherever it goes.
     #[must_use]
     pub fn follow(&self, customer: &Client, session: &str) -> Follower {
@@ -113,6 +133,11 @@ impl Fleet {
         }
         Ok(())
     }
+}
+
+/// An address that is free now.
+fn free_address() -> std::io::Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// What a follower has seen, over all its connections.

@@ -54,19 +54,11 @@ pub struct Capacity {
     pub speaking_slots_milli: Room,
 }
 
-/// How a drain treats the sessions that are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DrainMode {
-    /// Speech that has begun is spoken to its end; a session that is silent is paused as `node_draining`.
-    Wait,
-}
-
 /// What a drain came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct DrainReport {
     /// Sessions still speaking when it returned: 0 unless the deadline passed.
     pub still_speaking: u64,
-    /// Sessions that are on the node, paused as `node_draining`.
+    /// Sessions that are on the node.
     pub sessions: u64,
 }

@@ -35,6 +35,7 @@ pub mod problem;
 mod proxy;
 mod routes;
 mod secret;
+mod seldom;
 mod signature;
 mod speech;
 mod state;

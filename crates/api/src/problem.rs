@@ -182,6 +182,18 @@ codes! {
     /// The session's node does not answer, and the session goes on at another within seconds. Ask again after `retry-after`
     /// seconds, of any node. What was asked may have been done, unless it is said that it was not.
     SessionMoving = "session_moving", SERVICE_UNAVAILABLE, "The session is on its way to another node";
+    /// The session could not be moved, and goes on where it is.
+    NotMoved = "not_moved", SERVICE_UNAVAILABLE, "The session was not moved";
+    /// There is no node of that name.
+    UnknownNode = "unknown_node", NOT_FOUND, "No such node";
+    /// This node shares its store with no others: it is no cluster.
+    StandsAlone = "stands_alone", CONFLICT, "The node stands alone";
+    /// The node holds its lease, and only one that is lost can be given up.
+    NodeAlive = "node_alive", CONFLICT, "The node is alive";
+    /// The node's lease is over: its sessions go on elsewhere.
+    NodeLost = "node_lost", CONFLICT, "The node is lost";
+    /// The node holds its lease and does not answer the one that was asked. Ask again, or ask it itself.
+    NodeUnreachable = "node_unreachable", SERVICE_UNAVAILABLE, "The node does not answer";
     /// The node is being emptied and takes nothing new.
     NodeDraining = "node_draining", SERVICE_UNAVAILABLE, "The node is draining";
     /// The store cannot be reached. Nothing was charged; try again in a moment.

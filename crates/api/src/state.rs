@@ -66,6 +66,11 @@ pub struct ApiState {
 }
 
 impl ApiState {
+    /// The nodes, this one among them; nothing where it stands alone.
+    pub(crate) fn members(&self) -> Option<&footlight_cluster::Cluster> {
+        self.cluster.as_ref()?.members.as_ref()
+    }
+
     /// Puts the parts together.
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {

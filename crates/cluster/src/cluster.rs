@@ -14,6 +14,7 @@ use prometheus::Registry;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::calls::Calls;
+use crate::directory::Peer;
 use crate::lease::{LeaseClock, Standing};
 use crate::metrics::Metrics;
 use crate::{ClusterOptions, Host, View, heirs, keeper};
@@ -67,7 +68,7 @@ pub(crate) struct Inner {
     /// Sessions that have taken their places since the last renewal.
     pub(crate) absorbed: Mutex<Vec<SessionId>>,
     /// Something changed that others should know: renew soon.
-    pub(crate) renew_soon: Notify,
+    pub(crate) renew_soon: Arc<Notify>,
     /// Since when the store has answered without a failure; [`Moment::NEVER`] while it does not.
     pub(crate) store_up_since: Mutex<Moment>,
     /// The node has no sessions and begins.
@@ -94,7 +95,7 @@ impl Cluster {
             view: View::default(),
             lease: Mutex::new(LeaseClock::new(times)),
             absorbed: Mutex::default(),
-            renew_soon: Notify::new(),
+            renew_soon: Arc::default(),
             store_up_since: Mutex::new(parts.host.moment()),
             begins: AtomicBool::new(true),
             leaving: AtomicBool::new(false),
@@ -103,23 +104,28 @@ impl Cluster {
             parts,
         });
         inner.take_first_lease().await?;
-        let nodes = inner.parts.store.list_nodes().await?;
+        let nodes = inner.look().await?;
         let left_behind = inner.parts.host.left_behind().into_iter();
         *inner.left_behind.lock() = left_behind.map(|heirloom| (heirloom.record.id, heirloom)).collect();
-        tokio::spawn(heirs::hand_out_unlisted(Arc::clone(&inner), nodes.clone()));
-        inner.view.set(nodes);
+        tokio::spawn(heirs::hand_out_unlisted(Arc::clone(&inner), nodes));
         tokio::spawn(keeper::keep(Arc::downgrade(&inner)));
         tokio::spawn(heirs::watch(Arc::downgrade(&inner)));
         Ok(Self(inner))
     }
 
-    /// Takes the node off the list, when nothing runs on it any more.
-    pub async fn leave(&self) {
-        self.0.leaving.store(true, Ordering::Release);
-        if self.0.parts.host.hosted().is_empty()
-            && let Err(error) = self.0.parts.store.leave_node(self.0.parts.boot).await
-        {
-            tracing::warn!(%error, "the node could not be taken off the list; its lease ends by itself");
+    /// Goes down in order: takes the node off the list, if it `is_empty`. Else its lease ends at once, and heirs take over
+    /// what it left; nothing may run here any more.
+    pub async fn leave(&self, is_empty: bool) {
+        let inner = &self.0;
+        inner.leaving.store(true, Ordering::Release);
+        let left = if is_empty {
+            inner.parts.store.leave_node(inner.parts.boot).await
+        } else {
+            let last = Renewal { lease: Duration::ZERO, ..inner.renewal(Vec::new()) };
+            inner.parts.store.renew_node(last).await.map(drop)
+        };
+        if let Err(error) = left {
+            tracing::warn!(%error, "the other nodes could not be told; the node's lease ends by itself");
         }
     }
 
@@ -134,9 +140,7 @@ impl Cluster {
     /// # Errors
     /// What the store said.
     pub async fn nodes(&self) -> Result<Vec<NodeEntry>, StoreError> {
-        let nodes = self.0.parts.store.list_nodes().await?;
-        self.0.view.set(nodes.clone());
-        Ok(nodes)
+        self.0.look().await
     }
 
     /// Notes that a lost node is given up, so that its sessions are taken over even if most nodes look lost. Answers
@@ -154,33 +158,52 @@ impl Cluster {
         self.0.parts.boot
     }
 
+    /// How the node takes part.
+    #[must_use]
+    pub fn options(&self) -> &ClusterOptions {
+        &self.0.parts.options
+    }
+
+    /// Another node, by its name, if its lease was not over a second ago.
+    #[must_use]
+    pub fn peer_named(&self, name: &str) -> Option<Peer> {
+        self.0.view.peers(self.0.parts.boot).into_iter().find(|peer| peer.name == name)
+    }
+
+    /// How long the lease still lasts by the node's own clock, in milliseconds; negative since it ended.
+    #[must_use]
+    pub fn lease_left_ms(&self) -> i64 {
+        self.0.lease_left_ms()
+    }
+
     /// Where the node stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.0.standing()
     }
-
-    /// Whether the store has answered lately.
-    #[must_use]
-    pub fn store_is_up(&self) -> bool {
-        *self.0.store_up_since.lock() != Moment::NEVER
-    }
-
-    /// A session has taken the place that was reserved for it here.
-    pub fn absorbed(&self, session: SessionId) {
-        self.0.absorbed.lock().push(session);
-        self.0.renew_soon.notify_one();
-    }
-
-    /// Something changed that others should know.
-    pub fn changed(&self) {
-        self.0.renew_soon.notify_one();
-    }
 }
 
 impl Inner {
+    pub(crate) fn lease_left_ms(&self) -> i64 {
+        let ms = |moment: Moment| i64::try_from(moment.0).unwrap_or(i64::MAX);
+        ms(self.lease.lock().until()) - ms(self.parts.host.moment())
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         self.lease.lock().standing(self.parts.host.moment())
+    }
+
+    /// A session has taken the place that was reserved for it here.
+    pub(crate) fn absorb(&self, session: SessionId) {
+        self.absorbed.lock().push(session);
+        self.renew_soon.notify_one();
+    }
+
+    /// Reads the list of nodes.
+    pub(crate) async fn look(&self) -> Result<Vec<NodeEntry>, StoreError> {
+        let nodes = self.parts.store.list_nodes().await?;
+        self.view.set(nodes.clone());
+        Ok(nodes)
     }
 
     /// What this node says of itself.

@@ -4,10 +4,11 @@
 //! included, a few at a time. Each is taken over by an account commit, which alone decides who owns it; what goes wrong in
 //! between is done again, by this heir or the next.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use footlight_ledger::{BootId, SessionId};
+use footlight_ledger::{BootId, SessionId, Units};
 use footlight_session::{Heirloom, Inherited, SessionRecord};
 use footlight_store::nodes::{Claimed, NodeEntry, Placed, Wish};
 use footlight_store::{StoreError, recover_from_store};
@@ -16,7 +17,6 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::Inner;
 use crate::directory::Peer;
-use crate::host::Proved;
 use crate::view::peer_of;
 use crate::wire::NotAdopted;
 
@@ -40,10 +40,9 @@ pub(crate) async fn watch(cluster: Weak<Inner>) {
     loop {
         sleep(LOOK_EVERY).await;
         let Some(inner) = cluster.upgrade() else { return };
-        match inner.parts.store.list_nodes().await {
+        match inner.look().await {
             Ok(nodes) => {
                 inner.note_store(true);
-                inner.view.set(nodes.clone());
                 inner.show(&nodes);
                 inner.look_after(&nodes).await;
             }
@@ -60,16 +59,7 @@ pub(crate) async fn hand_out_unlisted(cluster: Arc<Inner>, nodes: Vec<NodeEntry>
     let is_listed = |boot: BootId| nodes.iter().any(|node| node.card.boot == boot);
     let unlisted: Vec<Heirloom> =
         cluster.left_behind.lock().values().filter(|left| !is_listed(left.record.boot)).cloned().collect();
-    let until = Instant::now() + GIVE_UP_AFTER;
-    let left = stream::iter(unlisted)
-        .map(|heirloom| {
-            let (cluster, boot) = (&cluster, heirloom.record.boot);
-            async move { cluster.hand_out(heirloom, boot, Instant::now(), until).await }
-        })
-        .buffer_unordered(AT_ONCE)
-        .filter(|is_done| std::future::ready(!is_done))
-        .count()
-        .await;
+    let left = cluster.hand_out_each(unlisted, Instant::now()).await;
     if left == 0 && nodes.iter().all(|node| node.card.address != cluster.parts.options.address) {
         cluster.parts.host.forget_former_runs();
     }
@@ -86,7 +76,7 @@ impl Inner {
     fn show(&self, nodes: &[NodeEntry]) {
         let half = i64::try_from(self.parts.options.times().unschedulable_after().as_millis()).unwrap_or(i64::MAX);
         let state = |node: &NodeEntry| match node {
-            node if node.is_lost() || node.heir.is_some() => "lost",
+            node if node.is_lost() => "lost",
             node if node.card.draining => "draining",
             node if node.lease_left_ms <= half => "unschedulable",
             _ => "ready",
@@ -160,31 +150,35 @@ impl Inner {
             return Ok(0);
         }
         let progress = recover_from_store(&*self.parts.store, boot).await?;
-        let proved: Proved = progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
+        let proved: HashMap<SessionId, (u32, Units)> =
+            progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
         tracing::warn!(node = name, sessions = records.len(), "a node is lost; its sessions go on elsewhere");
+        let heirloom = |record: SessionRecord| {
+            let (epoch, units) = proved.get(&record.id).copied().unwrap_or_default();
+            let mirrored = if epoch == record.epoch { units } else { 0 };
+            let own = self.left_behind.lock().get(&record.id).map_or(0, |left| left.proved);
+            Heirloom { record, proved: mirrored.max(own), why: Inherited::NodeLost }
+        };
+        Ok(self.hand_out_each(records.into_iter().map(heirloom).collect(), lease_ended).await)
+    }
+
+    /// Answers how many of them are left to be handed out.
+    async fn hand_out_each(&self, heirlooms: Vec<Heirloom>, lease_ended: Instant) -> usize {
         let until = Instant::now() + GIVE_UP_AFTER;
-        let left = stream::iter(records)
-            .map(|record| {
-                let (epoch, units) = proved.get(&record.id).copied().unwrap_or_default();
-                let mirrored = if epoch == record.epoch { units } else { 0 };
-                let own = self.left_behind.lock().get(&record.id).map_or(0, |left| left.proved);
-                let proved = mirrored.max(own);
-                let heirloom = Heirloom { record, proved, why: Inherited::NodeLost };
-                async move { self.hand_out(heirloom, boot, lease_ended, until).await }
-            })
+        stream::iter(heirlooms)
+            .map(|heirloom| self.hand_out(heirloom, lease_ended, until))
             .buffer_unordered(AT_ONCE)
             .filter(|is_done| std::future::ready(!is_done))
             .count()
-            .await;
-        Ok(left)
+            .await
     }
 
     /// Finds a node for one session. Answers whether nothing is left to do about it.
-    async fn hand_out(&self, heirloom: Heirloom, lost: BootId, lease_ended: Instant, until: Instant) -> bool {
+    async fn hand_out(&self, heirloom: Heirloom, lease_ended: Instant, until: Instant) -> bool {
         let session = heirloom.record.id;
         let failovers = |result: &str| self.metrics.failovers.with_label_values(&[result]).inc();
         loop {
-            match self.offer(&heirloom, lost).await {
+            match self.offer(&heirloom).await {
                 Ok(()) => {
                     failovers("adopted");
                     self.metrics.failover_seconds.observe(lease_ended.elapsed().as_secs_f64());
@@ -212,41 +206,43 @@ impl Inner {
     }
 
     /// Offers a session to nodes with room, until one takes it or none is left.
-    async fn offer(&self, heirloom: &Heirloom, lost: BootId) -> Result<(), NotAdopted> {
+    async fn offer(&self, heirloom: &Heirloom) -> Result<(), NotAdopted> {
         let record = &heirloom.record;
-        let mut not = vec![lost];
+        let mut not = vec![record.boot];
         loop {
-            let wish = Wish {
-                session: record.id,
-                weight_milli: self.parts.host.weight_milli(record),
-                labels: record.labels.clone(),
-                avatar: record.avatar.clone(),
-                strategy: self.parts.options.strategy,
-                only: None,
-                not: not.clone(),
-                dice: (self.parts.dice)(),
-            };
+            let wish = self.wish_of(record, None, not.clone());
             let placed =
                 self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
             let Placed::At(card) = placed else { return Err(NotAdopted::Full) };
-            let boot = card.boot;
             match self.hand_to(&peer_of(&card), heirloom).await {
                 Err(NotAdopted::Full | NotAdopted::Failed { .. }) => {
                     self.give_back(record.id).await;
-                    not.push(boot);
+                    not.push(card.boot);
                 }
                 answer => return answer,
             }
         }
     }
 
+    /// What a session that lives somewhere asks of its next node.
+    pub(crate) fn wish_of(&self, record: &SessionRecord, only: Option<BootId>, not: Vec<BootId>) -> Wish {
+        Wish {
+            session: record.id,
+            weight_milli: self.parts.host.weight_milli(record),
+            labels: record.labels.clone(),
+            avatar: record.avatar.clone(),
+            strategy: self.parts.options.strategy,
+            only,
+            not,
+            dice: (self.parts.dice)(),
+        }
+    }
+
     /// Hands a session to one node, this one or another.
     pub(crate) async fn hand_to(&self, peer: &Peer, heirloom: &Heirloom) -> Result<(), NotAdopted> {
         if peer.boot == self.parts.boot {
-            let session = heirloom.record.id;
             self.parts.host.adopt(heirloom.clone()).await?;
-            self.absorbed.lock().push(session);
-            self.renew_soon.notify_one();
+            self.absorb(heirloom.record.id);
             return Ok(());
         }
         let mut answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
-use footlight_ledger::{SessionId, Units};
+use footlight_ledger::SessionId;
 use footlight_session::{Heirloom, Moment, SessionRecord};
 use footlight_store::nodes::NodeRoom;
 
@@ -29,6 +29,9 @@ pub trait Host: Send + Sync + 'static {
 
     /// Sessions that run here.
     fn hosted(&self) -> Vec<SessionId>;
+
+    /// The record of one of them.
+    fn record(&self, session: SessionId) -> Option<SessionRecord>;
 
     /// What the session of this record weighs while it speaks, in thousandths of a slot.
     fn weight_milli(&self, record: &SessionRecord) -> u64;
@@ -57,6 +60,3 @@ pub trait Host: Send + Sync + 'static {
     /// Its heir has it.
     async fn forget_moved(&self, session: SessionId);
 }
-
-/// How far each session of a run had come, as its progress record proves.
-pub type Proved = std::collections::HashMap<SessionId, (u32, Units)>;

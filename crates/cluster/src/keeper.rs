@@ -25,12 +25,12 @@ pub(crate) async fn keep(cluster: Weak<Inner>) {
             inner.renew().await;
         }
         inner.publish();
-        // Held only here, so that the node can go.
-        let waiter = Arc::clone(&inner);
+        let renew_soon = Arc::clone(&inner.renew_soon);
+        // Not held while waiting, so that the node can go.
         drop(inner);
         tokio::select! {
             () = sleep_until(begun + every) => {}
-            () = waiter.renew_soon.notified() => sleep_until((begun + SOON).max(Instant::now())).await,
+            () = renew_soon.notified() => sleep_until((begun + SOON).max(Instant::now())).await,
         }
     }
 }
@@ -68,8 +68,8 @@ impl Inner {
             Renewed::Held => {
                 let was = self.standing();
                 self.lease.lock().renewed(sent);
-                self.begins.store(false, Ordering::Release);
-                if was == Standing::Lost {
+                let begins = self.begins.swap(false, Ordering::AcqRel);
+                if was == Standing::Lost && !begins {
                     tracing::warn!("the node's lease had ended, and nobody had claimed it: it goes on");
                 }
             }
@@ -122,13 +122,7 @@ impl Inner {
 
     /// Shows where the node stands.
     fn publish(&self) {
-        let now = self.parts.host.moment();
-        let (until, standing) = {
-            let lease = self.lease.lock();
-            (lease.until(), lease.standing(now))
-        };
-        let left = until.since(now).as_secs_f64() - now.since(until).as_secs_f64();
-        self.metrics.lease_remaining.set(left);
-        self.metrics.silent.set(i64::from(standing == Standing::Lost));
+        self.metrics.lease_remaining.set(self.lease_left_ms() as f64 / 1_000.0);
+        self.metrics.silent.set(i64::from(self.standing() == Standing::Lost));
     }
 }

@@ -89,7 +89,7 @@ impl Placement for Cluster {
     async fn settle(&self, reservation: Reservation, placed: Placed) {
         match placed {
             // A node absorbs its own; another has done so when it took the session.
-            Placed::Taken if reservation.boot == self.boot() => self.absorbed(reservation.session),
+            Placed::Taken if reservation.boot == self.boot() => self.0.absorb(reservation.session),
             Placed::Taken | Placed::Unclear => {}
             Placed::GivenBack => self.0.give_back(reservation.session).await,
         }
@@ -104,14 +104,14 @@ impl Adopter for Cluster {
         }
         let session = heirloom.record.id;
         let record = self.0.parts.host.adopt(heirloom).await?;
-        self.absorbed(session);
+        self.0.absorb(session);
         Ok(Adopted { record })
     }
 }
 
 impl Inner {
     async fn place_or_wait(&self, wish: &Wish) -> Result<Place, PlaceError> {
-        let full = match self.place_once(wish, None).await {
+        let full = match self.place_once(wish).await {
             Err(full @ PlaceError::Full { .. }) => full,
             placed => return placed,
         };
@@ -121,13 +121,13 @@ impl Inner {
         let mut placed = Err(full);
         while matches!(placed, Err(PlaceError::Full { .. })) && Instant::now() < until {
             sleep(LOOK_AGAIN_AFTER).await;
-            placed = self.place_once(wish, None).await;
+            placed = self.place_once(wish).await;
         }
         self.metrics.creates_waiting.dec();
         placed
     }
 
-    async fn place_once(&self, wish: &Wish, only: Option<BootId>) -> Result<Place, PlaceError> {
+    async fn place_once(&self, wish: &Wish) -> Result<Place, PlaceError> {
         let mut not = wish.except.clone();
         if self.standing() != Standing::Held {
             not.push(self.parts.boot);
@@ -138,7 +138,7 @@ impl Inner {
             labels: wish.labels.clone(),
             avatar: wish.avatar.clone().unwrap_or_default(),
             strategy: self.parts.options.strategy,
-            only,
+            only: None,
             not,
             dice: (self.parts.dice)(),
         };
@@ -157,25 +157,13 @@ impl Inner {
     }
 
     async fn migrate(&self, session: SessionId, to: Option<BootId>) -> Result<Peer, MoveError> {
-        let record = self.parts.store.get_session(session).await;
-        let record = record.map_err(|error| MoveError::Failed(error.to_string()))?;
-        let record = record.filter(|record| record.boot == self.parts.boot && record.end_reason.is_none());
+        let record = self.parts.host.record(session).filter(|record| record.end_reason.is_none());
         let record = record.ok_or(MoveError::NotHere)?;
-        let wish = Wish {
-            session,
-            account: record.account,
-            product: record.product,
-            weight_milli: self.parts.host.weight_milli(&record),
-            avatar: Some(record.avatar.clone()),
-            labels: record.labels.clone(),
-            except: vec![self.parts.boot],
-        };
         // A place first, so that it is not silent while one is looked for.
-        let peer = match self.place_once(&wish, to).await {
-            Ok(Place::At { peer, .. }) => peer,
-            Ok(Place::Here { .. }) | Err(PlaceError::Full { .. }) => return Err(MoveError::NoRoom),
-            Err(PlaceError::Store(error)) => return Err(MoveError::Failed(error.to_string())),
-        };
+        let wish = self.wish_of(&record, to, vec![self.parts.boot]);
+        let placed = self.parts.store.place(wish).await.map_err(|error| MoveError::Failed(error.to_string()))?;
+        let nodes::Placed::At(card) = placed else { return Err(MoveError::NoRoom) };
+        let peer = peer_of(&card);
         let heirloom = match self.parts.host.let_go(session).await {
             Ok(heirloom) => heirloom,
             Err(refusal) => {

@@ -10,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use footlight_ledger::{BootId, Timestamp};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
@@ -111,7 +112,7 @@ pub fn sign(
     let operator = pass.operator.as_deref().map_or_else(|| NONE.to_owned(), escape);
     let fields = format!("{VERSION};{};{};{nonce:032x};{client};{operator}", pass.from, now.0);
     let mac = key.mac(method, target, to, &fields).finalize().into_bytes();
-    let digits: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = HEXLOWER.encode(&mac);
     format!("{fields};{digits}")
 }
 
@@ -151,7 +152,7 @@ impl Doorkeeper {
     ) -> Result<Pass, PassFault> {
         let header = header.filter(|header| header.len() <= LEN_MAX).ok_or(PassFault::Malformed)?;
         let (fields, mac) = header.rsplit_once(';').ok_or(PassFault::Malformed)?;
-        let mac = unhex(mac).ok_or(PassFault::Malformed)?;
+        let mac = HEXLOWER_PERMISSIVE.decode(mac.as_bytes()).map_err(|_| PassFault::Malformed)?;
         // Compared in constant time, and before anything it says is believed.
         self.key.mac(method, target, self.own, fields).verify_slice(&mac).map_err(|_| PassFault::Forged)?;
         let parts: Vec<&str> = fields.split(';').collect();
@@ -227,20 +228,6 @@ fn unescape(text: &str) -> Option<String> {
         rest = tail;
     }
     String::from_utf8(bytes).ok()
-}
-
-/// Reads 64 hexadecimal digits.
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -19,27 +19,12 @@ impl View {
         *self.0.write() = nodes;
     }
 
-    /// All of them, the lost ones too.
-    #[must_use]
-    pub fn nodes(&self) -> Vec<NodeEntry> {
-        self.0.read().clone()
-    }
-
     /// Those whose lease was not over, but for `own`.
     #[must_use]
     pub fn peers(&self, own: BootId) -> Vec<Peer> {
         let nodes = self.0.read();
-        let alive = nodes.iter().filter(|node| node.card.boot != own && !node.is_lost() && node.heir.is_none());
+        let alive = nodes.iter().filter(|node| node.card.boot != own && !node.is_lost());
         alive.map(|node| peer_of(&node.card)).collect()
-    }
-
-    /// The node of this name whose lease was not over.
-    #[must_use]
-    pub fn named(&self, name: &str) -> Option<NodeEntry> {
-        let nodes = self.0.read();
-        let mut found: Vec<&NodeEntry> = nodes.iter().filter(|node| node.card.name == name).collect();
-        found.sort_by_key(|node| node.lease_left_ms);
-        found.last().map(|node| (*node).clone())
     }
 }
 
@@ -51,7 +36,7 @@ pub(crate) fn peer_of(card: &NodeCard) -> Peer {
 impl Peers for View {
     fn find(&self, boot: BootId) -> PeerState {
         let nodes = self.0.read();
-        let alive = nodes.iter().find(|node| node.card.boot == boot && !node.is_lost() && node.heir.is_none());
+        let alive = nodes.iter().find(|node| node.card.boot == boot && !node.is_lost());
         alive.map_or(PeerState::Lost, |node| PeerState::Live(peer_of(&node.card)))
     }
 }

@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -56,9 +57,14 @@ pub(crate) enum Command {
     Render(Render),
     /// Print the face's weights for an audio file, one line a frame.
     Animate(Animate),
-    /// Open, list, watch and stop sessions of a running node.
+    /// Open, list, watch, move and stop sessions of running nodes.
     #[command(subcommand)]
     Session(Session),
+    /// List nodes, empty one, and take it back.
+    #[command(subcommand)]
+    Node(Node),
+    /// Watch nodes, sessions, what they cost a minute and how late the meter is, live.
+    Top(Top),
     /// Open accounts, give credits, see balances and journals, through a running node's admin API.
     #[command(subcommand)]
     Account(Account),
@@ -197,11 +203,8 @@ pub(crate) enum Session {
         #[command(flatten)]
         picture: Picture,
     },
-    /// List the account's sessions, newest first.
-    List {
-        #[command(flatten)]
-        customer: Customer,
-    },
+    /// List the account's sessions, or those of all accounts, newest first.
+    List(ListSessions),
     /// Show one session.
     Show {
         #[command(flatten)]
@@ -251,6 +254,16 @@ pub(crate) enum Session {
         /// One of the avatar's gestures; an unknown one is answered with those there are.
         gesture: String,
     },
+    /// Move it to another node, as its operator: it goes on there as it stands.
+    Migrate {
+        #[command(flatten)]
+        operator: Operator,
+        /// `ses_…`
+        id: String,
+        /// The node's name; the one with most room, unless named.
+        #[arg(long, value_name = "NODE")]
+        to: Option<String>,
+    },
     /// End it.
     Stop {
         #[command(flatten)]
@@ -258,6 +271,91 @@ pub(crate) enum Session {
         /// `ses_…`
         id: String,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListSessions {
+    /// Those of all accounts, on all nodes, as their operator.
+    #[arg(long, requires = "admin_token")]
+    pub(crate) all: bool,
+    /// Only those in this state: starting, running, idle, paused, ended.
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// The node's address.
+    #[arg(long, env = "FOOTLIGHT_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: String,
+    /// The account's API secret.
+    #[arg(long, env = "FOOTLIGHT_API_SECRET", hide_env_values = true, required_unless_present = "all")]
+    pub(crate) api_secret: Option<String>,
+    /// The node's admin address, for `--all`.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
+    pub(crate) admin_url: String,
+    /// The operators' token, for `--all`.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
+    pub(crate) admin_token: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Node {
+    /// List the nodes, how full they are and how long their leases last.
+    List {
+        #[command(flatten)]
+        operator: Operator,
+    },
+    /// Show one node.
+    Show {
+        #[command(flatten)]
+        operator: Operator,
+        /// The node's name.
+        name: String,
+    },
+    /// Empty a node: it takes nothing new until it is undrained. Ends when it is empty, or with 1 at the deadline.
+    Drain {
+        #[command(flatten)]
+        operator: Operator,
+        /// The node's name.
+        name: String,
+        /// What becomes of its sessions.
+        #[arg(long, value_enum, default_value_t = DrainMode::Wait)]
+        mode: DrainMode,
+        /// How long to go on trying: 90s, 10m.
+        #[arg(long, default_value = "10m", value_parser = humantime::parse_duration)]
+        deadline: Duration,
+    },
+    /// Let it take sessions again.
+    Undrain {
+        #[command(flatten)]
+        operator: Operator,
+        /// The node's name.
+        name: String,
+    },
+    /// Give a lost node up: its sessions are taken over even while most nodes look lost. Be sure that it is gone.
+    GiveUp {
+        #[command(flatten)]
+        operator: Operator,
+        /// The node's name.
+        name: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrainMode {
+    /// Lets speech end; sessions stay, paused.
+    Wait,
+    /// Moves sessions to other nodes, as they stand.
+    Migrate,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) operator: Operator,
+    /// How often to look, in seconds.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub(crate) every: u64,
+    /// Look once and end, as where the output is no terminal.
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -477,9 +575,24 @@ pub(crate) enum Bench {
         /// Accounts that they are spread over.
         #[arg(long, default_value_t = 1_000)]
         accounts: usize,
+        /// Meters that they are spread over, each with a desk of its own, as on so many nodes; above 1 on Redis alone.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=100))]
+        nodes: u16,
         /// How long it runs, in seconds; heartbeats come once a `metering.heartbeat`.
         #[arg(long, default_value_t = 90)]
         seconds: u64,
+    },
+    /// How fast sessions find their places among many nodes, and whether any node is ever overfull; against the bare store.
+    Placement {
+        /// Nodes that are started, each a process without pictures.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=100))]
+        nodes: u16,
+        /// Sessions that are created; there is room for 19 of 20.
+        #[arg(long, default_value_t = 10_000)]
+        creates: usize,
+        /// How many are created at once.
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+        at_once: u16,
     },
     /// Create to first speaking frame, and audio in to frame out, through the API of a node.
     Latency {

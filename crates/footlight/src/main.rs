@@ -32,6 +32,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Render(options) => commands::render::run(global, &options),
         Command::Animate(options) => commands::animate::run(global, &options),
         Command::Session(session) => commands::session::run(global, session),
+        Command::Node(node) => commands::node::run(global, node),
+        Command::Top(options) => commands::top::run(global, &options),
         Command::Account(account) => commands::account::run(global, account),
         Command::Avatar(avatar) => commands::avatar::run(global, avatar),
         Command::Job(job) => commands::job::run(global, job),

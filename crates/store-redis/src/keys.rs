@@ -42,6 +42,7 @@
 //! The sets outside of it are hints: what they name may be gone. No key is without an owner or a time to live, and no type
 //! or time to live differs from this table: `tests/forms/keys.rs` holds every key that the contract writes against it.
 
+use data_encoding::HEXLOWER;
 use footlight_ledger::{AccountId, BootId, SessionId};
 use footlight_store::Owner;
 use sha2::{Digest as _, Sha256};
@@ -199,7 +200,7 @@ pub(crate) fn due_lines(collection: &str) -> String {
 }
 
 pub(crate) fn secret(hash: &[u8; 32]) -> String {
-    format!("fl:secret:{{{}}}", hex(hash))
+    format!("fl:secret:{{{}}}", HEXLOWER.encode(hash))
 }
 
 pub(crate) fn session(session: SessionId) -> String {
@@ -212,17 +213,9 @@ pub(crate) fn live_sessions(node: &str) -> String {
 
 /// Scopes hold what callers choose, so only their digest becomes part of a key.
 pub(crate) fn request(scope: &str) -> String {
-    format!("fl:request:{{{}}}", hex(&Sha256::digest(scope.as_bytes())))
+    format!("fl:request:{{{}}}", HEXLOWER.encode(&Sha256::digest(scope.as_bytes())))
 }
 
 pub(crate) fn progress(boot: BootId) -> String {
     format!("fl:progress:{{{boot}}}")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

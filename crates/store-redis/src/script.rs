@@ -8,16 +8,16 @@ use redis::{Arg, Cmd, Script as Text, Value};
 use crate::failure::{Stage, is_no_script, of_server};
 use crate::link::Link;
 
-/// A script of `lua/`.
+/// A script of `lua/`: one file, behind those that it builds on.
 pub(crate) struct Script {
     source: &'static str,
     digest: String,
 }
 
 macro_rules! script {
-    ($(#[$doc:meta])* $name:ident, $file:literal) => {
-        $(#[$doc])*
-        pub(crate) static $name: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!(concat!("lua/", $file))));
+    ($name:ident, $($file:literal),+) => {
+        pub(crate) static $name: LazyLock<Script> =
+            LazyLock::new(|| Script::new(concat!($(include_str!(concat!("lua/", $file))),+)));
     };
 }
 
@@ -33,9 +33,9 @@ script!(REPLACE, "replace.lua");
 script!(PUT_SESSION, "put_session.lua");
 script!(BEGIN_BLOB, "begin_blob.lua");
 script!(FINISH_BLOB, "finish_blob.lua");
-script!(RENEW_NODE, "renew_node.lua");
-script!(PLACE, "place.lua");
-script!(GIVE_BACK, "give_back.lua");
+script!(RENEW_NODE, "release.lua", "renew_node.lua");
+script!(PLACE, "release.lua", "place.lua");
+script!(GIVE_BACK, "release.lua", "give_back.lua");
 script!(CLAIM_NODE, "claim_node.lua");
 script!(BURY_NODE, "bury_node.lua");
 script!(LIST_NODES, "list_nodes.lua");

@@ -105,10 +105,10 @@ pub struct NodeEntry {
 }
 
 impl NodeEntry {
-    /// Whether its lease is over.
+    /// Whether its lease is over, by itself or because it was claimed.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
-        self.lease_left_ms <= 0
+        self.lease_left_ms <= 0 || self.heir.is_some()
     }
 }
 

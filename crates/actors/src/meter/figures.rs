@@ -28,6 +28,15 @@ impl LagFigures {
         self.max = self.max.max(lag);
     }
 
+    /// Counts another meter's heartbeats as well.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.by_ms.iter_mut().zip(&other.by_ms) {
+            *count += more;
+        }
+        self.count += other.count;
+        self.max = self.max.max(other.max);
+    }
+
     /// Heartbeats counted.
     #[must_use]
     pub const fn count(&self) -> u64 {

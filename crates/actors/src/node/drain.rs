@@ -7,29 +7,41 @@ use footlight_session::{Input, SessionState};
 use tokio::time::Instant;
 
 use super::Node;
-use crate::health::{DrainMode, DrainReport};
+use crate::health::DrainReport;
 use crate::session::Do;
 
 /// How often a drain looks whether speech has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Node {
-    /// Takes no new sessions and lets speech end, until all have fallen silent or `deadline` (the options' own when
-    /// `None`) has passed. Sessions that are silent are paused as `node_draining`; [`Node::undrain`] takes it all back.
-    pub async fn drain(&self, mode: DrainMode, deadline: Option<Duration>) -> DrainReport {
-        let DrainMode::Wait = mode;
-        let until = Instant::now() + deadline.unwrap_or(self.inner.parts.options.drain_deadline);
+    /// Takes no new sessions; those that are here go on. [`Node::undrain`] takes it back.
+    pub async fn close(&self) {
         self.inner.supervisor.set_draining(true).await;
+    }
+
+    /// Takes no new sessions and lets speech end, until all have fallen silent or `deadline` has passed. Sessions that are
+    /// silent are paused as `node_draining`; [`Node::undrain`] takes it all back.
+    pub async fn drain(&self, deadline: Duration) -> DrainReport {
+        let until = Instant::now() + deadline;
+        self.close().await;
         self.tell_all(|| Input::Hold(PauseReason::NodeDraining)).await;
         loop {
-            let states = self.states();
-            let speaking = states.iter().filter(|state| **state == SessionState::Running).count() as u64;
+            let report = self.drained();
             let is_undrained = !self.inner.supervisor.is_draining();
-            if speaking == 0 || is_undrained || Instant::now() >= until {
-                let sessions = states.iter().filter(|state| **state != SessionState::Ended).count() as u64;
-                return DrainReport { still_speaking: speaking, sessions };
+            if report.still_speaking == 0 || is_undrained || Instant::now() >= until {
+                return report;
             }
             tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// How far a drain has come.
+    #[must_use]
+    pub fn drained(&self) -> DrainReport {
+        let states = self.states();
+        DrainReport {
+            still_speaking: states.iter().filter(|state| **state == SessionState::Running).count() as u64,
+            sessions: states.iter().filter(|state| **state != SessionState::Ended).count() as u64,
         }
     }
 
@@ -44,7 +56,7 @@ impl Node {
     pub async fn shutdown(&self, deadline: Duration) {
         let until = Instant::now() + deadline;
         let left = || until.saturating_duration_since(Instant::now());
-        self.inner.supervisor.set_draining(true).await;
+        self.close().await;
         self.tell_all(|| Input::End(EndReason::NodeLost)).await;
         if !self.inner.meter.settled(left()).await {
             tracing::warn!("some sessions could not be settled in time; they are settled at the next start");

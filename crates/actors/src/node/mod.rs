@@ -19,9 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use footlight_avatar::bundle::DEFAULT_AVATAR;
-use footlight_ledger::{AccountId, BootId, Command, Outcome, RateCard, SessionId, Terms, Timestamp};
+use footlight_ledger::{AccountId, BootId, Command, Microcredits, Outcome, RateCard, SessionId, Terms, Timestamp};
 use footlight_session::meter::SliceClockOptions;
-use footlight_session::{Heirloom, WhenUnwatched};
+use footlight_session::{Heirloom, SessionState, WhenUnwatched};
 use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
 use footlight_store::nodes::NodeRoom;
@@ -227,6 +227,14 @@ impl Node {
     /// [`NodeError::Internal`] once the node has stopped.
     pub async fn meter_figures(&self) -> Result<MeterFigures, NodeError> {
         self.inner.meter.figures().await
+    }
+
+    /// What the sessions that speak here cost in a minute, together.
+    #[must_use]
+    pub fn burn(&self) -> Microcredits {
+        let records = self.inner.cards.all().into_iter().map(|card| card.record());
+        let speaking = records.filter(|record| record.state == SessionState::Running);
+        Microcredits(speaking.map(|record| record.pricing.rate.0).sum())
     }
 
     /// The metrics page, in Prometheus' text format.

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use footlight_actors::{
-    Caller, CreateSession, DrainMode, NodeError, NodeOptions, SessionEventKind, SessionFilter, SpeakingSlots,
-};
+use footlight_actors::{Caller, CreateSession, NodeError, NodeOptions, SessionEventKind, SessionFilter, SpeakingSlots};
 use footlight_ledger::{AccountStatus, EndReason, Microcredits, PauseReason};
 use footlight_session::SessionState;
 
@@ -139,7 +137,7 @@ async fn a_drain_lets_speech_end_and_can_be_taken_back() {
     let _watcher = speaking.watch().await;
     speaking.speak(1.0).await;
     speaking.until_state(SessionState::Running).await;
-    let report = stand.node.drain(DrainMode::Wait, Some(Duration::from_secs(10))).await;
+    let report = stand.node.drain(Duration::from_secs(10)).await;
     assert_eq!((report.still_speaking, report.sessions), (0, 2));
     assert_eq!(speaking.record().await.units, 25, "speech was spoken to its end");
     for session in [&speaking, &silent] {

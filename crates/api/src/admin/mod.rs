@@ -45,6 +45,14 @@ pub(crate) fn of_node(config: &mut ServiceConfig) {
                 .route(web::get().to(sessions::get))
                 .route(web::delete().to(sessions::stop)),
         )
+        .service(resource("/sessions/{id}/migrate", "POST").route(web::post().to(sessions::migrate)))
+        .service(
+            resource("/nodes/{name}", "DELETE, GET")
+                .route(web::get().to(node::get))
+                .route(web::delete().to(node::give_up)),
+        )
+        .service(resource("/nodes/{name}/drain", "POST").route(web::post().to(node::drain_named)))
+        .service(resource("/nodes/{name}/undrain", "POST").route(web::post().to(node::undrain_named)))
         .service(resource("/drain", "POST").route(web::post().to(node::drain)))
         .service(resource("/undrain", "POST").route(web::post().to(node::undrain)));
 }

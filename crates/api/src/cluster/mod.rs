@@ -16,6 +16,7 @@ use footlight_ledger::BootId;
 
 use crate::fallback::{not_found, resource};
 use crate::proxy::ProxyFigures;
+use crate::seldom::Seldom;
 use crate::{admin, auth, routes, trace};
 
 pub(crate) use calls::freshen;
@@ -46,13 +47,24 @@ pub(crate) struct Cluster {
     pub(crate) members: Option<footlight_cluster::Cluster>,
     pub(crate) client: PeerClient,
     pub(crate) figures: ProxyFigures,
+    /// A node that is lost fails every call for its sessions.
+    pub(crate) warnings: Seldom,
     doorkeeper: Doorkeeper,
 }
 
 impl Cluster {
     pub(crate) fn new(parts: ClusterParts, own: BootId) -> Self {
         let ClusterParts { directory, placement, adopter, cluster: members, key, client, figures } = parts;
-        Self { directory, placement, adopter, members, client, figures, doorkeeper: Doorkeeper::new(key, own) }
+        Self {
+            directory,
+            placement,
+            adopter,
+            members,
+            client,
+            figures,
+            warnings: Seldom::default(),
+            doorkeeper: Doorkeeper::new(key, own),
+        }
     }
 }
 

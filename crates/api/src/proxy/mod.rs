@@ -1,4 +1,4 @@
-//! Calls about sessions that live at another node: any node takes them, and passes them on.
+//! Calls about sessions that live at another node, and for other nodes: any node takes them, and passes them on.
 //!
 //! What a call names is looked up in the directory; its method, path, query, headers and body go to the session's node as
 //! they came, with a pass, and the answer comes back as it is. Bodies stream both ways, so that nothing is gathered here:
@@ -14,6 +14,7 @@ mod relay;
 mod tunnel;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -61,6 +62,11 @@ pub(crate) fn session_in(path: &str) -> Option<SessionId> {
     rest.split('/').next()?.parse().ok()
 }
 
+/// The node that a path names, on the operators' listeners.
+fn node_in(path: &str) -> Option<&str> {
+    path.strip_prefix("/admin/v1/nodes/")?.split('/').next()
+}
+
 /// A session whose node does not answer.
 pub(crate) fn moving(detail: impl Into<String>) -> Problem {
     Problem::new(Code::SessionMoving, detail).retry_after(MOVING_RETRY_S)
@@ -80,6 +86,9 @@ enum Brought {
 async fn pass_on(request: &mut ServiceRequest) -> Option<Result<HttpResponse, Problem>> {
     let state = ApiState::of(request.request()).clone();
     let cluster = state.cluster.as_ref()?;
+    if let Some(peer) = node_in(request.path()).and_then(|name| state.members()?.peer_named(name)) {
+        return Some(pass_to_node(request, &state, cluster, peer).await);
+    }
     let session = session_in(request.path())?;
     if state.node.has(session) {
         return None;
@@ -106,6 +115,35 @@ async fn pass_on(request: &mut ServiceRequest) -> Option<Result<HttpResponse, Pr
         }
         Ok(Brought::Upgrade(payload)) => pass_upgrade(request, cluster, session, peer, payload).await,
     }
+}
+
+/// Passes on what is asked of another node itself.
+async fn pass_to_node(
+    request: &mut ServiceRequest,
+    state: &ApiState,
+    cluster: &Cluster,
+    peer: Peer,
+) -> Result<HttpResponse, Problem> {
+    let body = match take_body(request, state).await? {
+        Brought::Short(body) => body,
+        Brought::Long(_) | Brought::Upgrade(_) => return Err(body::too_large(None, SHORT_BODY_MAX)),
+    };
+    match relay::send_short(Onward::of(request.request()), cluster, &peer, body).await {
+        Ok(answer) => {
+            cluster.figures.count(Passed::Answered);
+            Ok(relay::respond(answer, Arc::clone(&cluster.directory), peer))
+        }
+        Err(error) => {
+            cluster.figures.count(Passed::Unreachable);
+            let detail = format!("{error}, and {}; ask again in a moment", outcome(&error));
+            Err(Problem::new(Code::NodeUnreachable, detail).retry_after(MOVING_RETRY_S))
+        }
+    }
+}
+
+/// What is known of a call that failed.
+const fn outcome(error: &PeerError) -> &'static str {
+    if error.is_undone() { "nothing was done" } else { "what was asked may have been done" }
 }
 
 async fn pass_short(
@@ -196,9 +234,11 @@ fn answered(cluster: &Cluster, peer: &Peer, sent: Result<PeerAnswer, PeerError>)
             Ok(answer)
         }
         Err(error) => {
-            tracing::warn!(%error, "a call about a session of another node failed");
+            if let Some(others) = cluster.warnings.may(Instant::now()) {
+                tracing::warn!(%error, others, "a call about a session of another node failed");
+            }
             cluster.figures.count(Passed::Unreachable);
-            let outcome = if error.is_undone() { "nothing was done" } else { "what was asked may have been done" };
+            let outcome = outcome(&error);
             Err(match error {
                 PeerError::Busy { .. } => {
                     let detail = format!("too many calls to the session's node, {}, are under way", peer.name);

@@ -166,6 +166,10 @@ impl Host for ClusterHost {
         self.node.hosted()
     }
 
+    fn record(&self, session: SessionId) -> Option<SessionRecord> {
+        self.node.records_of(&[session]).pop()
+    }
+
     fn weight_milli(&self, record: &SessionRecord) -> u64 {
         self.node.weight_of_record(record)
     }

@@ -4,7 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use footlight_api::TokenKey;
 
 use crate::settings::Settings;
@@ -36,14 +37,8 @@ pub(super) fn key(settings: &Settings) -> anyhow::Result<TokenKey> {
 }
 
 fn parse(text: &str) -> anyhow::Result<TokenKey> {
-    let digits = text.trim();
-    if digits.len() != 64 || !digits.is_ascii() {
-        bail!("it must be 64 hexadecimal digits");
-    }
-    let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).context("it must be 64 hexadecimal digits")?;
-    }
+    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok();
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).context("it must be 64 hexadecimal digits")?;
     Ok(TokenKey::new(bytes))
 }
 
@@ -55,7 +50,7 @@ fn keep(path: &Path, key: &TokenKey) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&draft)?;
-    let digits: String = key.bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = HEXLOWER.encode(key.bytes());
     file.write_all(digits.as_bytes())?;
     file.sync_all()?;
     fs::rename(&draft, path)

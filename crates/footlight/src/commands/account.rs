@@ -1,7 +1,7 @@
 //! `footlight account`: a running node's accounts, through its admin API.
 
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::http::Http;
 use super::{block_on, print};
@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, account: Account) -> anyhow::Result<()> {
                 let http = Http::operator(&operator)?;
                 let body = plan.map_or_else(|| json!({}), |plan| json!({ "plan": plan }));
                 let opened = http.send(http.request(Method::POST, "/admin/v1/accounts").json(&body)).await?;
-                show(global, &opened)?;
+                print::shown(global, &opened)?;
                 if !global.json {
                     println!("\nThe API secret is shown this once: keep it.");
                 }
@@ -37,7 +37,7 @@ pub(crate) fn run(global: &Global, account: Account) -> anyhow::Result<()> {
             }
             Account::Show { operator, id } => {
                 let http = Http::operator(&operator)?;
-                show(global, &http.send(http.request(Method::GET, &path(&id, ""))).await?)
+                print::shown(global, &http.send(http.request(Method::GET, &path(&id, ""))).await?)
             }
             Account::Grant { operator, id, credits, kind, name } => {
                 let http = Http::operator(&operator)?;
@@ -49,7 +49,7 @@ pub(crate) fn run(global: &Global, account: Account) -> anyhow::Result<()> {
                     request = request.header("idempotency-key", name);
                 }
                 let request = request.header("content-type", "application/json").body(body);
-                show(global, &http.send(request).await?)
+                print::shown(global, &http.send(request).await?)
             }
             Account::Suspend { operator, id } => set(global, &Http::operator(&operator)?, &id, "/suspend").await,
             Account::Resume { operator, id } => set(global, &Http::operator(&operator)?, &id, "/resume").await,
@@ -63,13 +63,5 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 async fn set(global: &Global, http: &Http, id: &str, action: &str) -> anyhow::Result<()> {
-    show(global, &http.send(http.request(Method::POST, &path(id, action))).await?)
-}
-
-fn show(global: &Global, value: &Value) -> anyhow::Result<()> {
-    if global.json {
-        return print::json(value);
-    }
-    print::fields(value);
-    Ok(())
+    print::shown(global, &http.send(http.request(Method::POST, &path(id, action))).await?)
 }

@@ -20,7 +20,7 @@ pub(crate) fn run(global: &Global, avatar: Avatar) -> anyhow::Result<()> {
                 let bytes = read(&bundle)?;
                 let path = format!("/v1/avatars?replace={replace}");
                 let request = http.request(Method::POST, &path).header("content-type", "application/zip").body(bytes);
-                show(global, &http.send(request).await?)
+                print::shown(global, &http.send(request).await?)
             }
             Avatar::Make { customer, picture, landmarks, name, title, licence, replace, preview } => {
                 let http = Http::customer(&customer)?;
@@ -77,7 +77,7 @@ async fn have_made(
         let picture = http.send_for_bytes(http.request(Method::GET, &path(name, "/preview"))).await?;
         std::fs::write(preview, picture).with_context(|| format!("{} cannot be written", preview.display()))?;
     }
-    show(global, &http.send(http.request(Method::GET, &path(name, ""))).await?)
+    print::shown(global, &http.send(http.request(Method::GET, &path(name, ""))).await?)
 }
 
 async fn list(global: &Global, http: &Http) -> anyhow::Result<()> {
@@ -110,12 +110,4 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn path(name: &str, rest: &str) -> String {
     format!("/v1/avatars/{name}{rest}")
-}
-
-fn show(global: &Global, avatar: &Value) -> anyhow::Result<()> {
-    if global.json {
-        return print::json(avatar);
-    }
-    print::fields(avatar);
-    Ok(())
 }

@@ -88,7 +88,9 @@ impl Http {
         let mut cursor: Option<String> = None;
         while items.len() < limit {
             // Cursors are made of letters, digits, dashes and underscores: nothing to escape.
-            let page_path = cursor.as_ref().map_or_else(|| path.to_owned(), |cursor| format!("{path}?cursor={cursor}"));
+            let joint = if path.contains('?') { '&' } else { '?' };
+            let page_path =
+                cursor.as_ref().map_or_else(|| path.to_owned(), |cursor| format!("{path}{joint}cursor={cursor}"));
             let page = self.send(self.request(Method::GET, &page_path)).await?;
             let data = page["data"].as_array().cloned().unwrap_or_default();
             cursor = page["next_cursor"].as_str().map(str::to_owned);

@@ -11,12 +11,14 @@ mod http;
 pub(crate) mod job;
 mod meter;
 pub(crate) mod migrate;
+pub(crate) mod node;
 mod print;
 mod recording;
 pub(crate) mod render;
 pub(crate) mod serve;
 pub(crate) mod session;
 mod socket;
+pub(crate) mod top;
 mod watch;
 
 use crate::cli::Global;

@@ -4,6 +4,8 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, LineStyle, Table};
 use serde::Serialize;
 
+use crate::cli::Global;
+
 /// Pretty JSON on standard output.
 pub(crate) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string_pretty(value)?);
@@ -40,6 +42,15 @@ fn flatten(prefix: &str, value: &serde_json::Value, rows: &mut Vec<(String, Stri
         }
         other => rows.push((prefix.to_owned(), text(other))),
     }
+}
+
+/// A JSON object as fields, or as JSON for machines.
+pub(crate) fn shown(global: &Global, value: &serde_json::Value) -> anyhow::Result<()> {
+    if global.json {
+        return json(value);
+    }
+    fields(value);
+    Ok(())
 }
 
 /// A JSON value as people read it.

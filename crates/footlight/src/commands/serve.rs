@@ -9,12 +9,14 @@ use actix_web::http::KeepAlive;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer, web};
 use anyhow::Context;
-use footlight_actors::DrainMode;
+use footlight_actors::Node;
 use footlight_api::ApiState;
+use footlight_cluster::Cluster;
 use reqwest::Method;
 use serde_json::json;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 use super::http::Http;
 use super::settings_for;
@@ -63,19 +65,33 @@ pub(crate) fn run(global: &Global, options: &Serve) -> anyhow::Result<()> {
     })
 }
 
-/// Lets speech end, then ends and settles what is left.
+/// Moves sessions to other nodes, or lets speech end where there are none, and settles what is left.
 async fn drain(assembly: &Assembly, deadline: Duration) {
-    let (node, hooks) = (&assembly.node, &assembly.hooks);
     assembly.workshop.stop();
-    let report = node.drain(DrainMode::Wait, Some(deadline)).await;
-    if report.still_speaking > 0 {
-        tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");
+    match &assembly.joined {
+        Some(joined) => leave(&assembly.node, &joined.cluster, deadline).await,
+        None => {
+            let report = assembly.node.drain(deadline).await;
+            if report.still_speaking > 0 {
+                tracing::warn!(sessions = report.still_speaking, "the drain's deadline has passed; ending speech");
+            }
+            assembly.node.shutdown(SETTLE_WITHIN).await;
+        }
+    }
+    assembly.hooks.stop(LAST_DELIVERIES_WITHIN).await;
+}
+
+/// Moves every session, and leaves those for which there is no room to the heirs: room may come, if only with the next run
+/// of this node.
+async fn leave(node: &Node, cluster: &Cluster, deadline: Duration) {
+    node.close().await;
+    let left = cluster.migrate_all(Instant::now() + deadline).await;
+    if left > 0 {
+        tracing::warn!(sessions = left, "these could not be moved in time; heirs take them over");
+        node.disown_all().await;
     }
     node.shutdown(SETTLE_WITHIN).await;
-    if let Some(joined) = &assembly.joined {
-        joined.cluster.leave().await;
-    }
-    hooks.stop(LAST_DELIVERIES_WITHIN).await;
+    cluster.leave(left == 0).await;
 }
 
 /// Runs a future on an actix system over a multi-threaded runtime: stores and desks use all of it, actors their arbiters.

@@ -1,11 +1,12 @@
-//! `footlight session`: sessions of a running node, as a customer of it.
+//! `footlight session`: sessions of running nodes, as a customer of theirs or, for all accounts, as the operator.
 
+use comfy_table::Table;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::http::Http;
 use super::{block_on, print, watch};
-use crate::cli::{Global, Session};
+use crate::cli::{Customer, Global, ListSessions, Operator, Session};
 
 pub(crate) fn run(global: &Global, session: Session) -> anyhow::Result<()> {
     block_on(async {
@@ -15,16 +16,16 @@ pub(crate) fn run(global: &Global, session: Session) -> anyhow::Result<()> {
                 let body = json!({
                     "avatar": avatar, "fps": picture.fps, "width": picture.width, "height": picture.height
                 });
-                show(global, &http.send(http.request(Method::POST, "/v1/sessions").json(&body)).await?)
+                print::shown(global, &http.send(http.request(Method::POST, "/v1/sessions").json(&body)).await?)
             }
-            Session::List { customer } => list(global, &Http::customer(&customer)?).await,
+            Session::List(options) => list(global, options).await,
             Session::Show { customer, id } => {
                 let http = Http::customer(&customer)?;
-                show(global, &http.send(http.request(Method::GET, &path(&id, ""))).await?)
+                print::shown(global, &http.send(http.request(Method::GET, &path(&id, ""))).await?)
             }
             Session::Speak { customer, id, audio, output } => {
                 let spoken = watch::speak(&customer, &id, &audio, output.as_deref(), !global.json).await?;
-                show(global, &spoken)
+                print::shown(global, &spoken)
             }
             Session::Pause { customer, id } => act(global, &Http::customer(&customer)?, &id, "/pause").await,
             Session::Resume { customer, id } => act(global, &Http::customer(&customer)?, &id, "/resume").await,
@@ -32,11 +33,17 @@ pub(crate) fn run(global: &Global, session: Session) -> anyhow::Result<()> {
             Session::Gesture { customer, id, gesture } => {
                 let http = Http::customer(&customer)?;
                 let asked = http.request(Method::POST, &path(&id, "/gestures")).json(&json!({ "gesture": gesture }));
-                show(global, &http.send(asked).await?)
+                print::shown(global, &http.send(asked).await?)
+            }
+            Session::Migrate { operator, id, to } => {
+                let http = Http::operator(&operator)?;
+                let body = to.map_or_else(|| json!({}), |to| json!({ "to": to }));
+                let path = format!("/admin/v1/sessions/{id}/migrate");
+                print::shown(global, &http.send(http.request(Method::POST, &path).json(&body)).await?)
             }
             Session::Stop { customer, id } => {
                 let http = Http::customer(&customer)?;
-                show(global, &http.send(http.request(Method::DELETE, &path(&id, ""))).await?)
+                print::shown(global, &http.send(http.request(Method::DELETE, &path(&id, ""))).await?)
             }
         }
     })
@@ -47,33 +54,45 @@ fn path(id: &str, rest: &str) -> String {
 }
 
 async fn act(global: &Global, http: &Http, id: &str, action: &str) -> anyhow::Result<()> {
-    show(global, &http.send(http.request(Method::POST, &path(id, action))).await?)
+    print::shown(global, &http.send(http.request(Method::POST, &path(id, action))).await?)
 }
 
-async fn list(global: &Global, http: &Http) -> anyhow::Result<()> {
-    let sessions = http.list("/v1/sessions", 1_000).await?;
+/// Sessions listed at most.
+const LISTED_MAX: usize = 10_000;
+
+async fn list(global: &Global, options: ListSessions) -> anyhow::Result<()> {
+    let ListSessions { all, state, url, api_secret, admin_url, admin_token } = options;
+    let (http, path) = if all {
+        let operator = Operator { admin_url, admin_token: admin_token.unwrap_or_default() };
+        (Http::operator(&operator)?, "/admin/v1/sessions")
+    } else {
+        let customer = Customer { url, api_secret: api_secret.unwrap_or_default() };
+        (Http::customer(&customer)?, "/v1/sessions")
+    };
+    let query = state.map_or_else(|| "limit=200".to_owned(), |state| format!("limit=200&state={state}"));
+    let sessions = http.list(&format!("{path}?{query}"), LISTED_MAX).await?;
     if global.json {
         return print::json(&sessions);
     }
-    let mut table = print::table(&["session", "state", "why", "avatar", "frames", "credits", "created"]);
+    println!("{}", table(&sessions, all));
+    Ok(())
+}
+
+/// Sessions as a table; of all accounts also with whose they are and where.
+pub(super) fn table(sessions: &[Value], all: bool) -> Table {
+    let whose: &[&str] = if all { &["account", "node"] } else { &[] };
+    let head = [&["session"], whose, &["state", "why", "avatar", "frames", "credits", "created"]].concat();
+    let mut table = print::table(&head);
     for session in sessions {
         let cell = |name: &str| print::text(&session[name]);
         let why = match session["end_reason"].as_str() {
             Some(reason) => reason.to_owned(),
             None => cell("pause_reasons"),
         };
-        let row =
-            [cell("id"), cell("state"), why, cell("avatar"), cell("frames"), cell("credits_used"), cell("created_at")];
+        let mut row = vec![cell("id")];
+        row.extend(whose.iter().map(|name| cell(name)));
+        row.extend([cell("state"), why, cell("avatar"), cell("frames"), cell("credits_used"), cell("created_at")]);
         table.add_row(row);
     }
-    println!("{table}");
-    Ok(())
-}
-
-fn show(global: &Global, value: &Value) -> anyhow::Result<()> {
-    if global.json {
-        return print::json(value);
-    }
-    print::fields(value);
-    Ok(())
+    table
 }

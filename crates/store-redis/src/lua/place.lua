@@ -11,24 +11,10 @@ local EXPIRED_AT_ONCE = 100
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local function release(session)
-  local reservation = redis.call('HGET', KEYS[2], session)
-  if not reservation then return end
-  local weight, boot = string.match(reservation, '^(%d+) (.*)$')
-  redis.call('HDEL', KEYS[2], session)
-  redis.call('ZREM', KEYS[3], session)
-  local node = ARGV[1] .. boot
-  -- A node that is gone must not come back as an empty one.
-  if redis.call('EXISTS', node) == 1 then
-    redis.call('HINCRBY', node, 'rs', -1)
-    redis.call('HINCRBY', node, 'rm', -weight)
-  end
-end
-
 for _, session in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, EXPIRED_AT_ONCE)) do
-  release(session)
+  release(ARGV[1], KEYS[2], KEYS[3], session)
 end
-release(ARGV[2])
+release(ARGV[1], KEYS[2], KEYS[3], ARGV[2])
 
 local weight, avatar_worth, count = tonumber(ARGV[3]), tonumber(ARGV[8]), tonumber(ARGV[10])
 local excluded = {}

@@ -24,28 +24,14 @@ if namesake and namesake ~= ARGV[2] then
 end
 redis.call('HSET', KEYS[5], ARGV[5], ARGV[2])
 
-local reserved = redis.call('HMGET', KEYS[2], 'rs', 'rm')
-local sessions, slots = tonumber(reserved[1] or 0), tonumber(reserved[2] or 0)
 local absorbed = tonumber(ARGV[13])
-for at = 14, 13 + absorbed do
-  local reservation = redis.call('HGET', KEYS[3], ARGV[at])
-  if reservation then
-    local weight, boot = string.match(reservation, '^(%d+) (.*)$')
-    redis.call('HDEL', KEYS[3], ARGV[at])
-    redis.call('ZREM', KEYS[4], ARGV[at])
-    if boot == ARGV[2] then
-      sessions, slots = sessions - 1, slots - weight
-    else
-      redis.call('HINCRBY', ARGV[1] .. boot, 'rs', -1)
-      redis.call('HINCRBY', ARGV[1] .. boot, 'rm', -weight)
-    end
-  end
-end
+for at = 14, 13 + absorbed do release(ARGV[1], KEYS[3], KEYS[4], ARGV[at]) end
+local reserved = redis.call('HMGET', KEYS[2], 'rs', 'rm')
 
 -- Made anew, so that labels and avatars that are no more go.
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'name', ARGV[5], 'address', ARGV[6], 'card', ARGV[7], 'st', ARGV[8], 'su', ARGV[9],
-  'mt', ARGV[10], 'mu', ARGV[11], 'dr', ARGV[12], 'rs', sessions, 'rm', slots)
+  'mt', ARGV[10], 'mu', ARGV[11], 'dr', ARGV[12], 'rs', reserved[1] or 0, 'rm', reserved[2] or 0)
 for at = 14 + absorbed, #ARGV - 1, 2 do redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 1]) end
 redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[2])
 return { 'held' }

@@ -115,7 +115,7 @@ async fn what_the_other_node_refuses_is_passed_back_and_may_be_tried_again() {
 async fn a_node_that_is_full_or_gone_is_left_out_and_the_next_is_tried() {
     let (pair, script, customer) = scripted().await;
     let gone = Peer { boot: BootId(Uuid::now_v7()), name: "gone".to_owned(), address: "127.0.0.1:1".to_owned() };
-    pair.far.node.drain(footlight_actors::DrainMode::Wait, Some(Duration::ZERO)).await;
+    pair.far.node.drain(Duration::ZERO).await;
     script.places.lock().extend([Some(pair.far_peer()), Some(gone.clone()), None]);
     let created = create(&pair, &customer, "k").await;
     assert_eq!(created.json()["node"], "near", "{}", created.text);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix_rt::Arbiter;
 use anyhow::{Context, ensure};
-use footlight_actors::meter::{MeterHandle, MeterLine, MeterOptions, MeterParts, Registration};
+use footlight_actors::meter::{MeterFigures, MeterHandle, MeterLine, MeterOptions, MeterParts, Registration};
 use footlight_actors::{Metrics, NodeClock, ProgressRecord};
 use footlight_ledger::{
     AccountId, BootId, Command, Counting, EndReason, GrantId, GrantKind, GrantName, Microcredits, Outcome, Pricing,
@@ -22,7 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use uuid::Uuid;
 
 use super::super::quantiles::Quantiles;
-use super::{Lived, resident_bytes};
+use super::{Crowd, Lived, resident_bytes};
 use crate::assembly::limits;
 use crate::settings::Settings;
 
@@ -40,92 +40,131 @@ struct Member {
     line: MeterLine,
 }
 
-/// Lets a crowd live for `time` and says how it went.
+/// A node, as far as metering goes.
+struct NodeMeter {
+    meter: MeterHandle,
+    arbiter: Arbiter,
+}
+
+/// Lets a crowd live for `time`, spread over a meter for each desk, and says how it went.
 pub(super) async fn live(
     settings: &Settings,
-    desk: &LedgerDesk,
+    desks: &[LedgerDesk],
     data_dir: &Path,
-    sessions: usize,
-    accounts: usize,
+    crowd: Crowd,
     time: Duration,
     silent: bool,
 ) -> anyhow::Result<Lived> {
-    let boot = BootId(Uuid::now_v7());
     let pricing = essence_at_25_fps(settings)?;
-    let accounts_opened = open_accounts(settings, desk, accounts).await?;
+    let accounts = open_accounts(settings, &desks[0], crowd.accounts).await?;
     let before = resident_bytes()?;
     let begun = Instant::now();
-    let owners = begin(desk, &accounts_opened, sessions, pricing, boot).await?;
+    let mut nodes = Vec::new();
+    let mut members: Vec<Member> = Vec::new();
+    for (number, desk) in desks.iter().enumerate() {
+        let boot = BootId(Uuid::now_v7());
+        let sessions = crowd.sessions / desks.len() + usize::from(number < crowd.sessions % desks.len());
+        let owners = begin(desk, &accounts, sessions, pricing, boot).await?;
+        let node = NodeMeter::start(settings, desk, data_dir, boot)?;
+        members.extend(owners.into_iter().map(|(session, account)| node.admit(session, account, pricing)));
+        nodes.push(node);
+    }
     let seconds_to_begin = begun.elapsed().as_secs_f64();
-
-    let arbiter = Arbiter::new();
-    let metering = &settings.metering;
-    let writer = ProgressWriter::start(data_dir, boot, Duration::from_secs(1))?;
-    let meter = MeterHandle::start(
-        MeterParts {
-            desk: desk.clone(),
-            options: MeterOptions {
-                clock: SliceClockOptions {
-                    heartbeat: metering.heartbeat,
-                    min_slice: metering.min_slice,
-                    grace: metering.grace,
-                },
-                hold_after_speech: metering.hold_after_speech,
-                tick: Duration::from_millis(20),
-                first_beat_least: 0.5,
-                progress_every: Duration::from_secs(1),
-            },
-            clock: NodeClock::start(),
-            progress: Box::new(ProgressRecord::new(writer)),
-            metrics: Arc::new(Metrics::register(&prometheus::Registry::new())?),
-        },
-        &arbiter.handle(),
-    );
-    let crowd: Vec<Member> = owners
-        .into_iter()
-        .map(|(session, account)| {
-            let gate = Arc::new(SliceGate::new(0));
-            let registration =
-                Registration { session, account, pricing, epoch: 1, gate: Arc::clone(&gate), listener: None };
-            let line = meter.register(registration);
-            line.want();
-            Member { gate, line }
-        })
-        .collect();
-    wait_for_slices(&meter, crowd.len()).await?;
+    for member in &members {
+        member.line.want();
+    }
+    wait_for_slices(&nodes, members.len()).await?;
 
     let driving = Arc::new(AtomicBool::new(true));
     let driver = std::thread::spawn({
         let driving = Arc::clone(&driving);
-        move || drive(crowd, &driving)
+        move || drive(members, &driving)
     });
+    let desks_before = desk_totals(desks);
     show(time, silent).await;
     let after = resident_bytes()?;
-    let figures = meter.figures().await?;
+    let (commits, conflicts) = desk_totals(desks);
+    let mut total = MeterFigures::default();
+    for node in &nodes {
+        let figures = node.meter.figures().await?;
+        total.sent += figures.sent;
+        total.settled += figures.settled;
+        total.batches += figures.batches;
+        total.lag.add(&figures.lag);
+    }
     driving.store(false, Ordering::Release);
-    let crowd = driver.join().map_err(|_| anyhow::anyhow!("the null driver panicked"))?;
-    for member in &crowd {
+    let members = driver.join().map_err(|_| anyhow::anyhow!("the null driver panicked"))?;
+    for member in &members {
         member.line.end(EndReason::Stopped);
     }
-    ensure!(meter.settled(Duration::from_secs(120)).await, "the last settlements were not done after two minutes");
-    meter.stop().await;
+    for node in nodes {
+        ensure!(
+            node.meter.settled(Duration::from_secs(120)).await,
+            "the last settlements were not done in two minutes"
+        );
+        node.meter.stop().await;
+        node.arbiter.stop();
+    }
 
     let ms = |lag: Duration| lag.as_secs_f64() * 1e3;
     Ok(Lived {
-        sessions,
-        accounts,
+        crowd,
         seconds: time.as_secs_f64(),
-        bytes_per_session: (after - before) / sessions as f64,
-        heartbeats_sent: figures.sent,
-        heartbeats_settled: figures.settled,
+        bytes_per_session: (after - before) / crowd.sessions as f64,
+        heartbeats_sent: total.sent,
+        heartbeats_settled: total.settled,
         heartbeat_lag: Quantiles {
-            p50_ms: ms(figures.lag.quantile(0.5)),
-            p99_ms: ms(figures.lag.quantile(0.99)),
-            max_ms: ms(figures.lag.max()),
+            p50_ms: ms(total.lag.quantile(0.5)),
+            p99_ms: ms(total.lag.quantile(0.99)),
+            max_ms: ms(total.lag.max()),
         },
-        batches: figures.batches,
+        batches: total.batches,
+        commits: commits - desks_before.0,
+        conflicts: conflicts - desks_before.1,
         seconds_to_begin,
     })
+}
+
+impl NodeMeter {
+    fn start(settings: &Settings, desk: &LedgerDesk, data_dir: &Path, boot: BootId) -> anyhow::Result<Self> {
+        let arbiter = Arbiter::new();
+        let metering = &settings.metering;
+        let writer = ProgressWriter::start(data_dir, boot, Duration::from_secs(1))?;
+        let meter = MeterHandle::start(
+            MeterParts {
+                desk: desk.clone(),
+                options: MeterOptions {
+                    clock: SliceClockOptions {
+                        heartbeat: metering.heartbeat,
+                        min_slice: metering.min_slice,
+                        grace: metering.grace,
+                    },
+                    hold_after_speech: metering.hold_after_speech,
+                    tick: Duration::from_millis(20),
+                    first_beat_least: 0.5,
+                    progress_every: Duration::from_secs(1),
+                },
+                clock: NodeClock::start(),
+                progress: Box::new(ProgressRecord::new(writer)),
+                metrics: Arc::new(Metrics::register(&prometheus::Registry::new())?),
+            },
+            &arbiter.handle(),
+        );
+        Ok(Self { meter, arbiter })
+    }
+
+    fn admit(&self, session: SessionId, account: AccountId, pricing: Pricing) -> Member {
+        let gate = Arc::new(SliceGate::new(0));
+        let registration =
+            Registration { session, account, pricing, epoch: 1, gate: Arc::clone(&gate), listener: None };
+        Member { gate, line: self.meter.register(registration) }
+    }
+}
+
+/// Commits and conflicts of all desks.
+fn desk_totals(desks: &[LedgerDesk]) -> (u64, u64) {
+    let figures = desks.iter().map(LedgerDesk::figures);
+    figures.fold((0, 0), |(commits, conflicts), it| (commits + it.commits, conflicts + it.conflicts))
 }
 
 pub(super) fn essence_at_25_fps(settings: &Settings) -> anyhow::Result<Pricing> {
@@ -182,13 +221,19 @@ pub(super) fn expect_all(outcomes: Vec<Result<Outcome, footlight_store::StoreErr
     Ok(())
 }
 
-async fn wait_for_slices(meter: &MeterHandle, sessions: usize) -> anyhow::Result<()> {
+async fn wait_for_slices(nodes: &[NodeMeter], sessions: usize) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(120);
-    while meter.figures().await?.holding < sessions as u64 {
+    loop {
+        let mut holding = 0;
+        for node in nodes {
+            holding += node.meter.figures().await?.holding;
+        }
+        if holding >= sessions as u64 {
+            return Ok(());
+        }
         ensure!(Instant::now() < deadline, "not every session has its first slice after two minutes");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(())
 }
 
 /// Counts frames at every gate in real time, as workers would, until told to stop.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use footlight_store::LedgerDesk;
+use footlight_store::{LedgerDesk, Store};
 use serde::Serialize;
 use serde_json::json;
 
@@ -21,17 +21,29 @@ use crate::commands::serve::block_on_system;
 use crate::commands::{print, settings_for};
 use crate::settings::Settings;
 
+/// Who is to be metered.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Crowd {
+    pub(super) sessions: usize,
+    pub(super) accounts: usize,
+    /// Meters that share them, each with a desk of its own.
+    pub(super) nodes: usize,
+}
+
 /// How a crowd of sessions lived.
 #[derive(Debug, Serialize)]
 struct Lived {
-    sessions: usize,
-    accounts: usize,
+    #[serde(flatten)]
+    crowd: Crowd,
     seconds: f64,
     bytes_per_session: f64,
     heartbeats_sent: u64,
     heartbeats_settled: u64,
     heartbeat_lag: Quantiles,
     batches: u64,
+    commits: u64,
+    /// Commits that met another node's and were applied again.
+    conflicts: u64,
     seconds_to_begin: f64,
 }
 
@@ -46,7 +58,8 @@ struct Flooded {
     share_of_bare: f64,
 }
 
-pub(super) fn run(global: &Global, sessions: usize, accounts: usize, seconds: u64) -> anyhow::Result<()> {
+pub(super) fn run(global: &Global, crowd: Crowd, time: Duration) -> anyhow::Result<()> {
+    let Crowd { sessions, accounts, nodes } = crowd;
     ensure!(accounts > 0 && sessions >= accounts, "there must be at least one session for each account");
     let scratch = tempfile::tempdir()?;
     let data_dir = scratch.path().join("data").to_string_lossy().into_owned();
@@ -56,16 +69,30 @@ pub(super) fn run(global: &Global, sessions: usize, accounts: usize, seconds: u6
     let as_json = global.json;
     block_on_system(async move {
         let OpenStore { store, data_dir } = open_store(&settings).await?;
-        let desk = LedgerDesk::new(Arc::clone(&store), terms(&settings), Arc::new(now), Arc::new(rand::random));
-        if !as_json {
-            println!("{sessions} sessions over {accounts} accounts on {}, null renderer, {seconds} s", store.kind());
+        ensure!(
+            nodes == 1 || store.kind() == "redis",
+            "several nodes need a store that they can share: --store redis://…"
+        );
+        let mut desks = vec![desk_on(&settings, &store)];
+        for _ in 1..nodes {
+            // Each over a connection of its own.
+            desks.push(desk_on(&settings, &open_store(&settings).await?.store));
         }
-        let lived = crowd::live(&settings, &desk, &data_dir, sessions, accounts, Duration::from_secs(seconds), as_json)
+        if !as_json {
+            let on =
+                if nodes > 1 { format!("{nodes} nodes with one {}", store.kind()) } else { store.kind().to_owned() };
+            println!("{sessions} sessions over {accounts} accounts on {on}, null renderer, {time:?}");
+        }
+        let lived = crowd::live(&settings, &desks, &data_dir, crowd, time, as_json)
             .await
             .context("while the sessions lived")?;
-        let flooded = flood::flood(&settings, &desk, &store, sessions, accounts).await.context("in the flood")?;
+        let flooded = flood::flood(&settings, &desks[0], &store, sessions, accounts).await.context("in the flood")?;
         report(as_json, &settings, store.kind(), &lived, &flooded)
     })
+}
+
+fn desk_on(settings: &Settings, store: &Arc<dyn Store>) -> LedgerDesk {
+    LedgerDesk::new(Arc::clone(store), terms(settings), Arc::new(now), Arc::new(rand::random))
 }
 
 /// Resident memory of this process, in bytes.
@@ -91,9 +118,10 @@ fn report(as_json: bool, settings: &Settings, store: &str, lived: &Lived, floode
     let lag = &lived.heartbeat_lag;
     for (name, value) in [
         ("memory a session", format!("{:.0} bytes", lived.bytes_per_session)),
-        ("sessions begun a second", format!("{:.0}", lived.sessions as f64 / lived.seconds_to_begin)),
+        ("sessions begun a second", format!("{:.0}", lived.crowd.sessions as f64 / lived.seconds_to_begin)),
         ("heartbeats sent / settled", format!("{} / {}", lived.heartbeats_sent, lived.heartbeats_settled)),
         ("in batches", lived.batches.to_string()),
+        ("commits / conflicts, applied again", format!("{} / {}", lived.commits, lived.conflicts)),
         (
             "heartbeat lag, due to settled, p50 / p99 / longest",
             format!("{:.0} / {:.0} / {:.0} ms", lag.p50_ms, lag.p99_ms, lag.max_ms),
