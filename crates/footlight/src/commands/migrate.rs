@@ -89,7 +89,7 @@ fn explain(error: MigrateError) -> anyhow::Error {
 
 /// Shows how far it is, on a terminal.
 fn teller(bar: ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
-    let template = "{msg:9} {bar:32.yellow/dim} {pos:>7} of {len} accounts  {prefix}";
+    let template = "{msg:9} {bar:16.yellow/dim} {pos:>7} of {len} accounts  {prefix}";
     bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
     let sessions = std::sync::atomic::AtomicU64::new(0);
     move |progress| match progress {
