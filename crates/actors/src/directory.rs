@@ -147,7 +147,8 @@ impl Shared {
                 }
                 Err(error) => {
                     metrics.store_failed(&error);
-                    if !failed {
+                    // That the store is away is told elsewhere, and once.
+                    if !failed && !error.is_transport() {
                         tracing::warn!(%error, "a session record could not be written; it is tried again");
                     }
                     failed = true;

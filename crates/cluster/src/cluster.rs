@@ -252,15 +252,15 @@ impl Inner {
         }
     }
 
-    /// The store answered, or did not.
-    pub(crate) fn note_store(&self, is_up: bool) {
+    /// The store answered, or did not. Answers whether that is new.
+    pub(crate) fn note_store(&self, is_up: bool) -> bool {
         let now = self.parts.host.moment();
         let mut since = self.store_up_since.lock();
-        match (is_up, *since) {
-            (true, Moment::NEVER) => *since = now,
-            (true, _) => {}
-            (false, _) => *since = Moment::NEVER,
+        let was_up = *since != Moment::NEVER;
+        if is_up != was_up {
+            *since = if is_up { now } else { Moment::NEVER };
         }
+        is_up != was_up
     }
 
     /// Whether the store has been there for long enough that whoever lives has been heard.

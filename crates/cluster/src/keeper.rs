@@ -54,9 +54,11 @@ impl Inner {
                 self.answered(answer, sent).await;
             }
             Err(error) => {
-                self.note_store(!error.is_transport());
+                let is_new = self.note_store(!error.is_transport());
                 self.absorbed.lock().extend(absorbed);
-                tracing::warn!(%error, "the node's lease could not be renewed");
+                if is_new || !error.is_transport() {
+                    tracing::warn!(%error, "the node's lease could not be renewed; it is tried again");
+                }
                 self.doubt().await;
             }
         }

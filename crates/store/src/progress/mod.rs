@@ -121,8 +121,13 @@ impl ProgressWriter {
             loop {
                 ticks.tick().await;
                 let Some(slots) = slots.upgrade() else { return };
-                if let Err(error) = mirror_round(&*store, boot, &slots).await {
-                    tracing::warn!(%error, "the progress record could not be mirrored");
+                match mirror_round(&*store, boot, &slots).await {
+                    Ok(()) => {}
+                    // That the store is away is told elsewhere, and once.
+                    Err(error) if error.is_transport() => {
+                        tracing::debug!(%error, "the progress record is not mirrored")
+                    }
+                    Err(error) => tracing::warn!(%error, "the progress record could not be mirrored"),
                 }
             }
         }
