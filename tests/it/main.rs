@@ -14,6 +14,7 @@ mod interrupt;
 mod isolation;
 mod jobs;
 mod metered_render;
+mod migrate;
 mod observability;
 mod outage;
 mod portraits;

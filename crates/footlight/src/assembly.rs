@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 mod hooks;
+mod place;
 mod store;
 mod terms;
 mod tokens;
@@ -28,8 +29,9 @@ use crate::avatars;
 use crate::settings::{OperatorSettings, PlanSettings, Renderer, Settings};
 
 use cluster::{ClusterSocket, Joined};
-use store::lock_data_dir;
+pub(crate) use place::{Place, Purpose};
 pub(crate) use store::{OpenStore, open_store};
+use store::{expect_whole, lock_data_dir};
 pub(crate) use terms::{limits, plans, rate_card, terms};
 
 /// Who everything is for that goes unmetered.
@@ -62,6 +64,7 @@ pub(crate) fn now() -> Timestamp {
 /// When the data directory is in use, the store cannot be opened, or a thread cannot be started.
 pub(crate) async fn assemble(settings: &Settings, socket: Option<&ClusterSocket>) -> anyhow::Result<Assembly> {
     let OpenStore { store, data_dir } = open_store(settings).await?;
+    expect_whole(store.as_ref()).await?;
     let lock = lock_data_dir(settings)?;
     let desk = LedgerDesk::new(Arc::clone(&store), terms(settings), Arc::new(now), Arc::new(rand::random));
     let avatars = avatars::of_folder(&settings.stage.avatars_dir)?;

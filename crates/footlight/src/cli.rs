@@ -17,7 +17,18 @@ pub(crate) struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 not enough credits; 4 the node or store cannot be
-reached; 5 the audit does not balance.";
+reached; 5 the audit does not balance, or stores are not equal; 6 refused: nothing was changed.";
+
+const MIGRATE_HELP: &str = "\
+Stop every node and command on both stores first, and end all sessions: otherwise it refuses. The source is only read. Killed
+or cut off in the middle, the same command goes on; until it has verified everything no node starts on the target.
+
+Moved: accounts with tabs, named operations, job holds, journal and checkpoint; API secrets; session records; records of
+every collection; blobs. Not moved: idempotency keys, progress of running sessions, session records that the target would
+have removed by now.
+
+Exit codes: 0 moved, and verified to be equal; 1 failed; 2 wrong usage or settings; 4 a store cannot be reached: run it
+again; 5 the stores are not equal, or the books do not balance; 6 refused: nothing was changed.";
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -65,6 +76,8 @@ pub(crate) enum Command {
     Job(Job),
     /// Check that every credit ever granted is available, held, spent, expired or voided.
     Audit(Audit),
+    /// Move everything from one store to another, and verify that it is equal.
+    Migrate(Migrate),
     /// Measure this machine.
     #[command(subcommand)]
     Bench(Bench),
@@ -524,6 +537,23 @@ pub(crate) struct Audit {
     /// Its operators' token.
     #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
     pub(crate) admin_token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = MIGRATE_HELP)]
+pub(crate) struct Migrate {
+    /// The store to move from: sqlite: (in --data-dir), sqlite:/some/directory, redis://…
+    #[arg(long, value_name = "STORE", env = "FOOTLIGHT_MIGRATE_FROM", hide_env_values = true)]
+    pub(crate) from: String,
+    /// The store to move to: empty, or what an earlier run has moved.
+    #[arg(long, value_name = "STORE", env = "FOOTLIGHT_MIGRATE_TO", hide_env_values = true)]
+    pub(crate) to: String,
+    /// Look at both, say what would be moved or why not, and write nothing.
+    #[arg(long, conflicts_with = "verify_only")]
+    pub(crate) dry_run: bool,
+    /// Compare both byte by byte, audit both, and write nothing.
+    #[arg(long)]
+    pub(crate) verify_only: bool,
 }
 
 #[derive(Debug, Subcommand)]

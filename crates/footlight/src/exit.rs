@@ -14,8 +14,10 @@ pub(crate) enum Failure {
     Credits = 3,
     /// The node or the store cannot be reached.
     Unreachable = 4,
-    /// The audit does not balance.
+    /// The audit does not balance, or stores that should be equal are not.
     Unbalanced = 5,
+    /// Refused as things are; nothing was changed.
+    Refused = 6,
 }
 
 /// An error that knows its exit code.

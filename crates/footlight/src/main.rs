@@ -38,6 +38,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Avatar(avatar) => commands::avatar::run(global, avatar),
         Command::Job(job) => commands::job::run(global, job),
         Command::Audit(options) => commands::audit::run(global, &options),
+        Command::Migrate(options) => commands::migrate::run(global, &options),
         Command::Bench(bench) => commands::bench::run(global, &bench),
         Command::Config => commands::config::run(global),
     }

@@ -144,7 +144,7 @@ pub(crate) fn has_commit(head: &[u8], commit: u128) -> bool {
     split(head).is_some_and(|(version, recent, _)| version.commit == commit || recent.contains(&commit))
 }
 
-fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
+pub(crate) fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
     let (version, rest) = value.split_first_chunk::<VERSION>()?;
     let (count, rest) = rest.split_first()?;
     let (recent, document) = rest.split_at_checked(usize::from(*count) * 16)?;
@@ -154,7 +154,7 @@ fn split(value: &[u8]) -> Option<(Version, Vec<u128>, &[u8])> {
     Some((Version { counter, commit }, recent.collect(), document))
 }
 
-fn version_bytes(version: Version) -> [u8; VERSION] {
+pub(crate) fn version_bytes(version: Version) -> [u8; VERSION] {
     let mut bytes = [0; VERSION];
     bytes[..8].copy_from_slice(&version.counter.to_be_bytes());
     bytes[8..].copy_from_slice(&version.commit.to_be_bytes());

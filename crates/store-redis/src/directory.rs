@@ -31,7 +31,7 @@ const BEING_MADE_MAX: Duration = Duration::from_secs(600);
 const REPLACES_MAX: u32 = 10;
 
 /// Sends writes in order; the first error is the answer.
-async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
+pub(crate) async fn write(link: &Link, commands: Vec<Cmd>) -> Result<(), StoreError> {
     for reply in link.send(commands, Stage::Writing).await? {
         reply.extract_error().map_err(|error| crate::failure::explain(&error, Stage::Writing))?;
     }
@@ -159,7 +159,7 @@ pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Durat
 const SEALED: u8 = 2;
 
 /// A session's value: what is compared when it is replaced, then its document.
-fn seal(record: &SessionRecord) -> Vec<u8> {
+pub(crate) fn seal(record: &SessionRecord) -> Vec<u8> {
     let document = codec::encode_named(record);
     let node = record.node.as_bytes();
     let node = &node[..node.len().min(usize::from(u16::MAX))];

@@ -34,10 +34,11 @@
 //! | `fl:{nodes}:n:<boo_…>` | hash: a node's card, room, labels, avatars, heir | - | `renew_node.lua`, `place.lua`, `claim_node.lua`, `bury_node.lua` |
 //! | `fl:{nodes}:reserved` | hash: session -> weight and boot | - | `place.lua`, `renew_node.lua`, `give_back.lua` |
 //! | `fl:{nodes}:reserved:ends` | sorted set: session by when its reservation ends | - | as above |
-//! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua` |
+//! | `fl:rises` | channel: 16 bytes of an account id | | `commit.lua`, a migration |
 //!
 //! Ids in fields, members and messages are the 16 bytes of their UUIDs. Every key has a hash tag, in braces. All that one
-//! commit touches has the account's, `{acc_…}`, and so lies in one slot of a cluster. An owner is an account or `service`.
+//! commit touches has the account's, `{acc_…}`, and so lies in one slot of a cluster. A migration (`transfer.rs`) writes the
+//! same keys, by `load_entries.lua`, `load_head.lua` and plain commands. An owner is an account or `service`.
 //! The sets outside of it are hints: what they name may be gone. No key is without an owner or a time to live, and no type
 //! or time to live differs from this table: `tests/forms/keys.rs` holds every key that the contract writes against it.
 
@@ -90,6 +91,10 @@ impl AccountKeys {
 
     pub(crate) fn tabs(&self) -> String {
         self.key("t")
+    }
+
+    pub(crate) fn names(&self) -> String {
+        self.key("n")
     }
 
     pub(crate) fn jobs(&self) -> String {
@@ -182,6 +187,12 @@ impl BlobKeys {
 
 pub(crate) fn node(boot: BootId) -> String {
     format!("{NODES}{boot}")
+}
+
+/// Whose key it is, and what follows the owner's tag; `None` for what has no owner.
+pub(crate) fn owned(key: &str) -> Option<(Owner, &str)> {
+    let (owner, rest) = key.strip_prefix("fl:{")?.split_once("}:")?;
+    Some((Owner::parse(owner)?, rest))
 }
 
 pub(crate) fn due_lines(collection: &str) -> String {

@@ -26,6 +26,7 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tls;
+mod transfer;
 
 pub use address::{Address, Login};
 pub use store::{RedisOptions, RedisStore};

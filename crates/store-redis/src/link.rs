@@ -8,6 +8,7 @@ use tokio::sync::{Mutex, watch};
 
 use crate::address::Address;
 use crate::failure::{Stage, explain, is_broken, is_left};
+use crate::reply;
 use crate::source::{Source, Wire};
 use crate::store::RedisOptions;
 
@@ -21,6 +22,9 @@ pub(crate) struct Group {
     pub(crate) key: String,
     pub(crate) commands: Vec<Cmd>,
 }
+
+/// One server that holds keys; nobody in particular where there is only one.
+pub(crate) struct Holder(Option<(String, u16)>);
 
 /// Time limits of a link.
 #[derive(Debug, Clone, Copy)]
@@ -125,6 +129,40 @@ impl Link {
             self.drop_wire(generation).await;
         }
         Err(explain(&error, stage))
+    }
+
+    /// The servers that hold keys, to be asked one by one.
+    pub(crate) async fn holders(&self) -> Result<Vec<Holder>, StoreError> {
+        if !self.is_cluster() {
+            return Ok(vec![Holder(None)]);
+        }
+        let mut ask = redis::cmd("CLUSTER");
+        ask.arg("SLOTS");
+        let corrupt = |what: &Value| StoreError::Corrupt {
+            place: "CLUSTER SLOTS".to_owned(),
+            detail: format!("redis replied {what:?}"),
+        };
+        let mut holders = std::collections::BTreeSet::new();
+        for range in reply::list("CLUSTER SLOTS", self.ask(ask, Stage::Reading).await?)? {
+            // First and last slot, the master, its replicas; of a server: host, port, and more.
+            let Value::Array(range) = &range else { return Err(corrupt(&range)) };
+            let Some(Value::Array(master)) = range.get(2) else { return Err(corrupt(&Value::Nil)) };
+            match master.as_slice() {
+                [Value::BulkString(host), Value::Int(port), ..] => {
+                    let port = u16::try_from(*port).map_err(|_| corrupt(&Value::Int(*port)))?;
+                    holders.insert((String::from_utf8_lossy(host).into_owned(), port));
+                }
+                other => return Err(corrupt(other.first().unwrap_or(&Value::Nil))),
+            }
+        }
+        Ok(holders.into_iter().map(|holder| Holder(Some(holder))).collect())
+    }
+
+    /// Asks one of [`Link::holders`].
+    pub(crate) async fn ask_holder(&self, holder: &Holder, command: Cmd) -> Result<Value, StoreError> {
+        let mut replies = self.over(|wire| wire.send_to(holder.0.clone(), command), Stage::Reading).await?;
+        let reply = replies.pop().unwrap_or_default();
+        reply.extract_error().map_err(|error| explain(&error, Stage::Reading))
     }
 
     /// How long connecting may take: behind Sentinels and in a cluster a server that is silent is met before one that answers.

@@ -39,6 +39,8 @@ script!(GIVE_BACK, "release.lua", "give_back.lua");
 script!(CLAIM_NODE, "claim_node.lua");
 script!(BURY_NODE, "bury_node.lua");
 script!(LIST_NODES, "list_nodes.lua");
+script!(LOAD_ENTRIES, "load_entries.lua");
+script!(LOAD_HEAD, "load_head.lua");
 
 impl Script {
     fn new(source: &'static str) -> Self {

@@ -179,6 +179,17 @@ impl Wire {
         }
     }
 
+    /// The reply of one server, which is named in a cluster.
+    pub(crate) async fn send_to(self, server: Option<(String, u16)>, command: Cmd) -> RedisResult<Vec<Value>> {
+        match (self, server) {
+            (Self::Many(mut connection), Some((host, port))) => {
+                let server = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
+                Ok(vec![connection.route_command(command, server).await?])
+            }
+            (wire, _) => wire.send(vec![command], Stage::Reading).await,
+        }
+    }
+
     /// One reply per server that takes writes.
     pub(crate) async fn send_to_each(self, command: Cmd) -> RedisResult<Vec<Value>> {
         match self {

@@ -71,9 +71,9 @@ pub struct RedisStore {
     pub(crate) usage: Arc<Link>,
     pub(crate) blobs: Link,
     money: Lanes,
-    durability: Durability,
-    options: RedisOptions,
-    rises: broadcast::Sender<Rise>,
+    pub(crate) durability: Durability,
+    pub(crate) options: RedisOptions,
+    pub(crate) rises: broadcast::Sender<Rise>,
 }
 
 impl RedisStore {

@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::nodes::{Claimed, NodeEntry, NodeStore, Placed, Renewal, Renewed, Wish};
+use crate::transfer::{AccountHead, Inventory, Item, Part};
 use crate::{
     AccountStore, BlobInfo, BlobStore, Commit, CommitOutcome, DueQueue, IdempotencyStore, Loaded, Owner, ProgressStore,
     Record, RecordBatch, RecordOutcome, RecordRange, RecordStore, Remembered, SecretRecord, SecretStore,
-    SessionDirectory, SessionPut, Store, StoreError, WholeAccount,
+    SessionDirectory, SessionPut, Store, StoreError, StoreTransfer, WholeAccount,
 };
 
 /// How long a write that was reported as timed out may still be on its way.
@@ -409,6 +410,74 @@ impl NodeStore for FaultyStore {
     async fn give_up_node(&self, lost: BootId) -> Result<bool, StoreError> {
         self.reach()?;
         self.inner.give_up_node(lost).await
+    }
+}
+
+#[async_trait]
+impl StoreTransfer for FaultyStore {
+    async fn count_others(&self) -> Result<u64, StoreError> {
+        self.inner.count_others().await
+    }
+
+    async fn take_inventory(&self) -> Result<Inventory, StoreError> {
+        self.inner.take_inventory().await
+    }
+
+    async fn dump_head(&self, account: AccountId) -> Result<Option<AccountHead>, StoreError> {
+        self.inner.dump_head(account).await
+    }
+
+    async fn dump_part(
+        &self,
+        account: AccountId,
+        part: Part,
+        after: Option<Vec<u8>>,
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        self.inner.dump_part(account, part, after, limit).await
+    }
+
+    async fn clear_account(&self, account: AccountId) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.clear_account(account).await
+    }
+
+    async fn load_part(&self, account: AccountId, part: Part, items: Vec<Item>) -> Result<(), StoreError> {
+        self.reach()?;
+        match self.draw() {
+            Fault::None | Fault::Late => self.inner.load_part(account, part, items).await,
+            Fault::Before | Fault::Instead => Err(StoreError::unreachable("a fault on purpose")),
+            Fault::After => {
+                self.inner.load_part(account, part, items).await?;
+                Err(StoreError::unknown("a reply lost on purpose"))
+            }
+        }
+    }
+
+    async fn load_head(&self, head: AccountHead) -> Result<bool, StoreError> {
+        self.reach()?;
+        match self.draw() {
+            Fault::None | Fault::Late => self.inner.load_head(head).await,
+            Fault::Before | Fault::Instead => Err(StoreError::unreachable("a fault on purpose")),
+            Fault::After => {
+                self.inner.load_head(head).await?;
+                Err(StoreError::unknown("a reply lost on purpose"))
+            }
+        }
+    }
+
+    fn sessions_kept(&self) -> Option<Duration> {
+        self.inner.sessions_kept()
+    }
+
+    async fn load_sessions(&self, records: Vec<SessionRecord>) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.load_sessions(records).await
+    }
+
+    async fn settle(&self) -> Result<(), StoreError> {
+        self.reach()?;
+        self.inner.settle().await
     }
 }
 

@@ -3,7 +3,7 @@
 //! Stores hold no rules. They load a [`footlight_ledger::Books`], and commit its changes if the account is still
 //! the one that was read. [`desk`] puts both together: it is the one door through which a node changes accounts.
 //!
-//! Suggested reading order: [`ports`], [`nodes`], [`records`], [`blobs`], [`error`], [`desk`], [`progress`], [`sqlite`], [`audit`], [`trim`], [`due`], [`codec`].
+//! Suggested reading order: [`ports`], [`nodes`], [`records`], [`blobs`], [`error`], [`desk`], [`progress`], [`sqlite`], [`audit`], [`trim`], [`transfer`], [`due`], [`codec`].
 //! With the feature `contract`: the suite that every store meets, and a store that fails on purpose.
 
 pub mod audit;
@@ -21,6 +21,7 @@ pub mod ports;
 pub mod progress;
 pub mod records;
 pub mod sqlite;
+pub mod transfer;
 pub mod trim;
 
 pub use audit::{AccountAudit, audit_account, audit_all};
@@ -39,4 +40,5 @@ pub use records::{
     RecordVersion,
 };
 pub use sqlite::{DataDirLock, SqliteStore};
+pub use transfer::StoreTransfer;
 pub use trim::trim_journal;

@@ -9,7 +9,7 @@ use footlight_session::SessionRecord;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
-use crate::{BlobStore, DueMove, NodeStore, RecordStore, StoreError};
+use crate::{BlobStore, DueMove, NodeStore, RecordStore, StoreError, StoreTransfer};
 
 /// How many former commit ids an account remembers, so that an outcome that got lost can be told even after others
 /// have changed the account: 16 commits are far more than meet one account within a node's time limits.
@@ -271,7 +271,15 @@ pub enum Rise {
 
 /// A whole store.
 pub trait Store:
-    AccountStore + SecretStore + SessionDirectory + IdempotencyStore + ProgressStore + RecordStore + BlobStore + NodeStore
+    AccountStore
+    + SecretStore
+    + SessionDirectory
+    + IdempotencyStore
+    + ProgressStore
+    + RecordStore
+    + BlobStore
+    + NodeStore
+    + StoreTransfer
 {
     /// What to call it in messages: `sqlite`, `redis`.
     fn kind(&self) -> &'static str;

@@ -50,6 +50,12 @@ impl Owner {
         if id.is_nil() { Self::Service } else { Self::Account(AccountId(id)) }
     }
 
+    /// Reads its text back; `None` for what is no owner.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "service" { Some(Self::Service) } else { text.parse().ok().map(Self::Account) }
+    }
+
     /// The account, if it is one's.
     #[must_use]
     pub const fn account(self) -> Option<AccountId> {

@@ -1,14 +1,12 @@
 //! `footlight audit`: do the books balance?
 
-use std::path::PathBuf;
-
 use footlight_ledger::AccountId;
 use footlight_store::StoreError;
 use reqwest::Method;
 
 use super::http::Http;
 use super::{print, settings_for};
-use crate::assembly::{OpenStore, open_store};
+use crate::assembly::{OpenStore, Place, open_store};
 use crate::audit::{AuditReport, audit};
 use crate::cli::{Audit, Global, Operator};
 use crate::exit::{Failure, coded};
@@ -34,7 +32,8 @@ pub(crate) fn run(global: &Global, options: &Audit) -> anyhow::Result<()> {
 
 /// Reads the store, or asks the node that has it in use.
 async fn report(settings: &Settings, options: &Audit, account: Option<AccountId>) -> anyhow::Result<AuditReport> {
-    expect_books(settings)?;
+    // Nothing always balances.
+    Place::read(settings, &settings.store)?.expect_books()?;
     let refused = match open_store(settings).await {
         Ok(OpenStore { store, .. }) => return audit(store.as_ref(), account).await,
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Refused { .. })) => error,
@@ -55,15 +54,4 @@ async fn report(settings: &Settings, options: &Audit, account: Option<AccountId>
         None => http.list("/admin/v1/audit", usize::MAX).await?,
     };
     AuditReport::told(&accounts)
-}
-
-/// Opening the embedded store makes one where there is none, and nothing always balances.
-fn expect_books(settings: &Settings) -> anyhow::Result<()> {
-    let Some(directory) = settings.store.strip_prefix("sqlite:") else { return Ok(()) };
-    let directory = if directory.is_empty() { settings.data_dir.clone() } else { PathBuf::from(directory) };
-    if directory.join("footlight.db").exists() {
-        return Ok(());
-    }
-    let place = directory.display();
-    Err(coded(Failure::Failed, format!("there are no books in {place}; name a node's directory with --data-dir")))
 }

@@ -10,6 +10,7 @@ pub(crate) mod demo;
 mod http;
 pub(crate) mod job;
 mod meter;
+pub(crate) mod migrate;
 pub(crate) mod node;
 mod print;
 mod recording;

@@ -42,7 +42,7 @@ pub async fn secrets_are_found_by_hash_until_revoked(store: Arc<dyn Store>) {
     assert_eq!(store.list_secrets(new_account()).await.expect("lists"), []);
 }
 
-fn record(account: AccountId, node: &str, boot: BootId) -> SessionRecord {
+pub(super) fn record(account: AccountId, node: &str, boot: BootId) -> SessionRecord {
     SessionRecord {
         id: new_session(),
         account,

@@ -9,6 +9,7 @@ mod given;
 pub mod nodes;
 pub mod prices;
 pub mod records;
+pub mod transfer;
 pub mod year;
 
 use std::any::Any;
@@ -93,6 +94,13 @@ macro_rules! store_promises {
             prices::a_change_of_price_is_for_new_sessions
             faults::a_reply_lost_charges_once
             faults::random_faults_charge_exactly
+            transfer::everything_is_moved_there_and_back
+            transfer::a_stopped_migration_goes_on
+            transfer::a_target_with_something_else_is_refused
+            transfer::a_store_with_a_living_node_is_refused
+            transfer::open_sessions_are_not_moved
+            transfer::what_would_be_gone_is_left_out
+            transfer::documents_come_in_pages_and_are_loaded_once
         }
     };
 }

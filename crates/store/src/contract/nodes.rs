@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(600);
 /// Over as soon as it is given.
 const OVER: Duration = Duration::ZERO;
 
-fn node(name: &str, sessions: u64, lease: Duration) -> Renewal {
+pub(super) fn node(name: &str, sessions: u64, lease: Duration) -> Renewal {
     Renewal {
         card: NodeCard {
             boot: BootId(Uuid::now_v7()),

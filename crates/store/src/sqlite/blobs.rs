@@ -1,6 +1,6 @@
 //! Blobs as files beside the database: `blobs/<owner>/<id>`, each written under another name first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -137,6 +137,18 @@ fn list(directory: &Path) -> std::io::Result<Vec<BlobInfo>> {
     }
     blobs.sort_by(|one, other| one.id.cmp(&other.id));
     Ok(blobs)
+}
+
+/// Who has blobs. Directories that are nobody's are none of ours.
+pub(super) async fn owners(root: &Path) -> Result<BTreeSet<Owner>, StoreError> {
+    on_disk(root.to_owned(), |root| {
+        let mut owners = BTreeSet::new();
+        for entry in found(fs::read_dir(root))?.into_iter().flatten() {
+            owners.extend(entry?.file_name().to_str().and_then(Owner::parse));
+        }
+        Ok(owners)
+    })
+    .await
 }
 
 fn found<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {

@@ -15,6 +15,7 @@ mod records;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod writer;
 
 use std::path::Path;
