@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use footlight_tests::chaos::run::Run;
 use footlight_tests::chaos::schedule::Schedule;
@@ -99,7 +99,22 @@ async fn inside(arguments: &Arguments, why: &str) -> anyhow::Result<Value> {
         enclosed: if why.is_empty() { Ok(()) } else { Err(why.to_owned()) },
         logs: logs(arguments, seed),
     };
-    Ok(run.execute().await?.json())
+    tokio::select! {
+        report = run.execute() => Ok(report?.json()),
+        () = orphaned() => bail!("whoever started this is gone"),
+    }
+}
+
+/// Comes back when whoever started this process is gone: it holds the other end of its input.
+async fn orphaned() {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    // A thread of its own: the runtime would wait for a read that does not end.
+    std::thread::spawn(move || {
+        // An end and an error say the same.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = tell.send(());
+    });
+    let _ = told.await;
 }
 
 /// Runs all seeds, some at once, and tells of each when it is over.
@@ -159,9 +174,11 @@ async fn one(arguments: &Arguments, seed: u64, enclosure: &Result<Vec<&str>, Str
     if let Some(all) = &arguments.logs {
         command.arg("--logs").arg(std::path::absolute(all)?);
     }
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let _held_open = child.stdin.take();
     let limit = Duration::from_secs(arguments.seconds) + BEYOND;
-    let output = tokio::time::timeout(limit, command.output()).await.context("it does not end")??;
+    let output = tokio::time::timeout(limit, child.wait_with_output()).await.context("it does not end")??;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(output.status.success(), "{}: {}", output.status, said.trim());
     let report: Value = serde_json::from_slice(&output.stdout).context("its report")?;
