@@ -28,6 +28,10 @@ check:
 crash *ARGS:
     cargo xtask crash {{ARGS}}
 
+# Faults by seeds on several nodes and a real Redis, judged by checkers.
+chaos *ARGS:
+    cargo xtask chaos {{ARGS}}
+
 # The criterion benches, each beside its limit or peer.
 bench:
     cargo bench --package footlight-benches

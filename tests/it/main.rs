@@ -4,6 +4,7 @@
 
 mod avatars;
 mod bad_input;
+mod chaos;
 mod charging;
 mod cluster;
 mod crash;

@@ -264,7 +264,11 @@ impl Operator {
 /// # Errors
 /// When it is no such number.
 pub fn micro(credits: &Value) -> anyhow::Result<i64> {
-    let text = credits.to_string();
+    let mut text = credits.to_string();
+    if text.contains('e') {
+        // A millionth is printed as 1e-6 by what has read it, not by whoever sent it.
+        text = format!("{:.6}", credits.as_f64().context("a number")?);
+    }
     let (sign, digits) = text.strip_prefix('-').map_or((1, text.as_str()), |digits| (-1, digits));
     let (whole, decimals) = digits.split_once('.').unwrap_or((digits, ""));
     ensure!(decimals.len() <= 6, "{text} has more than six decimals");

@@ -13,7 +13,7 @@ use crate::{Client, Node, NodeSetup, RedisServer, Watcher};
 /// What nodes of a fleet prove themselves to each other with.
 pub const CLUSTER_SECRET: &str = "a-secret-that-nodes-of-a-test-share-with-each-other";
 /// What their tokens are signed with.
-const TOKEN_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+pub const TOKEN_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// The pause before a viewer who lost a session's node tries the next node.
 const TRY_NEXT_AFTER: Duration = Duration::from_millis(100);
 

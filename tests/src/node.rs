@@ -1,5 +1,6 @@
 //! A node in a process of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -21,6 +22,11 @@ pub struct NodeSetup {
     /// Kept so that the directory lives as long as somebody may start a node in it.
     _keep: Option<std::sync::Arc<tempfile::TempDir>>,
     settings: Vec<(String, String)>,
+    program: PathBuf,
+    /// What the command line begins with.
+    prefix: Vec<String>,
+    environment: Vec<(String, String)>,
+    log: Option<PathBuf>,
 }
 
 impl NodeSetup {
@@ -31,8 +37,15 @@ impl NodeSetup {
     #[must_use]
     pub fn embedded() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let setup =
-            Self { data_dir: directory.path().join("data"), _keep: Some(directory.into()), settings: Vec::new() };
+        let setup = Self {
+            data_dir: directory.path().join("data"),
+            _keep: Some(directory.into()),
+            settings: Vec::new(),
+            program: binary(),
+            prefix: Vec::new(),
+            environment: Vec::new(),
+            log: None,
+        };
         // Measuring the machine at every start would make tests slow and different from each other.
         setup.set("node.speaking_slots", "200").set("log.filter", "warn")
     }
@@ -57,6 +70,34 @@ impl NodeSetup {
         self
     }
 
+    /// Runs this binary instead of the one beside the test's own.
+    #[must_use]
+    pub fn with_binary(mut self, program: &Path) -> Self {
+        self.program = program.to_owned();
+        self
+    }
+
+    /// Runs it by another command: its command line follows these words.
+    #[must_use]
+    pub fn run_by(mut self, prefix: Vec<String>) -> Self {
+        self.prefix = prefix;
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Appends what it logs to this file.
+    #[must_use]
+    pub fn log_to(mut self, file: PathBuf) -> Self {
+        self.log = Some(file);
+        self
+    }
+
     /// Draws nothing: for tests of everything but pictures.
     #[must_use]
     pub fn without_pictures(self) -> Self {
@@ -72,8 +113,9 @@ impl NodeSetup {
     /// The command line of this setup with `arguments` after the binary's name.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(arguments).kill_on_drop(true).stdin(Stdio::null());
+        let mut words = self.prefix.iter().map(OsStr::new).chain([self.program.as_os_str()]);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).args(arguments).kill_on_drop(true).stdin(Stdio::null());
         // What whoever runs the tests has set is not part of this setup.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FOOTLIGHT_") {
@@ -85,6 +127,7 @@ impl NodeSetup {
         for (key, value) in &self.settings {
             command.env(format!("FOOTLIGHT_{}", key.to_uppercase().replace('.', "__")), value);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -93,11 +136,14 @@ impl NodeSetup {
     /// # Errors
     /// When it ends or says nothing within 60 s.
     pub async fn start(&self) -> anyhow::Result<Node> {
-        let mut child = self
-            .command(&["serve", "--json"])
+        let mut command = self.command(&["serve", "--json"]);
+        if let Some(log) = &self.log {
+            command.stderr(std::fs::File::options().create(true).append(true).open(log)?);
+        }
+        let mut child = command
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("{} cannot be started; build it first", binary().display()))?;
+            .with_context(|| format!("{} cannot be started; build it first", self.program.display()))?;
         let stdout = child.stdout.take().context("the node's output is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let first =

@@ -48,7 +48,8 @@ pub(crate) fn crash(arguments: &[String]) -> Result<(), String> {
     cargo(&all)
 }
 
-fn cargo(arguments: &[&str]) -> Result<(), String> {
+/// Runs cargo.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
     run(Command::new("cargo").args(arguments))
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask`: the project's own chores. It needs nothing but a Rust toolchain, and installs or names the rest.
 
+mod chaos;
 mod chores;
 mod python;
 mod tools;
@@ -14,7 +15,8 @@ usage: cargo xtask <chore>
   deny            licences, bans and sources of the dependencies (installs cargo-deny on first use)
   ci              lint, deny and test
   setup           only install what is missing
-  crash [ARGS]    kill -9 a node at random moments and audit what was charged (see tests/README.md)";
+  crash [ARGS]    kill -9 a node at random moments and audit what was charged (see tests/README.md)
+  chaos [ARGS]    faults by seeds on several nodes and a real Redis, judged by checkers (see tests/README.md)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         "ci" => setup().and_then(|()| chores::lint()).and_then(|()| chores::deny()).and_then(|()| chores::test(&[])),
         "setup" => setup(),
         "crash" => tools::install_missing().and_then(|()| chores::crash(rest)),
+        "chaos" => tools::install_missing().and_then(|()| chaos::chaos(rest)),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -111,7 +111,7 @@ impl Inner {
         let answers = join_all(peers.iter().map(|peer| self.parts.calls.pulse(peer))).await;
         let without_store = answers.iter().flatten().filter(|pulse| !pulse.store_up).count();
         // Alone, there is nobody who could claim anything.
-        if peers.is_empty() || without_store * 2 > peers.len() {
+        if self.view.is_alone(self.parts.boot) || without_store * 2 > peers.len() {
             self.lease.lock().goes_on(self.parts.host.moment());
         } else {
             tracing::error!(

@@ -26,6 +26,13 @@ impl View {
         let alive = nodes.iter().filter(|node| node.card.boot != own && !node.is_lost());
         alive.map(|node| peer_of(&node.card)).collect()
     }
+
+    /// Whether no other node is registered. A lost one is: it may be back, and claim what runs here, and whoever has no
+    /// store does not learn of it.
+    #[must_use]
+    pub fn is_alone(&self, own: BootId) -> bool {
+        self.0.read().iter().all(|node| node.card.boot == own)
+    }
 }
 
 /// The node that a card is of.
@@ -38,5 +45,45 @@ impl Peers for View {
         let nodes = self.0.read();
         let alive = nodes.iter().find(|node| node.card.boot == boot && !node.is_lost());
         alive.map_or(PeerState::Lost, |node| PeerState::Live(peer_of(&node.card)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use footlight_store::nodes::NodeRoom;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn node(number: u128, lease_left_ms: i64) -> NodeEntry {
+        NodeEntry {
+            card: NodeCard {
+                boot: BootId(Uuid::from_u128(number)),
+                name: format!("n{number}"),
+                address: format!("n{number}:7080"),
+                version: String::new(),
+                draining: false,
+                labels: BTreeMap::new(),
+                avatars: BTreeSet::new(),
+            },
+            room: NodeRoom::default(),
+            reserved: (0, 0),
+            lease_left_ms,
+            heir: None,
+            given_up: false,
+        }
+    }
+
+    #[test]
+    fn a_lost_node_cannot_be_asked_and_is_company_all_the_same() {
+        let own = node(1, 4_000);
+        let view = View::default();
+        view.set(vec![own.clone(), node(2, -1)]);
+        assert!(view.peers(own.card.boot).is_empty());
+        assert!(!view.is_alone(own.card.boot));
+        view.set(vec![own.clone()]);
+        assert!(view.is_alone(own.card.boot));
     }
 }

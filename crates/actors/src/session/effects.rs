@@ -143,9 +143,11 @@ impl SessionActor {
                 SessionEventKind::Ended { reason }
             }
         };
-        let changes_record = matches!(kind, SessionEventKind::StateChanged { .. } | SessionEventKind::Ended { .. });
+        let changes_record = matches!(kind, SessionEventKind::StateChanged { .. });
         self.parts.card.tell((self.parts.wall)(), kind);
-        if changes_record && !self.is_disowned {
+        // That it is over its record says only once its account does, which `settled` sees to: who crashes in between, or loses
+        // the session, leaves one that recovery or an heir finds.
+        if changes_record && !self.is_disowned && self.parts.card.end_reason().is_none() {
             self.parts.directory.put(self.parts.card.record(), Finality::MoreFollows);
         }
     }
