@@ -170,6 +170,13 @@ impl Cluster {
         self.0.view.peers(self.0.parts.boot).into_iter().find(|peer| peer.name == name)
     }
 
+    /// Whether the store answers, be it with a refusal. A node that it refuses for its clock can claim others' sessions all
+    /// the same, so readiness does not tell this.
+    #[must_use]
+    pub fn store_is_up(&self) -> bool {
+        *self.0.store_up_since.lock() != Moment::NEVER
+    }
+
     /// How long the lease still lasts by the node's own clock, in milliseconds; negative since it ended.
     #[must_use]
     pub fn lease_left_ms(&self) -> i64 {

@@ -23,12 +23,12 @@ const FRESHEN_WITHIN: Duration = Duration::from_millis(500);
 
 /// Are you there, and do you reach the store?
 pub(crate) async fn pulse(state: web::Data<ApiState>) -> web::Json<Pulse> {
-    let reasons = state.node.readiness().reasons;
+    let by_readiness = || !state.node.readiness().reasons.contains(&UnreadyReason::StoreUnreachable);
     web::Json(Pulse {
         boot: state.node.boot(),
         name: state.node.name().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        store_up: !reasons.contains(&UnreadyReason::StoreUnreachable),
+        store_up: state.members().map_or_else(by_readiness, footlight_cluster::Cluster::store_is_up),
     })
 }
 
