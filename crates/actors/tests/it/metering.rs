@@ -105,6 +105,8 @@ async fn only_speech_that_somebody_sees_is_paid_for() {
     assert_eq!((record.units, record.state), (25, SessionState::Paused), "paused time is free, and speech waits");
     session.node.resume(session.who, session.id).await.expect("it resumes");
     session.until("the second one is spoken", |record| record.units == 50).await;
+    // A frame is counted before it is handed out.
+    session.until_state(SessionState::Idle).await;
     assert_eq!(watcher.leave().await, 50);
     let record = session.node.stop(session.who, session.id).await.expect("it stops");
     // 50 frames at 2 credits for 1 500, rounded down.

@@ -73,7 +73,11 @@ impl Place {
     /// # Errors
     /// When there is none.
     pub(crate) fn expect_books(&self) -> anyhow::Result<()> {
-        ensure!(self.is_there(), "there are no books in {}; name a node's data directory", self.name());
+        ensure!(
+            self.is_there(),
+            "there are no books in {}; name a node's data directory, by --data-dir or in the store's address",
+            self.name()
+        );
         Ok(())
     }
 
