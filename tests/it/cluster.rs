@@ -285,7 +285,7 @@ async fn operators_see_nodes_move_sessions_and_empty_a_node() -> anyhow::Result<
     let (code, said) = fleet.operate(2, &["node", "undrain", "n1", "--json"]).await?;
     ensure!(code == Some(0) && of_json(&said)?["ready"] == json!(true), "{said}");
     // With no room elsewhere sessions stay, and whoever drains is told.
-    for name in ["n2", "n3"] {
+    for name in ["n1", "n2", "n3"] {
         fleet.operate(0, &["node", "drain", name, "--deadline", "0s"]).await?;
     }
     let busy = customer.session(&session.id).await?["node"].as_str().context("a node")?.to_owned();
