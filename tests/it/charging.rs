@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use footlight_tests::client::micro;
+use footlight_tests::client::{cost, micro};
 use footlight_tests::{NodeSetup, speech};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -105,10 +105,10 @@ async fn idle_paused_and_unwatched_time_is_free() -> anyhow::Result<()> {
 
     let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
     let frames = left.as_i64().unwrap_or_default();
-    ensure!(micro(&stopped["credits_used"])? == frames * 2_000_000 / 1_500, "{stopped}");
+    ensure!(micro(&stopped["credits_used"])? == cost(frames), "{stopped}");
     // Settled and given back within a second.
     tokio::time::sleep(Duration::from_secs(1)).await;
-    ensure!(customer.balance().await? == 10_000_000 - frames * 2_000_000 / 1_500);
+    ensure!(customer.balance().await? == 10_000_000 - cost(frames));
     node.operator().expect_balanced().await?;
     Ok(())
 }

@@ -4,16 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use footlight_tests::client::micro;
+use footlight_tests::client::{cost, micro};
 use footlight_tests::{Client, Fleet, Follower, NodeSetup, speech};
 use futures_util::future::try_join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-
-/// Price of frames of `essence_cloud` at 25 fps: 2 credits a minute over 1 500 frames, in microcredits.
-fn cost(frames: i64) -> i64 {
-    frames * 2_000_000 / 1_500
-}
 
 /// How long a session may be silent when its node is lost.
 const FAIL_OVER_WITHIN: Duration = Duration::from_secs(15);

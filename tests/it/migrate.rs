@@ -5,6 +5,7 @@ use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use footlight_tests::redis_server::documented_rule;
 use footlight_tests::{Client, Node, NodeSetup, Operator, Receiver, RedisServer, speech};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -251,11 +252,9 @@ async fn a_node_that_was_killed_holds_its_store_until_its_lease_ends() -> anyhow
 #[tokio::test]
 async fn a_user_of_few_rights_moves_both_ways() -> anyhow::Result<()> {
     let redis = RedisServer::start().await?;
-    let page = include_str!("../../docs/redis.md");
-    let rule = page.lines().find(|line| line.starts_with("ACL SETUSER footlight ")).context("the rule")?;
-    let words: Vec<&str> = rule.split(' ').collect();
+    let words: Vec<&str> = documented_rule()?.split(' ').collect();
     let mut connection = redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
-    redis::cmd(words[0]).arg(&words[1..]).exec_async(&mut connection).await?;
+    redis::cmd("ACL").arg(&["SETUSER", "footlight", "on", ">CHANGE-ME"]).arg(words).exec_async(&mut connection).await?;
     redis::cmd("ACL").arg(&["SETUSER", "default", "off"]).exec_async(&mut connection).await?;
 
     let embedded = setup().set("redis.username", "footlight").set("redis.password", "CHANGE-ME");

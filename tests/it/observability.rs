@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use footlight_tests::client::cost;
 use footlight_tests::{NodeSetup, speech, tools};
 use reqwest::StatusCode;
 use serde_json::json;
@@ -48,7 +49,7 @@ async fn a_terminated_node_drains_and_exits_in_order() -> anyhow::Result<()> {
     let session = customer.session(&id).await?;
     ensure!(session["state"] == "ended", "{session}");
     ensure!(session["frames"] == json!(frames), "{frames} came, {session}");
-    ensure!(customer.balance().await? == 10_000_000 - frames * 2_000_000 / 1_500);
+    ensure!(customer.balance().await? == 10_000_000 - cost(frames));
     node.operator().expect_balanced().await?;
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
+use footlight_tests::client::cost;
 use footlight_tests::{Fleet, NodeSetup, RedisServer, speech};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -44,8 +45,7 @@ async fn sessions_speak_through_an_outage_and_everything_is_settled() -> anyhow:
     let stop = format!("/v1/sessions/{id}");
     customer.expect(Method::DELETE, &stop, None).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let cost = i64::try_from(frames)? * 2_000_000 / 1_500;
-    ensure!(customer.balance().await? == 10_000_000 - cost);
+    ensure!(customer.balance().await? == 10_000_000 - cost(i64::try_from(frames)?));
     node.operator().expect_balanced().await?;
     Ok(())
 }
@@ -75,7 +75,7 @@ async fn past_the_grace_sessions_pause_and_resume_when_the_store_is_back() -> an
     watcher.wait_until(Duration::from_secs(40), |seen| seen.active_frames() == 500).await?;
     customer.expect(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    ensure!(customer.balance().await? == 10_000_000 - 500 * 2_000_000 / 1_500);
+    ensure!(customer.balance().await? == 10_000_000 - cost(500));
     node.operator().expect_balanced().await?;
     Ok(())
 }
@@ -148,17 +148,17 @@ async fn a_store_that_is_away_for_long_takes_no_node_down() -> anyhow::Result<()
     }
     eprintln!("away for {away:?}; all as before after {:?}", back.elapsed());
 
-    let mut cost = 0;
+    let mut paid = 0;
     for (id, _, watcher) in &sessions {
         let stopped = customer.expect(Method::DELETE, &format!("/v1/sessions/{id}"), None).await?;
         let frames = stopped["frames"].as_i64().unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(100)).await;
         let received = i64::try_from(watcher.seen().active_frames())?;
         ensure!((received - 3..=received + 3).contains(&frames), "charged {frames}, received {received}");
-        cost += frames * 2_000_000 / 1_500;
+        paid += cost(frames);
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    ensure!(customer.balance().await? == 1_000_000_000 - cost, "charged otherwise than the sessions say");
+    ensure!(customer.balance().await? == 1_000_000_000 - paid, "charged otherwise than the sessions say");
     fleet.node(0).operator().expect_balanced().await?;
     Ok(())
 }

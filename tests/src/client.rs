@@ -259,6 +259,12 @@ impl Operator {
     }
 }
 
+/// The price of active frames of `essence_cloud` at 25 a second: 2 credits a minute over 1 500 frames, in microcredits.
+#[must_use]
+pub const fn cost(frames: i64) -> i64 {
+    frames * 2_000_000 / 1_500
+}
+
 /// Microcredits of a JSON number with at most six decimals, read from its text.
 ///
 /// # Errors

@@ -9,13 +9,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::client::micro;
+use crate::client::{cost, micro};
 use crate::{Client, Node, NodeSetup, Watcher, speech};
-
-/// Price of one frame of `essence_cloud` at 25 fps: 2 credits a minute over 1 500 frames, in microcredits.
-fn cost(frames: i64) -> i64 {
-    frames * 2_000_000 / 1_500
-}
 
 /// What to do.
 #[derive(Debug, Clone)]

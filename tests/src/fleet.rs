@@ -7,6 +7,7 @@ use anyhow::{Context, ensure};
 use futures_util::future::try_join_all;
 use serde_json::Value;
 
+use crate::redis_server::free_port;
 use crate::watcher::Unit;
 use crate::{Client, Node, NodeSetup, RedisServer, Watcher};
 
@@ -39,7 +40,8 @@ impl Fleet {
                 let node = NodeSetup::on_redis(&redis.url()).set("node.name", &format!("n{number}"));
                 let node = node.set("cluster.secret", CLUSTER_SECRET).set("tokens.key", TOKEN_KEY);
                 // Fixed ports: a node that is started again is known by its address, and viewers come back to it.
-                Ok(setup(node.set("listen", &free_address()?).set("cluster.listen", &free_address()?)))
+                let address = || Ok::<_, std::io::Error>(format!("127.0.0.1:{}", free_port()?));
+                Ok(setup(node.set("listen", &address()?).set("cluster.listen", &address()?)))
             })
             .collect::<anyhow::Result<_>>()?;
         let nodes = try_join_all(setups.iter().map(NodeSetup::start)).await?;
@@ -133,11 +135,6 @@ impl Fleet {
         }
         Ok(())
     }
-}
-
-/// An address that is free now.
-fn free_address() -> std::io::Result<String> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }
 
 /// What a follower has seen, over all its connections.

@@ -21,7 +21,7 @@ impl RedisServer {
     /// # Errors
     /// When redis-server is missing or does not answer.
     pub async fn start() -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let mut server = Self { child: None, port, directory: tempfile::tempdir()? };
         server.restart().await?;
         Ok(server)
@@ -72,4 +72,22 @@ impl RedisServer {
         }
         Ok(())
     }
+}
+
+/// What docs/redis.md lets the nodes' user do: the words after its name and its password.
+///
+/// # Errors
+/// When the page does not have the rule any more.
+pub fn documented_rule() -> anyhow::Result<&'static str> {
+    let mut lines = include_str!("../../docs/redis.md").lines();
+    let rule = lines.find_map(|line| line.strip_prefix("ACL SETUSER footlight on >CHANGE-ME "));
+    rule.context("docs/redis.md has no rule")
+}
+
+/// A port that nobody has now.
+///
+/// # Errors
+/// When there is none.
+pub fn free_port() -> std::io::Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -13,7 +13,7 @@ use footlight_actors::NodeError;
 use footlight_cluster::http::Lasts;
 use footlight_cluster::wire::{self, Create};
 use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Wish};
-use footlight_ledger::{BootId, Product, SessionId};
+use footlight_ledger::{BootId, SessionId};
 use serde::Deserialize;
 use uuid::Uuid;
 
@@ -64,8 +64,6 @@ pub(crate) async fn create(
     let weight_milli = state.node.weight_of(&order.clone().into())?;
     let mut wish = Wish {
         session: SessionId(Uuid::nil()),
-        account: caller.account,
-        product: order.product.unwrap_or(Product::EssenceCloud),
         weight_milli,
         avatar: order.avatar.clone(),
         labels: order.labels.clone(),

@@ -275,31 +275,12 @@ async fn extend(cluster: Arc<Inner>, lost: BootId) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use footlight_store::nodes::{NodeCard, NodeRoom};
-    use uuid::Uuid;
-
     use super::*;
+    use crate::view::tests::node;
 
     fn nodes(alive: usize, lost: usize) -> Vec<NodeEntry> {
-        let node = |lease_left_ms| NodeEntry {
-            card: NodeCard {
-                boot: BootId(Uuid::now_v7()),
-                name: String::new(),
-                address: String::new(),
-                version: String::new(),
-                draining: false,
-                labels: BTreeMap::new(),
-                avatars: BTreeSet::new(),
-            },
-            room: NodeRoom::default(),
-            reserved: (0, 0),
-            lease_left_ms,
-            heir: None,
-            given_up: false,
-        };
-        (0..alive).map(|_| node(5_000)).chain((0..lost).map(|_| node(-1))).collect()
+        let leases = std::iter::repeat_n(5_000, alive).chain(std::iter::repeat_n(-1, lost));
+        leases.zip(1..).map(|(lease_left_ms, number)| node(number, lease_left_ms)).collect()
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use footlight_ledger::{AccountId, BootId, Product, SessionId};
+use footlight_ledger::{BootId, SessionId};
 use footlight_store::StoreError;
 
 use crate::directory::Peer;
@@ -13,10 +13,6 @@ use crate::directory::Peer;
 pub struct Wish {
     /// The session that is to live there: whoever places it draws its id, so that a lost answer can be looked up.
     pub session: SessionId,
-    /// Who pays.
-    pub account: AccountId,
-    /// What it is sold as.
-    pub product: Product,
     /// What it takes of a node's speaking slots, in thousandths of a 512x512 stream at 25 frames a second.
     pub weight_milli: u64,
     /// The avatar, if one was named.

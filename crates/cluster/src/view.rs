@@ -49,15 +49,13 @@ impl Peers for View {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use footlight_store::nodes::NodeRoom;
+pub(crate) mod tests {
     use uuid::Uuid;
 
     use super::*;
 
-    fn node(number: u128, lease_left_ms: i64) -> NodeEntry {
+    /// An empty node whose lease lasts so long.
+    pub(crate) fn node(number: u128, lease_left_ms: i64) -> NodeEntry {
         NodeEntry {
             card: NodeCard {
                 boot: BootId(Uuid::from_u128(number)),
@@ -65,10 +63,10 @@ mod tests {
                 address: format!("n{number}:7080"),
                 version: String::new(),
                 draining: false,
-                labels: BTreeMap::new(),
-                avatars: BTreeSet::new(),
+                labels: Default::default(),
+                avatars: Default::default(),
             },
-            room: NodeRoom::default(),
+            room: Default::default(),
             reserved: (0, 0),
             lease_left_ms,
             heir: None,

@@ -74,7 +74,8 @@ pub(crate) enum Command {
     /// Ask for one-time work, follow and cancel it.
     #[command(subcommand)]
     Job(Job),
-    /// Check that every credit ever granted is available, held, spent, expired or voided.
+    /// Check that every credit ever granted is available, held, spent, expired or voided: in the store, or by asking the node
+    /// that has it in use.
     Audit(Audit),
     /// Move everything from one store to another, and verify that it is equal.
     Migrate(Migrate),
@@ -191,6 +192,25 @@ pub(crate) struct Operator {
     pub(crate) admin_token: String,
 }
 
+/// The same, for commands that need no operator in every case.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct MaybeOperator {
+    /// The node's admin address.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
+    admin_url: String,
+    /// The operators' token.
+    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+}
+
+impl MaybeOperator {
+    /// The operator, if a token was given.
+    pub(crate) fn given(self) -> Option<Operator> {
+        let Self { admin_url, admin_token } = self;
+        admin_token.map(|admin_token| Operator { admin_url, admin_token })
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Session {
     /// Open a session.
@@ -287,12 +307,8 @@ pub(crate) struct ListSessions {
     /// The account's API secret.
     #[arg(long, env = "FOOTLIGHT_API_SECRET", hide_env_values = true, required_unless_present = "all")]
     pub(crate) api_secret: Option<String>,
-    /// The node's admin address, for `--all`.
-    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
-    pub(crate) admin_url: String,
-    /// The operators' token, for `--all`.
-    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
+    #[command(flatten)]
+    pub(crate) operator: MaybeOperator,
 }
 
 #[derive(Debug, Subcommand)]
@@ -531,12 +547,8 @@ pub(crate) struct Audit {
     /// Only this account: `acc_…`
     #[arg(long)]
     pub(crate) account: Option<String>,
-    /// The admin address of the node that has the store in use: then it is asked.
-    #[arg(long, env = "FOOTLIGHT_ADMIN_URL", default_value = "http://127.0.0.1:9090")]
-    pub(crate) admin_url: String,
-    /// Its operators' token.
-    #[arg(long, env = "FOOTLIGHT_ADMIN_TOKEN", hide_env_values = true)]
-    pub(crate) admin_token: Option<String>,
+    #[command(flatten)]
+    pub(crate) operator: MaybeOperator,
 }
 
 #[derive(Debug, Args)]

@@ -7,12 +7,6 @@ use std::time::Duration;
 /// Frames of a session in a second.
 pub const FPS: u32 = 25;
 
-/// The price of active frames of `essence_cloud`: 2 credits a minute over 1 500 frames, in microcredits.
-#[must_use]
-pub const fn cost(frames: i64) -> i64 {
-    frames * 2_000_000 / (60 * FPS as i64)
-}
-
 /// What a fault does to whom it hits, as far as it matters to what may be unbilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Harm {

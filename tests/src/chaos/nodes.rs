@@ -8,10 +8,11 @@ use anyhow::{Context, ensure};
 use tokio::sync::Mutex;
 
 use super::schedule::Schedule;
-use super::store::{Store, free_port};
+use super::store::Store;
 use super::world::{Host, World};
 use crate::fleet::{CLUSTER_SECRET, TOKEN_KEY};
 use crate::node::ADMIN_TOKEN;
+use crate::redis_server::free_port;
 use crate::{Node, NodeSetup, Operator, SmallDisk};
 
 /// Shorter than the default, so that a minute sees many of them end.

@@ -12,12 +12,11 @@ use tokio::task::JoinHandle;
 
 use super::schedule::StoreForm;
 use super::world::{Host, World};
+use crate::redis_server::{documented_rule, free_port};
 
-/// Whom the nodes log in as. The rule is that of `docs/redis.md`.
+/// Whom the nodes log in as.
 const USER: &str = "footlight";
 const PASSWORD: &str = "chaos";
-const RULE: &str = "~fl:* &fl:rises -@all +@read +@write +@connection +@blocking -@dangerous -function +eval +evalsha \
-                    +publish +subscribe +unsubscribe +time +info +role +config|get +cluster|slots";
 /// What the Sentinel calls the master, and how soon it takes it for lost.
 const MASTER: &str = "stage";
 const DOWN_AFTER_MS: u32 = 2_000;
@@ -250,8 +249,10 @@ impl Server {
     async fn run(&self, settings: &[String]) -> anyhow::Result<()> {
         let config = format!(
             "port {}\nbind {}\nprotected-mode no\nsave \"\"\nappendonly yes\nappendfsync always\n\
-             maxmemory-policy noeviction\nuser {USER} on >{PASSWORD} {RULE}\n",
-            self.port, self.address
+             maxmemory-policy noeviction\nuser {USER} on >{PASSWORD} {}\n",
+            self.port,
+            self.address,
+            documented_rule()?
         );
         std::fs::write(self.directory.path().join("redis.conf"), config)?;
         self.spawn(&[&["redis.conf".to_owned()][..], settings].concat()).await?;
@@ -321,12 +322,4 @@ async fn connect(url: &str) -> anyhow::Result<redis::aio::MultiplexedConnection>
         .set_connection_timeout(Some(Duration::from_secs(1)))
         .set_response_timeout(Some(Duration::from_secs(1)));
     Ok(client.get_multiplexed_async_connection_with_config(&config).await?)
-}
-
-/// A port that nobody has now.
-///
-/// # Errors
-/// When there is none.
-pub fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -8,7 +8,7 @@ use super::http::Http;
 use super::{print, settings_for};
 use crate::assembly::{OpenStore, Place, open_store};
 use crate::audit::{AuditReport, audit};
-use crate::cli::{Audit, Global, Operator};
+use crate::cli::{Audit, Global};
 use crate::exit::{Failure, coded};
 use crate::settings::Settings;
 
@@ -39,13 +39,13 @@ async fn report(settings: &Settings, options: &Audit, account: Option<AccountId>
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::Refused { .. })) => error,
         Err(error) => return Err(error),
     };
-    let Some(admin_token) = options.admin_token.clone() else {
+    let Some(operator) = options.operator.clone().given() else {
         let hint =
             "if a node runs on it, set FOOTLIGHT_ADMIN_TOKEN, and FOOTLIGHT_ADMIN_URL if need be, to ask that node";
         return Err(coded(Failure::Unreachable, format!("{refused}; {hint}")));
     };
-    eprintln!("footlight: the store is taken; asking the node at {}", options.admin_url);
-    let http = Http::operator(&Operator { admin_url: options.admin_url.clone(), admin_token })?;
+    eprintln!("footlight: the store is taken; asking the node at {}", operator.admin_url);
+    let http = Http::operator(&operator)?;
     let accounts = match account {
         Some(account) => {
             let page = http.send(http.request(Method::GET, &format!("/admin/v1/audit?account={account}"))).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -60,7 +60,7 @@ pub(super) async fn follow(global: &Global, http: &Http, job: &Value) -> anyhow:
     let id = job["id"].as_str().context("the job has no id")?;
     let bar = if global.json { ProgressBar::hidden() } else { ProgressBar::new(100) };
     let template = "{bar:32.yellow/dim} {pos:>3} %  {msg}";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+    bar.set_style(print::bar_style(template));
     let job = loop {
         let job = http.send(http.request(Method::GET, &path(id))).await?;
         bar.set_position(job["percent"].as_u64().unwrap_or_default());

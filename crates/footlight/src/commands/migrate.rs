@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use footlight_store::transfer::{Count, Depth, Kind, MigrateError, Mode, Progress, Report, Tally, migrate};
 use footlight_store::{SqliteStore, Store, StoreError};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 
 use super::{print, settings_for};
@@ -90,7 +90,7 @@ fn explain(error: MigrateError) -> anyhow::Error {
 /// Shows how far it is, on a terminal.
 fn teller(bar: ProgressBar) -> impl Fn(Progress) + Send + Sync + 'static {
     let template = "{msg:9} {bar:16.yellow/dim} {pos:>7} of {len} accounts  {prefix}";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+    bar.set_style(print::bar_style(template));
     let sessions = std::sync::atomic::AtomicU64::new(0);
     move |progress| match progress {
         Progress::Begun(depth, accounts) => {

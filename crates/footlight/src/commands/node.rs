@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -125,8 +125,8 @@ async fn drain(global: &Global, http: &Http, name: &str, mode: DrainMode, deadli
     let until = Instant::now() + deadline + PATIENCE;
     let all = left(&node);
     let bar = if global.json { ProgressBar::hidden() } else { ProgressBar::new(all) };
-    let template = "  {bar:32.cyan/238} {pos} of {len} {msg} ({elapsed})";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+    let template = "  {bar:32.yellow/dim} {pos} of {len} {msg} ({elapsed})";
+    bar.set_style(print::bar_style(template));
     bar.set_message(match mode {
         DrainMode::Wait => "have fallen silent",
         DrainMode::Migrate => "are elsewhere",

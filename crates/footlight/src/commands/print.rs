@@ -2,6 +2,7 @@
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{ContentArrangement, LineStyle, Table};
+use indicatif::ProgressStyle;
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -20,6 +21,14 @@ pub(crate) fn table(head: &[&str]) -> Table {
     table.load_style(style).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(head.to_vec());
     table
+}
+
+/// How bars look.
+///
+/// # Panics
+/// When the template is none; all are constants.
+pub(crate) fn bar_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─")
 }
 
 /// A JSON object as `name: value` lines, nested names joined by dots.

@@ -8,7 +8,7 @@ use footlight_avatar::bundle::AvatarChoice;
 use footlight_session::{SessionId, WhenUnwatched};
 use footlight_stage::offline::frame_count;
 use footlight_stage::{PerformanceSpec, Stage, StageError, StageOptions, Unit};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -40,7 +40,7 @@ pub(crate) fn run(global: &Global, options: &Render) -> anyhow::Result<()> {
     let mut file = recording::create(&options.output, shape)?;
     let bar = if global.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
     let template = "{bar:32.yellow/dim} {pos}/{len} frames  {eta} left";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+    bar.set_style(print::bar_style(template));
 
     let began = Instant::now();
     let mut frames = 0;

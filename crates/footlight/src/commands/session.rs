@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::http::Http;
 use super::{block_on, print, watch};
-use crate::cli::{Customer, Global, ListSessions, Operator, Session};
+use crate::cli::{Customer, Global, ListSessions, Session};
 
 pub(crate) fn run(global: &Global, session: Session) -> anyhow::Result<()> {
     block_on(async {
@@ -61,13 +61,11 @@ async fn act(global: &Global, http: &Http, id: &str, action: &str) -> anyhow::Re
 const LISTED_MAX: usize = 10_000;
 
 async fn list(global: &Global, options: ListSessions) -> anyhow::Result<()> {
-    let ListSessions { all, state, url, api_secret, admin_url, admin_token } = options;
-    let (http, path) = if all {
-        let operator = Operator { admin_url, admin_token: admin_token.unwrap_or_default() };
-        (Http::operator(&operator)?, "/admin/v1/sessions")
-    } else {
-        let customer = Customer { url, api_secret: api_secret.unwrap_or_default() };
-        (Http::customer(&customer)?, "/v1/sessions")
+    let ListSessions { all, state, url, api_secret, operator } = options;
+    let (http, path) = match operator.given() {
+        Some(operator) if all => (Http::operator(&operator)?, "/admin/v1/sessions"),
+        // What is missing here clap has asked for.
+        _ => (Http::customer(&Customer { url, api_secret: api_secret.unwrap_or_default() })?, "/v1/sessions"),
     };
     let query = state.map_or_else(|| "limit=200".to_owned(), |state| format!("limit=200&state={state}"));
     let sessions = http.list(&format!("{path}?{query}"), LISTED_MAX).await?;

@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use super::super::history::{FPS, Harm, Harmed, History, SessionEnd, SessionSeen, cost};
+use super::super::history::{FPS, Harm, Harmed, History, SessionEnd, SessionSeen};
 use super::Finding;
+use crate::client::cost;
 
 const NAME: &str = "charges";
 /// What a crash may leave unproved: a progress record is made each second, and written within another.

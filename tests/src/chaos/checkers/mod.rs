@@ -62,8 +62,9 @@ fn seconds(moment: Duration) -> String {
 mod examples {
     //! A history in which all is well, for tests to violate.
 
-    use super::super::history::{AccountEnd, Frame, Leased, Owned, SessionEnd, SessionSeen, Source, TopUp, cost};
+    use super::super::history::{AccountEnd, Frame, Leased, Owned, SessionEnd, SessionSeen, Source, TopUp};
     use super::*;
+    use crate::client::cost;
 
     pub(super) const ID: &str = "ses_1";
 

@@ -18,7 +18,7 @@ use footlight_ledger::SessionId;
 use footlight_store::Store;
 use footlight_store::nodes::{Placed, Strategy, Wish};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -178,8 +178,8 @@ async fn create(
     silent: bool,
 ) -> anyhow::Result<(usize, Duration, Durations)> {
     let bar = if silent { ProgressBar::hidden() } else { ProgressBar::new(creates as u64) };
-    let template = "  {bar:32.cyan/238} {pos}/{len} sessions";
-    bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+    let template = "  {bar:32.yellow/dim} {pos}/{len} sessions";
+    bar.set_style(print::bar_style(template));
     let created = AtomicUsize::new(0);
     let begun = Instant::now();
     let durations = stream::iter(0..creates)

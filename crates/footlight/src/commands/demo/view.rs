@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::cast::{Cast, Role};
 use crate::assembly::Assembly;
+use crate::commands::print;
 
 /// How often balances are looked at.
 const LOOK: Duration = Duration::from_millis(200);
@@ -62,7 +63,7 @@ impl View {
     pub(super) fn line(&self, role: &Role) -> Line<'_> {
         let bar = self.bars.add(ProgressBar::new(role.frames));
         let template = "  {prefix:<9} {bar:32.yellow/dim} {pos:>3}/{len} frames  {msg}";
-        bar.set_style(ProgressStyle::with_template(template).expect("the template is constant").progress_chars("━━─"));
+        bar.set_style(print::bar_style(template));
         bar.set_prefix(role.title);
         Line { view: self, title: role.title, bar }
     }
