@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use footlight_tests::client::{cost, micro};
-use footlight_tests::{Client, Fleet, Follower, NodeSetup, speech};
+use footlight_tests::{Client, Fleet, Follower, NodeSetup, speech, tools};
 use futures_util::future::try_join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -293,6 +293,37 @@ async fn operators_see_nodes_move_sessions_and_empty_a_node() -> anyhow::Result<
     ensure!(code == Some(0) && said.contains("credits a minute") && said.contains(&session.id), "{said}");
     let (code, said) = fleet.operate(0, &["node", "give-up", "n2"]).await?;
     ensure!(code == Some(1) && said.contains("node_alive"), "{said}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn whoever_lets_a_session_speak_stays_with_it_when_it_moves() -> anyhow::Result<()> {
+    let fleet = Fleet::start(2, |node| node).await?;
+    fleet.wait_ready(2, Duration::from_secs(10)).await?;
+    let customer = fleet.node(0).customer("10").await?;
+    let id = customer.create(json!({})).await?;
+    let home = fleet.place_of(customer.session(&id).await?["node"].as_str().context("a node")?)?;
+    let to = format!("n{}", 2 - home);
+    let directory = tempfile::tempdir()?;
+    let (speech, video) = (directory.path().join("speech.wav"), directory.path().join("said.mp4"));
+    std::fs::write(&speech, speech::buzz(8.0, 16_000))?;
+    let mut speak = fleet.setups[home].command(&["session", "speak", &id, "--json"]);
+    speak.env("FOOTLIGHT_URL", &fleet.node(home).url).env("FOOTLIGHT_API_SECRET", &customer.secret);
+    speak.arg(&speech).arg("--output").arg(&video);
+    let moved = async {
+        let speaks = |seen: &Value| seen["frames"].as_i64() > Some(50);
+        customer.wait_until(&id, Duration::from_secs(10), speaks).await?;
+        fleet.operate(home, &["session", "migrate", &id, "--to", &to]).await
+    };
+    let (output, moved) = tokio::join!(speak.output(), moved);
+    let ((code, said), output) = (moved?, output?);
+    ensure!(code == Some(0), "{said}");
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let session: Value = serde_json::from_slice(&output.stdout)?;
+    ensure!(session["node"] == json!(to) && session["frames"] == json!(200), "{session}");
+    // Both nodes' pictures are in one file, and in order.
+    let pictures = tools::frame_count(&video)?;
+    ensure!(pictures >= 195, "{pictures} pictures of 200 active frames");
     Ok(())
 }
 

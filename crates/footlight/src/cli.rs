@@ -232,7 +232,7 @@ pub(crate) enum Session {
         /// `ses_…`
         id: String,
     },
-    /// Send it an audio file to speak, and save what it sends back while it does.
+    /// Send it an audio file to speak, and save what it sends back while it does; stays with it when it changes nodes.
     Speak {
         #[command(flatten)]
         customer: Customer,

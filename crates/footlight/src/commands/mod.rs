@@ -19,6 +19,7 @@ pub(crate) mod serve;
 pub(crate) mod session;
 mod socket;
 pub(crate) mod top;
+mod viewer;
 mod watch;
 
 use crate::cli::Global;

@@ -20,8 +20,8 @@ pub(crate) enum Incoming {
     Text(Value),
     /// A frame or a packet.
     Media(MediaHeader, Vec<u8>),
-    /// The other side has closed.
-    Closed,
+    /// The other side has closed, with a code if it gave one.
+    Closed { code: Option<u16> },
 }
 
 impl Socket {
@@ -44,7 +44,10 @@ impl Socket {
     pub(crate) async fn next(&mut self) -> anyhow::Result<Incoming> {
         loop {
             match self.stream.next().await {
-                None | Some(Ok(Message::Close(_))) => return Ok(Incoming::Closed),
+                None => return Ok(Incoming::Closed { code: None }),
+                Some(Ok(Message::Close(why))) => {
+                    return Ok(Incoming::Closed { code: why.map(|why| u16::from(why.code)) });
+                }
                 Some(Ok(Message::Text(text))) => return Ok(Incoming::Text(serde_json::from_str(&text)?)),
                 Some(Ok(Message::Binary(bytes))) => {
                     let Some((header, body)) = bytes.split_at_checked(HEADER_LEN) else {

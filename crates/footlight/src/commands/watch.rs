@@ -1,7 +1,7 @@
 //! Letting a session of a running node speak a file, and saving what it sends back.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use footlight_media::Mp4Writer;
@@ -13,12 +13,14 @@ use serde_json::Value;
 use super::http::Http;
 use super::print::text;
 use super::recording::{self, Shape};
-use super::socket::{Incoming, Socket};
+use super::viewer::{Seen, Viewer};
 use crate::cli::Customer;
 use crate::exit::{Failure, coded};
 
 /// Samples in a packet of Opus.
 const PACKET_SAMPLES: u32 = 960;
+/// How long nothing may be said after a session changed nodes, until we take it that the speech ended on the way.
+const SILENT_MAX: Duration = Duration::from_secs(10);
 
 /// Sends `audio` to a session, follows it to the end of the utterance, and answers the session as it is then.
 ///
@@ -35,7 +37,7 @@ pub(crate) async fn speak(
     let path = format!("/v1/sessions/{id}");
     let session = http.send(http.request(Method::GET, &path)).await?;
     let speech = std::fs::read(audio).with_context(|| format!("{} cannot be read", audio.display()))?;
-    let mut socket = Socket::attach(&customer.url, &customer.api_secret, id, "recording=true").await?;
+    let mut viewer = Viewer::attach(customer, id, "recording=true").await?;
     let mut file = match output {
         Some(output) => Some(recording::create(output, shape(&session)?)?),
         None => None,
@@ -45,6 +47,7 @@ pub(crate) async fn speak(
     tokio::pin!(upload);
     let mut utterance: Option<Value> = None;
     let (mut ended, mut paused) = (Vec::new(), None);
+    let mut silent_since: Option<Instant> = None;
 
     let bar = progress(talkative);
     let mut frames = 0_u64;
@@ -57,31 +60,38 @@ pub(crate) async fn speak(
                 finish(file, frames)?;
                 return Err(coded(failure_of(reasons), format!("paused after {frames} frames: {}", text(reasons))));
             }
+            if silent_since.is_some_and(|since| since.elapsed() > SILENT_MAX) {
+                bail!("the session changed nodes and says nothing any more, after {frames} frames");
+            }
         }
         let incoming = tokio::select! {
             answer = &mut upload, if utterance.is_none() => {
                 utterance = Some(answer?["utterance_id"].clone());
                 continue;
             }
-            incoming = socket.next() => incoming?,
+            incoming = viewer.next() => incoming?,
         };
         match incoming {
-            Incoming::Media(header, body) => {
+            Seen::Media(header, body) => {
                 if header.kind == MediaKind::Video {
                     frames += 1;
                     bar.set_message(format!("{frames} frames"));
+                    if !header.flags.contains(MediaFlags::IDLE) {
+                        silent_since = None;
+                    }
                 }
                 if let Some(file) = &mut file {
                     push(file, &header, &body)?;
                 }
             }
-            Incoming::Text(event) if event["type"] == "utterance_ended" => ended.push(event),
-            Incoming::Text(event) if event["type"] == "state" => {
+            Seen::Event(event) if event["type"] == "utterance_ended" => ended.push(event),
+            Seen::Event(event) if event["type"] == "state" => {
                 paused = (event["state"] == "paused").then(|| event["pause_reasons"].clone());
             }
-            Incoming::Text(event) if event["type"] == "ended" => bail!("the session ended: {}", event["end_reason"]),
-            Incoming::Text(_) => {}
-            Incoming::Closed => bail!("the node closed the connection after {frames} frames"),
+            Seen::Event(event) if event["type"] == "ended" => bail!("the session ended: {}", event["end_reason"]),
+            Seen::Event(_) => {}
+            Seen::Elsewhere => silent_since = Some(Instant::now()),
+            Seen::Closed => bail!("the node closed the connection after {frames} frames"),
         }
     };
     bar.finish_and_clear();

@@ -125,6 +125,32 @@ pub async fn two_desks_on_one_account_charge_exactly(store: Arc<dyn Store>) {
     assert_sums(&*store, account, spent, Microcredits(1_000_000_000 - spent.0)).await;
 }
 
+/// Ten nodes write to one account without a pause: every command gets through, no caller is told to come back, and no
+/// node is starved.
+pub async fn ten_desks_on_one_account_all_get_through(store: Arc<dyn Store>) {
+    const DESKS: i64 = 10;
+    const BEATS: u64 = 30;
+    let desks: Vec<_> = (0..DESKS).map(|_| desk_on(&store)).collect();
+    let account = funded(&desks[0], Microcredits(1_000_000_000)).await;
+    let mut beating = JoinSet::new();
+    for desk in desks {
+        beating.spawn(async move {
+            let session = new_session();
+            desk.submit(account, begin(session)).await.expect("begins");
+            for number in 1..=BEATS {
+                let answer =
+                    slice(desk.submit(account, beat(session, number, number, Ask::Slice)).await.expect("beats"));
+                assert!(answer.slice_end >= number, "{answer:?}");
+            }
+            desk.figures().conflicts
+        });
+    }
+    let conflicts: u64 = beating.join_all().await.iter().sum();
+    assert!(conflicts > 0, "they never met: this shows nothing");
+    let books = desk_on(&store).inspect(account, Touched::default()).await.expect("reads").expect("is there");
+    assert_eq!(books.account.totals.spent, Microcredits(DESKS * PRICING.cost(BEATS).0));
+}
+
 /// Whoever waits for credit hears of it, whichever desk it came through.
 pub async fn a_rise_is_told(store: Arc<dyn Store>) {
     let desk = desk_on(&store);

@@ -88,6 +88,7 @@ macro_rules! store_promises {
             desk::twenty_jobs_of_75_on_500_get_exactly_six
             desk::fifty_sessions_never_overspend
             desk::two_desks_on_one_account_charge_exactly
+            desk::ten_desks_on_one_account_all_get_through
             desk::a_rise_is_told
             desk::a_full_cache_only_costs_reads
             prices::every_row_of_the_price_list_is_charged_to_the_microcredit

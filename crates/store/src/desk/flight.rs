@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use footlight_ledger::{AccountId, Command, Outcome, Refusal, TabState, Touched};
 use tokio::sync::mpsc;
@@ -27,7 +27,10 @@ pub(super) struct Passage {
     known: Option<Known>,
     /// Commits that may have been written: an answer for each, by its id.
     attempts: Vec<Attempt>,
-    tries: u32,
+    /// Errors of the store so far.
+    errors: u32,
+    /// Changes of other nodes met so far.
+    conflicts: u32,
 }
 
 /// What a commit would have meant, had we seen its reply.
@@ -46,13 +49,15 @@ enum Next {
     /// The callers get this.
     Failed(StoreError),
     /// Try again, after a while.
-    Again,
+    Later,
+    /// Try again while what is known is fresh.
+    AtOnce,
 }
 
 impl Passage {
     pub(super) fn new(account: AccountId, groups: Vec<Group>, known: Option<Known>) -> Self {
         let touched = union(groups.iter().flat_map(|group| &group.commands).map(|(_, command)| command));
-        Self { account, groups, touched, known, attempts: Vec::new(), tries: 0 }
+        Self { account, groups, touched, known, attempts: Vec::new(), errors: 0, conflicts: 0 }
     }
 
     /// Whether nothing needs to be read first. Names and jobs are seldom asked for twice, so they are not kept.
@@ -162,10 +167,10 @@ impl Passage {
     /// What an error of the store means for the batch.
     fn failed(&mut self, error: StoreError, ground: &Ground) -> Next {
         self.known = None;
-        self.tries += 1;
+        self.errors += 1;
         // A skew may be our own doing: the batch waited too long for its turn. The next try has a fresh time.
         let worth_it = error.is_transport() || matches!(error, StoreError::ClockSkew { .. });
-        if worth_it && self.tries < ground.options.tries_max { Next::Again } else { Next::Failed(error) }
+        if worth_it && self.errors < ground.options.tries_max { Next::Later } else { Next::Failed(error) }
     }
 }
 
@@ -173,12 +178,9 @@ impl Passage {
 /// an empty list at the end.
 pub(super) async fn fly(ground: Arc<Ground>, mut passages: Vec<Passage>, landed: mpsc::UnboundedSender<Vec<Landing>>) {
     let mut aloft = Aloft { accounts: passages.iter().map(|passage| passage.account).collect(), landed };
-    let mut round = 0;
+    let mut later = Vec::new();
+    let mut pauses = 0;
     while !passages.is_empty() {
-        if round > 0 {
-            tokio::time::sleep(pause(&ground, round)).await;
-        }
-        round += 1;
         let mut decided = Vec::with_capacity(passages.len());
         let ready = load_missing(&ground, passages, &mut decided).await;
         commit(&ground, ready, &mut decided).await;
@@ -186,13 +188,20 @@ pub(super) async fn fly(ground: Arc<Ground>, mut passages: Vec<Passage>, landed:
         let mut landings = Vec::with_capacity(decided.len());
         for (passage, next) in decided {
             match next {
-                Next::Again => passages.push(passage),
+                Next::AtOnce => passages.push(passage),
+                Next::Later => later.push(passage),
                 Next::Arrived(attempt) => landings.push(arrive(&ground, passage, attempt)),
                 Next::Failed(error) => landings.push(fail(&ground, passage, &error)),
             }
         }
         if !landings.is_empty() {
             aloft.land(landings);
+        }
+        if passages.is_empty() && !later.is_empty() {
+            let full = ground.options.backoff.saturating_mul(1 << pauses.min(6));
+            tokio::time::sleep(ground.jittered(full)).await;
+            pauses += 1;
+            passages.append(&mut later);
         }
     }
 }
@@ -216,7 +225,8 @@ impl Aloft {
 
 impl Drop for Aloft {
     fn drop(&mut self) {
-        let lost: Vec<_> = self.accounts.drain().map(|account| Landing { account, known: None }).collect();
+        let lost: Vec<_> =
+            self.accounts.drain().map(|account| Landing { account, known: None, conflicts: 0 }).collect();
         if !lost.is_empty() {
             let _ = self.landed.send(lost);
         }
@@ -329,12 +339,12 @@ async fn conflicted(ground: &Ground, passage: &mut Passage, fresh: Loaded) -> Ne
     ground.counters.conflicts.fetch_add(1, Relaxed);
     // The store compared and wrote nothing; but an earlier attempt may still be on its way.
     passage.attempts.pop();
-    passage.tries += 1;
-    if passage.tries < ground.options.tries_max {
-        Next::Again
-    } else {
-        Next::Failed(StoreError::Contended { account: passage.account, tries: passage.tries })
+    passage.conflicts += 1;
+    if passage.conflicts >= ground.options.conflicts_max {
+        return Next::Failed(StoreError::Contended { account: passage.account, tries: passage.conflicts });
     }
+    // After a pause the state that came with the conflict would be old again: it is tried first.
+    if passage.conflicts % 2 == 1 { Next::AtOnce } else { Next::Later }
 }
 
 fn arrive(ground: &Ground, mut passage: Passage, attempt: usize) -> Landing {
@@ -356,7 +366,7 @@ fn arrive(ground: &Ground, mut passage: Passage, attempt: usize) -> Landing {
     if available_rose {
         let _ = ground.rises.send(Rise::Of(passage.account));
     }
-    Landing { account: passage.account, known: passage.known }
+    Landing { account: passage.account, known: passage.known, conflicts: passage.conflicts }
 }
 
 fn fail(ground: &Ground, passage: Passage, error: &StoreError) -> Landing {
@@ -364,7 +374,7 @@ fn fail(ground: &Ground, passage: Passage, error: &StoreError) -> Landing {
     for group in passage.groups {
         let _ = group.reply.send(group.commands.iter().map(|(index, _)| (*index, Err(error.clone()))).collect());
     }
-    Landing { account: passage.account, known: None }
+    Landing { account: passage.account, known: None, conflicts: passage.conflicts }
 }
 
 /// The commit ids that the next version remembers, newest first.
@@ -387,13 +397,6 @@ fn union<'a>(commands: impl Iterator<Item = &'a Command>) -> Touched {
         names: names.into_iter().collect(),
         jobs: jobs.into_iter().collect(),
     }
-}
-
-/// Exponential, half of it random: nodes that met in a conflict should not meet again.
-fn pause(ground: &Ground, round: u32) -> Duration {
-    let full = ground.options.backoff.saturating_mul(1 << round.saturating_sub(1).min(6));
-    let random = (ground.commit_ids)() as u32;
-    full.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -1,10 +1,13 @@
-//! What flies when: one batch in flight per account, the rest waits and becomes the next one.
+//! What flies when: one batch in flight per account, the rest waits and becomes the next one. An account that other nodes
+//! write too rests between its flights, longer from conflict to conflict, so that nobody is starved.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use footlight_ledger::AccountId;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::cache::Cache;
 use super::flight::{self, Passage};
@@ -13,18 +16,23 @@ use super::types::{Ground, Group, Landing};
 /// Groups taken from the channel at once.
 const INTAKE: usize = 1_024;
 
-/// One account that has something to do.
+/// One account that has something to do, or rests.
 #[derive(Default)]
 struct Line {
     waiting: VecDeque<Group>,
-    flying: bool,
+    /// In flight, or resting after it.
+    away: bool,
+    /// How long it rested last; zero while no other node writes it.
+    rest: Duration,
 }
 
 pub(super) struct Queue {
     ground: Arc<Ground>,
     lines: HashMap<AccountId, Line>,
-    /// Accounts that wait and do not fly, first come first served.
+    /// Accounts that wait and are not away, first come first served.
     ready: VecDeque<AccountId>,
+    /// Accounts that rest, and until when.
+    resting: BTreeSet<(Instant, AccountId)>,
     /// Groups in all lines.
     waiting: usize,
     cache: Cache,
@@ -42,6 +50,7 @@ impl Queue {
             ground,
             lines: HashMap::new(),
             ready: VecDeque::new(),
+            resting: BTreeSet::new(),
             waiting: 0,
             flights: 0,
             landed,
@@ -55,9 +64,11 @@ impl Queue {
         let mut open = true;
         while open || !self.lines.is_empty() {
             let room = self.waiting < self.ground.options.queued_groups;
+            let rested = self.resting.first().map(|(until, _)| *until);
             tokio::select! {
                 biased;
                 Some(landings) = self.landings.recv() => self.land(landings),
+                () = sleep_until(rested.unwrap_or_else(Instant::now)), if rested.is_some() => self.wake(),
                 taken = submitted.recv_many(&mut intake, INTAKE), if open && room => {
                     open = taken > 0;
                     intake.drain(..).for_each(|group| self.queue(group));
@@ -70,7 +81,7 @@ impl Queue {
     fn queue(&mut self, group: Group) {
         let account = group.account;
         let line = self.lines.entry(account).or_default();
-        if line.waiting.is_empty() && !line.flying {
+        if line.waiting.is_empty() && !line.away {
             self.ready.push_back(account);
         }
         line.waiting.push_back(group);
@@ -82,17 +93,39 @@ impl Queue {
         if landings.is_empty() {
             self.flights -= 1;
         }
-        for Landing { account, known } in landings {
+        for Landing { account, known, conflicts } in landings {
             if let Some(known) = known {
                 self.cache.put(account, known);
             }
             let line = self.lines.get_mut(&account).expect("a flying account has a line");
-            line.flying = false;
-            if line.waiting.is_empty() {
-                self.lines.remove(&account);
+            line.rest = next_rest(&self.ground, line.rest, conflicts);
+            if line.rest.is_zero() {
+                self.back(account);
             } else {
-                self.ready.push_back(account);
+                self.resting.insert((Instant::now() + self.ground.jittered(line.rest), account));
             }
+        }
+    }
+
+    /// Takes back the accounts that have rested.
+    fn wake(&mut self) {
+        let now = Instant::now();
+        while let Some(&(until, account)) = self.resting.first()
+            && until <= now
+        {
+            self.resting.pop_first();
+            self.back(account);
+        }
+    }
+
+    /// An account may fly again.
+    fn back(&mut self, account: AccountId) {
+        let line = self.lines.get_mut(&account).expect("an account that is away has a line");
+        line.away = false;
+        if line.waiting.is_empty() {
+            self.lines.remove(&account);
+        } else {
+            self.ready.push_back(account);
         }
     }
 
@@ -127,8 +160,20 @@ impl Queue {
             commands += next.commands.len();
             groups.extend(line.waiting.pop_front());
         }
-        line.flying = true;
+        line.away = true;
         self.waiting -= groups.len();
         Passage::new(account, groups, self.cache.take(account))
+    }
+}
+
+/// Twice as long after a conflict, half as long without one.
+fn next_rest(ground: &Ground, last: Duration, conflicts: u32) -> Duration {
+    let shortest = ground.options.backoff / 4;
+    if conflicts > 0 {
+        (last * 2).max(shortest).min(ground.options.rest_max)
+    } else if last > shortest {
+        last / 2
+    } else {
+        Duration::ZERO
     }
 }

@@ -30,10 +30,17 @@ pub struct DeskOptions {
     pub flights_max: usize,
     /// Tabs kept in memory, about 500 bytes each. Tabs beyond it are read again when they are touched.
     pub cached_tabs: usize,
-    /// How often a batch is tried before its callers get the error. With `backoff`, bounds how long they wait for it.
+    /// How often a batch is tried before its callers get the store's error. With `backoff`, bounds how long they wait
+    /// for it.
     pub tries_max: u32,
-    /// The wait before the second try; doubles from try to try, and half of it is random.
+    /// How often a batch may find its account changed by another node before its callers are told that it is contended.
+    /// Every second of those tries is made at once, on the state that came with the conflict; the others wait.
+    pub conflicts_max: u32,
+    /// The first wait before another try; doubles from wait to wait, and half of it is random.
     pub backoff: Duration,
+    /// The longest that an account which met conflicts rests between two commits, so that the other nodes get their turn
+    /// and this one's next batch is larger. Raising it costs commands on such an account as much delay.
+    pub rest_max: Duration,
 }
 
 impl Default for DeskOptions {
@@ -45,7 +52,9 @@ impl Default for DeskOptions {
             flights_max: 4,
             cached_tabs: 1_000_000,
             tries_max: 5,
+            conflicts_max: 16,
             backoff: Duration::from_millis(20),
+            rest_max: Duration::from_millis(160),
         }
     }
 }
@@ -61,6 +70,14 @@ pub(super) struct Ground {
     /// Told of every account that was written.
     pub(super) written: broadcast::Sender<AccountId>,
     pub(super) counters: Counters,
+}
+
+impl Ground {
+    /// A time of which half is random: nodes that met in a conflict should not meet again.
+    pub(super) fn jittered(&self, full: Duration) -> Duration {
+        let random = (self.commit_ids)() as u32;
+        full.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX))
+    }
 }
 
 /// One command's answer, by its place in the submission.
@@ -88,4 +105,6 @@ pub(super) struct Known {
 pub(super) struct Landing {
     pub(super) account: AccountId,
     pub(super) known: Option<Known>,
+    /// How often another node was faster.
+    pub(super) conflicts: u32,
 }

@@ -131,7 +131,7 @@ async fn next_media(socket: &mut Socket) -> anyhow::Result<(MediaHeader, Instant
             Incoming::Media(header, _) => return Ok((header, Instant::now())),
             Incoming::Text(problem) if problem["type"] == "problem" => bail!("the node refuses: {problem}"),
             Incoming::Text(_) => {}
-            Incoming::Closed => bail!("the node closed the connection"),
+            Incoming::Closed { .. } => bail!("the node closed the connection"),
         }
     }
 }
