@@ -1,10 +1,12 @@
 //! What Redis' errors mean to a caller.
 
 use footlight_store::StoreError;
-use redis::{ErrorKind, RedisError, ServerError, Value};
+use redis::{ErrorKind, RedisError, RedisResult, ServerError, Value};
 
 /// The code that an error gets when a write was perhaps sent before, over a connection that was lost.
 const PERHAPS_WRITTEN: &str = "PERHAPSWRITTEN";
+/// The code of a read that one server of several did not answer.
+const UNANSWERED: &str = "UNANSWERED";
 
 /// Whether a request had been sent when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,19 @@ pub(crate) fn perhaps_written(error: ServerError) -> ServerError {
     }
     let coded = redis::make_extension_error(PERHAPS_WRITTEN.to_owned(), Some(format!("{} {detail}", error.code())));
     coded.into_server_errors().map_or(error, |errors| errors[0].1.clone())
+}
+
+/// The reply that stands for one server's silence among others' answers. What is no failure of transport stays an error.
+pub(crate) fn unanswered(error: RedisError, stage: Stage) -> RedisResult<Value> {
+    if !explain(&error, stage).is_transport() {
+        return Err(error);
+    }
+    let code = if stage == Stage::Writing { PERHAPS_WRITTEN } else { UNANSWERED };
+    let coded = redis::make_extension_error(code.to_owned(), Some(error.to_string()));
+    match coded.into_server_errors() {
+        Some(errors) if !errors.is_empty() => Ok(Value::ServerError(errors[0].1.clone())),
+        _ => Err(error),
+    }
 }
 
 /// Whether the connection should be made anew: the server is silent or gone.

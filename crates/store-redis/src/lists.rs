@@ -87,7 +87,15 @@ pub(crate) async fn list_overdue(
     let mut pages = DuePages { link, now, limit, index: AccountKeys::due_tabs, after: None };
     while let Some(page) = pages.next().await? {
         for (account, candidates) in page {
-            let tabs: Vec<Tab> = documents(link, &AccountKeys::of(account).tabs(), &candidates).await?;
+            let tabs: Vec<Tab> = match documents(link, &AccountKeys::of(account).tabs(), &candidates).await {
+                Ok(tabs) => tabs,
+                // One account must not keep the others from being swept.
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    tracing::error!(%account, %error, "overdue sessions of this account cannot be read");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let late = tabs.iter().filter(|tab| footlight_store::due_at(tab) <= now);
             overdue.extend(late.map(|tab| (account, tab.session)).take(limit - overdue.len()));
         }

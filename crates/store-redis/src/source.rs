@@ -1,6 +1,8 @@
 //! From an address to connections, for one server, for Sentinels and for a cluster.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
@@ -13,9 +15,10 @@ use redis::{
     RedisConnectionInfo, RedisResult, TlsMode, Value,
 };
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::address::{Address, Form, Host, Login};
-use crate::failure::{Stage, perhaps_written};
+use crate::failure::{Stage, perhaps_written, unanswered};
 use crate::link::{Group, Limits};
 use crate::store::RedisOptions;
 
@@ -27,6 +30,7 @@ pub(crate) enum Source {
         client: Box<ClusterClient>,
         /// The nodes that the address names: whichever answers hears what any node publishes.
         nodes: Vec<Client>,
+        response: Duration,
         next: AtomicUsize,
     },
 }
@@ -35,7 +39,8 @@ pub(crate) enum Source {
 #[derive(Clone)]
 pub(crate) enum Wire {
     One(MultiplexedConnection),
-    Many(ClusterConnection),
+    /// With the longest that one of its servers may take.
+    Many(ClusterConnection, Duration),
 }
 
 impl Source {
@@ -62,6 +67,7 @@ impl Source {
                 Self::Cluster {
                     client: Box::new(cluster.build()?),
                     nodes: nodes.collect::<RedisResult<_>>()?,
+                    response: limits.response,
                     next: AtomicUsize::new(0),
                 }
             }
@@ -74,7 +80,7 @@ impl Source {
             Self::Sentinel(sentinels) => {
                 Wire::One(sentinels.lock().await.get_async_connection_with_config(config).await?)
             }
-            Self::Cluster { client, .. } => Wire::Many(client.get_async_connection().await?),
+            Self::Cluster { client, response, .. } => Wire::Many(client.get_async_connection().await?, *response),
         })
     }
 
@@ -153,13 +159,21 @@ impl Wire {
                 let (pipeline, count) = pipeline(commands);
                 connection.req_packed_commands(&pipeline, 0, count).await
             }
-            // A cluster's pipeline goes to one slot; these go to many.
-            Self::Many(connection) => {
+            // A cluster's pipeline goes to one slot; these go to many. A server that is away must not cost the others' callers
+            // their answers: unless nobody answers, its silence is a reply of its own.
+            Self::Many(connection, patience) => {
                 let sent = commands.into_iter().map(|command| {
                     let mut connection = connection.clone();
-                    async move { as_reply(connection.req_packed_command(&command).await, stage) }
+                    async move {
+                        let sent = timeout(patience, connection.req_packed_command(&command)).await;
+                        as_reply(sent.unwrap_or_else(|_| Err(std::io::Error::from(ErrorKind::TimedOut).into())), stage)
+                    }
                 });
-                join_all(sent).await.into_iter().collect()
+                let answers = join_all(sent).await;
+                if answers.iter().all(Result::is_err) {
+                    return answers.into_iter().collect();
+                }
+                answers.into_iter().map(|answer| answer.or_else(|error| unanswered(error, stage))).collect()
             }
         }
     }
@@ -168,7 +182,7 @@ impl Wire {
         let (pipeline, count) = pipeline(group.commands);
         match self {
             Self::One(mut connection) => connection.req_packed_commands(&pipeline, 0, count).await,
-            Self::Many(mut connection) => {
+            Self::Many(mut connection, _) => {
                 let route = SingleNodeRoutingInfo::SpecificNode(Route::with_key(&group.key, SlotAddr::Master));
                 match connection.route_pipeline(pipeline, 0, count, route).await {
                     Ok(replies) => Ok(replies.into_iter().map(|reply| told(reply, Stage::Writing)).collect()),
@@ -182,7 +196,7 @@ impl Wire {
     /// The reply of one server, which is named in a cluster.
     pub(crate) async fn send_to(self, server: Option<(String, u16)>, command: Cmd) -> RedisResult<Vec<Value>> {
         match (self, server) {
-            (Self::Many(mut connection), Some((host, port))) => {
+            (Self::Many(mut connection, _), Some((host, port))) => {
                 let server = RoutingInfo::SingleNode(SingleNodeRoutingInfo::ByAddress { host, port });
                 Ok(vec![connection.route_command(command, server).await?])
             }
@@ -194,7 +208,7 @@ impl Wire {
     pub(crate) async fn send_to_each(self, command: Cmd) -> RedisResult<Vec<Value>> {
         match self {
             Self::One(mut connection) => Ok(vec![connection.req_packed_command(&command).await?]),
-            Self::Many(mut connection) => {
+            Self::Many(mut connection, _) => {
                 let each = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None));
                 match connection.route_command(command, each).await? {
                     Value::Map(nodes) => Ok(nodes.into_iter().map(|(_, reply)| reply).collect()),

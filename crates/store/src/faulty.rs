@@ -1,5 +1,6 @@
 //! A store that fails on purpose: before, after, instead of, or long after the write, as a seed decides.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -44,6 +45,7 @@ pub struct FaultyStore {
     faults: Faults,
     random: Mutex<u64>,
     away: AtomicBool,
+    unreachable: Mutex<HashSet<AccountId>>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,12 +61,29 @@ impl FaultyStore {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, faults: Faults) -> Self {
-        Self { inner, faults, random: Mutex::new(faults.seed), away: AtomicBool::new(false) }
+        Self {
+            inner,
+            faults,
+            random: Mutex::new(faults.seed),
+            away: AtomicBool::new(false),
+            unreachable: Mutex::default(),
+        }
     }
 
     /// Takes the store away, or brings it back: while it is away, accounts and session records cannot be reached.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Release);
+    }
+
+    /// Takes away the part of the store that has this account.
+    pub fn lose(&self, account: AccountId) {
+        self.unreachable.lock().insert(account);
+    }
+
+    fn reach_account(&self, account: AccountId) -> Result<(), StoreError> {
+        self.reach()?;
+        let lost = self.unreachable.lock().contains(&account);
+        if lost { Err(StoreError::unreachable("its part of the store is away on purpose")) } else { Ok(()) }
     }
 
     fn reach(&self) -> Result<(), StoreError> {
@@ -100,7 +119,7 @@ impl FaultyStore {
 #[async_trait]
 impl AccountStore for FaultyStore {
     async fn load_account(&self, account: AccountId, touched: &Touched) -> Result<Option<Loaded>, StoreError> {
-        self.reach()?;
+        self.reach_account(account)?;
         if self.roll() < self.faults.load {
             return Err(StoreError::unreachable("a fault on purpose"));
         }

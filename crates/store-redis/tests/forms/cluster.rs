@@ -1,9 +1,9 @@
 //! A cluster: slots that move, masters that are lost, and the whole contract.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use footlight_ledger::AccountId;
+use footlight_ledger::{AccountId, Microcredits, Touched};
 use footlight_store::contract::Opened;
 use footlight_store::records::RecordKey;
 use footlight_store::{Expected, Owner, RecordBatch, RecordOp, RecordOutcome, RecordVersion, Store};
@@ -11,7 +11,7 @@ use footlight_store_redis::testing::{RedisCluster, until};
 use footlight_store_redis::{RedisOptions, RedisStore};
 use uuid::Uuid;
 
-use crate::load::{Load, is_slow};
+use crate::load::{FIRST, Load, Player, desk_at, is_slow, top_up};
 
 fn options(replicas: u32) -> RedisOptions {
     RedisOptions { replicas, ..RedisOptions::default() }
@@ -72,6 +72,62 @@ async fn a_lost_master_loses_no_acknowledged_top_up_and_charges_once() {
         assert!(load.paid() > paid && load.units() > units);
     }
     load.finish(&format!("masters of a cluster lost, frozen: {losses:?}")).await;
+}
+
+/// One master is silent: accounts that other masters have are written all the while, in the same batches, at their usual
+/// pace, and those of the silent one are not lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_master_stops_only_the_accounts_that_it_has() {
+    let cluster = RedisCluster::start(&[]).await;
+    let desk = desk_at(&cluster.address(), &options(0)).await;
+    let mut players = Vec::new();
+    for _ in 0..12 {
+        players.push(Player::enter(&desk).await);
+    }
+    let slot = slot_of(&cluster, players[0].account).await;
+    let silent = cluster.master_of(slot).await;
+    let mut theirs = Vec::new();
+    for player in &players {
+        theirs.push(cluster.master_of(slot_of(&cluster, player.account).await).await != silent);
+    }
+    cluster.servers[silent].freeze();
+    let name = |round: usize, at: usize| format!("silent-{round}-{at}");
+    let begun = Instant::now();
+    for round in 0..3 {
+        let (told, mut answers) = tokio::sync::mpsc::unbounded_channel();
+        for (at, player) in players.iter().enumerate() {
+            let (desk, account, told) = (desk.clone(), player.account, told.clone());
+            let command = top_up(name(round, at), Microcredits(1));
+            tokio::spawn(async move {
+                let answer = desk.submit(account, command).await;
+                let _ = told.send((at, answer));
+            });
+        }
+        drop(told);
+        let mut served = 0;
+        while served < theirs.iter().filter(|theirs| **theirs).count() {
+            let (at, answer) = answers.recv().await.expect("an answer for each");
+            if theirs[at] {
+                answer.expect("it is written");
+                served += 1;
+            }
+        }
+    }
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(12), "three rounds of others' accounts took {took:?}");
+    cluster.servers[silent].thaw();
+    // The same commands again: each has been done once in the end.
+    for (at, player) in players.iter().enumerate() {
+        for round in 0..3 {
+            until("it is written", || async {
+                desk.submit(player.account, top_up(name(round, at), Microcredits(1))).await.is_ok()
+            })
+            .await;
+        }
+        let books = desk.inspect(player.account, Touched::default()).await.expect("reads").expect("is there");
+        let granted = books.account.totals.granted;
+        assert_eq!(granted.0 - FIRST.0, 3, "each top-up once");
+    }
 }
 
 /// What a node writes must never be written where the slot is not yet, or not any more: it would be in two places.

@@ -16,7 +16,7 @@ use uuid::Uuid;
 pub(crate) const PRICING: Pricing =
     Pricing { rate: Microcredits(2_000_000), units_per_minute: 1_500, rounding: Rounding::Exact };
 
-const FIRST: Microcredits = Microcredits(1_000_000_000);
+pub(crate) const FIRST: Microcredits = Microcredits(1_000_000_000);
 const TOP_UP: Microcredits = Microcredits(1_000);
 
 /// Between two heartbeats of a session, and between two top-ups of an account.

@@ -1,13 +1,17 @@
 //! Promises about failures: whatever gets lost, everything is charged once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use footlight_ledger::{Ask, Microcredits, Outcome};
 use tokio::task::JoinSet;
 
-use super::given::{PRICING, assert_sums, beat, begin, desk_on, funded, new_session, persist, slice, speak, top_up};
-use crate::Store;
+use super::given::{
+    PRICING, assert_sums, beat, begin, desk_on, desk_with, funded, new_account, new_session, persist, slice, speak,
+    top_up,
+};
 use crate::faulty::{Faults, FaultyStore};
+use crate::{DeskOptions, Store};
 
 const NONE: Faults = Faults { seed: 1, before: 0, after: 0, instead: 0, late: 0, load: 0 };
 
@@ -53,4 +57,30 @@ pub async fn random_faults_charge_exactly(store: Arc<dyn Store>) {
     assert_eq!(used, [600; 8], "seed {seed}");
     let spent = Microcredits(8 * PRICING.cost(600).0);
     assert_sums(&*store, account, spent, Microcredits(1_000_000_008 - spent.0)).await;
+}
+
+/// Accounts that cannot be reached wait for another try beside the others, and not instead of them.
+pub async fn accounts_out_of_reach_hold_nobody_up(store: Arc<dyn Store>) {
+    let account = funded(&desk_on(&store), Microcredits(10_000_000)).await;
+    let faulty = Arc::new(FaultyStore::new(Arc::clone(&store), NONE));
+    let patient = DeskOptions { flights_max: 2, backoff: Duration::from_secs(60), ..DeskOptions::default() };
+    let faulty_store: Arc<dyn Store> = Arc::clone(&faulty) as _;
+    let desk = desk_with(&faulty_store, patient);
+    let mut waiting = JoinSet::new();
+    for _ in 0..8 {
+        let lost = new_account();
+        faulty.lose(lost);
+        let desk = desk.clone();
+        waiting.spawn(async move { desk.submit(lost, top_up("never", Microcredits(1))).await });
+    }
+    let session = new_session();
+    let served = async {
+        assert_eq!(desk.submit(account, begin(session)).await, Ok(Outcome::Begun { epoch: 1 }));
+        for number in 1..=5 {
+            slice(desk.submit(account, beat(session, number, number, Ask::Slice)).await.expect("beats"));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), served).await.expect("eight that wait hold nobody up");
+    assert!(waiting.try_join_next().is_none(), "they wait still");
+    waiting.shutdown().await;
 }

@@ -95,6 +95,7 @@ macro_rules! store_promises {
             prices::a_change_of_price_is_for_new_sessions
             faults::a_reply_lost_charges_once
             faults::random_faults_charge_exactly
+            faults::accounts_out_of_reach_hold_nobody_up
             transfer::everything_is_moved_there_and_back
             transfer::a_stopped_migration_goes_on
             transfer::a_target_with_something_else_is_refused

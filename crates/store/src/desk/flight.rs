@@ -25,6 +25,8 @@ pub(super) struct Passage {
     groups: Vec<Group>,
     touched: Touched,
     known: Option<Known>,
+    /// All that is touched was read just now.
+    is_fresh: bool,
     /// Commits that may have been written: an answer for each, by its id.
     attempts: Vec<Attempt>,
     /// Errors of the store so far.
@@ -57,7 +59,7 @@ enum Next {
 impl Passage {
     pub(super) fn new(account: AccountId, groups: Vec<Group>, known: Option<Known>) -> Self {
         let touched = union(groups.iter().flat_map(|group| &group.commands).map(|(_, command)| command));
-        Self { account, groups, touched, known, attempts: Vec::new(), errors: 0, conflicts: 0 }
+        Self { account, groups, touched, known, is_fresh: false, attempts: Vec::new(), errors: 0, conflicts: 0 }
     }
 
     /// Whether nothing needs to be read first. Names and jobs are seldom asked for twice, so they are not kept.
@@ -82,12 +84,14 @@ impl Passage {
             }
         }
         self.known = Some(Known { books, version, recent });
+        self.is_fresh = true;
         arrived
     }
 
     /// Applies the commands to the known state and makes the commit of it.
     fn apply(&mut self, ground: &Ground) -> Result<Commit, StoreError> {
         let mut known = self.known.take().expect("what was missing has been read");
+        self.is_fresh = false;
         let before: Vec<_> = self
             .touched
             .sessions
@@ -167,6 +171,7 @@ impl Passage {
     /// What an error of the store means for the batch.
     fn failed(&mut self, error: StoreError, ground: &Ground) -> Next {
         self.known = None;
+        self.is_fresh = false;
         self.errors += 1;
         // A skew may be our own doing: the batch waited too long for its turn. The next try has a fresh time.
         let worth_it = error.is_transport() || matches!(error, StoreError::ClockSkew { .. });
@@ -175,9 +180,9 @@ impl Passage {
 }
 
 /// Flies: tries until every passage has arrived or failed, a bounded number of times. Sends landings as they happen, and
-/// an empty list at the end.
+/// an empty list when its slot is free.
 pub(super) async fn fly(ground: Arc<Ground>, mut passages: Vec<Passage>, landed: mpsc::UnboundedSender<Vec<Landing>>) {
-    let mut aloft = Aloft { accounts: passages.iter().map(|passage| passage.account).collect(), landed };
+    let mut aloft = Aloft { accounts: passages.iter().map(|passage| passage.account).collect(), in_slot: true, landed };
     let mut later = Vec::new();
     let mut pauses = 0;
     while !passages.is_empty() {
@@ -198,6 +203,7 @@ pub(super) async fn fly(ground: Arc<Ground>, mut passages: Vec<Passage>, landed:
             aloft.land(landings);
         }
         if passages.is_empty() && !later.is_empty() {
+            aloft.leave_slot();
             let full = ground.options.backoff.saturating_mul(1 << pauses.min(6));
             tokio::time::sleep(ground.jittered(full)).await;
             pauses += 1;
@@ -210,6 +216,8 @@ pub(super) async fn fly(ground: Arc<Ground>, mut passages: Vec<Passage>, landed:
 /// not the account.
 struct Aloft {
     accounts: HashSet<AccountId>,
+    /// It counts among the flights that may be under way at once.
+    in_slot: bool,
     landed: mpsc::UnboundedSender<Vec<Landing>>,
 }
 
@@ -221,6 +229,14 @@ impl Aloft {
         // The queue outlives its flights, but not the runtime's end.
         let _ = self.landed.send(landings);
     }
+
+    /// From now on others may fly beside this one, which waits more than it does: a contended account, or one that cannot be
+    /// reached, must not slow down the others. There is still one flight per account at most.
+    fn leave_slot(&mut self) {
+        if std::mem::take(&mut self.in_slot) {
+            let _ = self.landed.send(Vec::new());
+        }
+    }
 }
 
 impl Drop for Aloft {
@@ -230,7 +246,7 @@ impl Drop for Aloft {
         if !lost.is_empty() {
             let _ = self.landed.send(lost);
         }
-        let _ = self.landed.send(Vec::new());
+        self.leave_slot();
     }
 }
 
@@ -247,7 +263,7 @@ async fn load_missing(
         while loads.len() < LOADS
             && let Some(passage) = missing.next()
         {
-            if passage.attempts.is_empty() && passage.knows_all() {
+            if passage.attempts.is_empty() && (passage.is_fresh || passage.knows_all()) {
                 ready.push(passage);
             } else {
                 ground.counters.loads.fetch_add(1, Relaxed);

@@ -62,7 +62,7 @@ impl Queue {
     pub(super) async fn run(mut self, mut submitted: mpsc::Receiver<Group>) {
         let mut intake = Vec::new();
         let mut open = true;
-        while open || !self.lines.is_empty() {
+        while open || self.is_busy() {
             let room = self.waiting < self.ground.options.queued_groups;
             let rested = self.resting.first().map(|(until, _)| *until);
             tokio::select! {
@@ -78,6 +78,11 @@ impl Queue {
         }
     }
 
+    /// Whether something waits or flies; an account that only rests holds nobody up.
+    fn is_busy(&self) -> bool {
+        self.waiting > 0 || self.lines.len() > self.resting.len()
+    }
+
     fn queue(&mut self, group: Group) {
         let account = group.account;
         let line = self.lines.entry(account).or_default();
@@ -88,7 +93,7 @@ impl Queue {
         self.waiting += 1;
     }
 
-    /// An empty list says that a flight is over.
+    /// An empty list says that a flight's slot is free.
     fn land(&mut self, landings: Vec<Landing>) {
         if landings.is_empty() {
             self.flights -= 1;

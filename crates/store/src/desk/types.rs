@@ -26,7 +26,8 @@ pub struct DeskOptions {
     /// Commands at which one call of the store is full, whatever their accounts: keeps a call well within the store's
     /// time limit. Raising it writes more at once under load; lowering it answers sooner.
     pub flight_max: usize,
-    /// Calls of the store under way at once. More hide a slow network; fewer make larger groups.
+    /// Calls of the store under way at once, those aside that failed and wait for another try. More hide a slow network;
+    /// fewer make larger groups.
     pub flights_max: usize,
     /// Tabs kept in memory, about 500 bytes each. Tabs beyond it are read again when they are touched.
     pub cached_tabs: usize,
