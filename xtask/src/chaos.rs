@@ -1,11 +1,10 @@
 //! The chaos harness: a program of the tests package, and bugs that are planted to see that it finds them.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::chores::{cargo, run};
+use crate::chores::{cargo, run, target_directory};
 
 /// Patches of the product, each one bug.
 const PLANTED: &str = "tests/chaos/planted";
@@ -26,7 +25,7 @@ pub(crate) fn chaos(arguments: &[String]) -> Result<(), String> {
     };
     // As the tests are built: nothing is compiled twice.
     cargo(&["build", "--release", "--workspace", "--bins"])?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let target = target_directory();
     let mut harness = Command::new(target.join("release/chaos"));
     let Some(name) = planted else { return run(harness.args(&arguments)) };
     let binary = plant(&name, &target)?;

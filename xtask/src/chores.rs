@@ -1,10 +1,17 @@
 //! What `cargo xtask` does, as calls to cargo. Everything is built in the release profile: the tests run what
 //! people run, and nothing is compiled twice.
 
+use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::python;
 use crate::tools::is_on_path;
+
+/// Where cargo builds.
+pub(crate) fn target_directory() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
 
 /// Builds and runs every test; those of the Python client too, unless a filter names some.
 pub(crate) fn test(filter: &[String]) -> Result<(), String> {

@@ -1,11 +1,11 @@
 //! The Python that tests need: the client of `clients/python` with its own tests, and schemathesis, in an environment of
-//! their own under `target`.
+//! their own under cargo's target directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::chores::run;
+use crate::chores::{run, target_directory};
 use crate::tools::is_on_path;
 
 /// Walks an OpenAPI document and looks for answers that it does not allow.
@@ -17,7 +17,7 @@ const TRIES: u32 = 3;
 
 /// Where the environment is.
 fn directory() -> PathBuf {
-    PathBuf::from("target/python")
+    target_directory().join("python")
 }
 
 /// Makes the environment, unless it is there already as it should be.
