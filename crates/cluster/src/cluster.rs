@@ -1,6 +1,6 @@
 //! A node among others: the handle, and what its tasks share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -77,6 +77,10 @@ pub(crate) struct Inner {
     pub(crate) left_behind: Mutex<HashMap<SessionId, Heirloom>>,
     /// It goes down in order: it is renewed no more.
     pub(crate) leaving: AtomicBool,
+    /// Sessions that are being moved away.
+    pub(crate) moving: Mutex<HashSet<SessionId>>,
+    /// It hands out sessions of lost nodes.
+    pub(crate) inheriting: AtomicBool,
     /// Turns at waiting for room.
     pub(crate) queue: Semaphore,
 }
@@ -99,6 +103,8 @@ impl Cluster {
             store_up_since: Mutex::new(parts.host.moment()),
             begins: AtomicBool::new(true),
             leaving: AtomicBool::new(false),
+            moving: Mutex::default(),
+            inheriting: AtomicBool::new(false),
             left_behind: Mutex::default(),
             queue: Semaphore::new(queue),
             parts,
@@ -268,6 +274,14 @@ impl Inner {
             *since = if is_up { now } else { Moment::NEVER };
         }
         is_up != was_up
+    }
+
+    /// Nobody is given up for a while: those who cannot be heard now, or could not, get their chance to renew.
+    pub(crate) fn begin_quarantine(&self) {
+        let mut since = self.store_up_since.lock();
+        if *since != Moment::NEVER {
+            *since = self.parts.host.moment();
+        }
     }
 
     /// Whether the store has been there for long enough that whoever lives has been heard.

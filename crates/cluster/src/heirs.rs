@@ -5,6 +5,7 @@
 //! between is done again, by this heir or the next.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -35,16 +36,27 @@ const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 /// How often the same node is asked what became of a session.
 const ASK_AGAIN_MAX: u32 = 3;
 
+/// A lease that shrank by so much more than the time between two looks was not waited for: the store's clock was set.
+const STEP_MIN: Duration = Duration::from_secs(2);
+
 /// Looks until the node is gone.
 pub(crate) async fn watch(cluster: Weak<Inner>) {
+    let mut before: Option<(Instant, Vec<NodeEntry>)> = None;
     loop {
         sleep(LOOK_EVERY).await;
         let Some(inner) = cluster.upgrade() else { return };
+        let asked = Instant::now();
         match inner.look().await {
             Ok(nodes) => {
                 inner.note_store(true);
                 inner.show(&nodes);
-                inner.look_after(&nodes).await;
+                if let Some((then, former)) = before.replace((asked, nodes.clone()))
+                    && clock_stepped(&former, &nodes, then.elapsed())
+                {
+                    tracing::warn!("the store's clock was set forward; every node gets the time to renew its lease");
+                    inner.begin_quarantine();
+                }
+                inner.look_after(nodes);
             }
             Err(error) => {
                 inner.note_store(!error.is_transport());
@@ -60,16 +72,31 @@ pub(crate) async fn hand_out_unlisted(cluster: Arc<Inner>, nodes: Vec<NodeEntry>
     let unlisted: Vec<Heirloom> =
         cluster.left_behind.lock().values().filter(|left| !is_listed(left.record.boot)).cloned().collect();
     let left = cluster.hand_out_each(unlisted, Instant::now()).await;
-    if left == 0 && nodes.iter().all(|node| node.card.address != cluster.parts.options.address) {
+    let is_former_run =
+        |node: &NodeEntry| node.card.address == cluster.parts.options.address && node.card.boot != cluster.parts.boot;
+    if left == 0 && !nodes.iter().any(is_former_run) {
         cluster.parts.host.forget_former_runs();
     }
 }
 
 /// Whether nothing may be taken over, because more nodes look lost than do not: then it is more likely that this one sees
-/// wrongly than that all of them are gone.
-fn is_frozen(nodes: &[NodeEntry]) -> bool {
-    let lost = nodes.iter().filter(|node| node.is_lost() && !node.given_up).count();
-    lost * 2 > nodes.len()
+/// wrongly than that all of them are gone. Nodes that are cut off together lose their leases one after the other, so those
+/// count that are overdue, with less than `half` a lease left.
+fn is_frozen(nodes: &[NodeEntry], half: Duration) -> bool {
+    let half_ms = i64::try_from(half.as_millis()).unwrap_or(i64::MAX);
+    let is_silent = |node: &&NodeEntry| !node.given_up && (node.is_lost() || node.lease_left_ms < half_ms);
+    nodes.iter().filter(is_silent).count() * 2 > nodes.len()
+}
+
+/// Whether a lease shrank faster than time passed.
+fn clock_stepped(before: &[NodeEntry], after: &[NodeEntry], elapsed: Duration) -> bool {
+    let most = i64::try_from((elapsed + STEP_MIN).as_millis()).unwrap_or(i64::MAX);
+    let left_before = |boot: BootId| before.iter().find(|node| node.card.boot == boot).map(|node| node.lease_left_ms);
+    // One that leaves in order gives its lease back.
+    let stays = after.iter().filter(|node| !node.card.draining);
+    stays
+        .filter_map(|node| Some((left_before(node.card.boot)?, node)))
+        .any(|(left, node)| left - node.lease_left_ms > most)
 }
 
 impl Inner {
@@ -87,9 +114,9 @@ impl Inner {
         }
     }
 
-    /// Inherits from whoever is lost, one after the other.
-    async fn look_after(self: &Arc<Self>, nodes: &[NodeEntry]) {
-        let frozen = is_frozen(nodes);
+    /// Inherits from whoever is lost, one after the other, beside the looking.
+    fn look_after(self: &Arc<Self>, nodes: Vec<NodeEntry>) {
+        let frozen = is_frozen(&nodes, self.parts.options.times().unschedulable_after());
         let was_frozen = self.metrics.frozen.get() == 1;
         self.metrics.frozen.set(i64::from(frozen));
         if frozen && !was_frozen {
@@ -98,10 +125,25 @@ impl Inner {
                 "most nodes look lost at once: nothing is taken over until they are back, or given up by an operator"
             );
         }
+        if frozen {
+            // It begins with the thaw: those who come back have been heard by the time that anybody is given up.
+            self.begin_quarantine();
+        }
+        if self.inheriting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            inner.inherit_from(&nodes).await;
+            inner.inheriting.store(false, Ordering::Release);
+        });
+    }
+
+    async fn inherit_from(self: &Arc<Self>, nodes: &[NodeEntry]) {
         for node in nodes.iter().filter(|node| node.is_lost() && node.card.boot != self.parts.boot) {
             // A former run at this node's own address is certainly gone: nobody else can be heard of there.
             let is_former_self = node.card.address == self.parts.options.address;
-            let may = is_former_self || node.given_up || (!frozen && self.may_claim());
+            let may = is_former_self || node.given_up || self.may_claim();
             if !may {
                 continue;
             }
@@ -150,8 +192,12 @@ impl Inner {
             return Ok(0);
         }
         let progress = recover_from_store(&*self.parts.store, boot).await?;
-        let proved: HashMap<SessionId, (u32, Units)> =
-            progress.into_iter().map(|entry| (entry.session, (entry.epoch, entry.units))).collect();
+        // A session that left this node and came back may be there twice: the later epoch counts.
+        let mut proved: HashMap<SessionId, (u32, Units)> = HashMap::new();
+        for entry in progress {
+            let known = proved.entry(entry.session).or_default();
+            *known = (*known).max((entry.epoch, entry.units));
+        }
         tracing::warn!(node = name, sessions = records.len(), "a node is lost; its sessions go on elsewhere");
         let heirloom = |record: SessionRecord| {
             let (epoch, units) = proved.get(&record.id).copied().unwrap_or_default();
@@ -174,11 +220,11 @@ impl Inner {
     }
 
     /// Finds a node for one session. Answers whether nothing is left to do about it.
-    async fn hand_out(&self, heirloom: Heirloom, lease_ended: Instant, until: Instant) -> bool {
+    async fn hand_out(&self, mut heirloom: Heirloom, lease_ended: Instant, until: Instant) -> bool {
         let session = heirloom.record.id;
         let failovers = |result: &str| self.metrics.failovers.with_label_values(&[result]).inc();
         loop {
-            match self.offer(&heirloom).await {
+            match self.offer(&mut heirloom).await {
                 Ok(()) => {
                     failovers("adopted");
                     self.metrics.failover_seconds.observe(lease_ended.elapsed().as_secs_f64());
@@ -206,18 +252,28 @@ impl Inner {
     }
 
     /// Offers a session to nodes with room, until one takes it or none is left.
-    async fn offer(&self, heirloom: &Heirloom) -> Result<(), NotAdopted> {
-        let record = &heirloom.record;
-        let mut not = vec![record.boot];
+    async fn offer(&self, heirloom: &mut Heirloom) -> Result<(), NotAdopted> {
+        let session = heirloom.record.id;
+        let mut not = vec![heirloom.record.boot];
         loop {
-            let wish = self.wish_of(record, None, not.clone());
+            let wish = self.wish_of(&heirloom.record, None, not.clone());
             let placed =
                 self.parts.store.place(wish).await.map_err(|error| NotAdopted::Failed { detail: error.to_string() })?;
             let Placed::At(card) = placed else { return Err(NotAdopted::Full) };
             match self.hand_to(&peer_of(&card), heirloom).await {
-                Err(NotAdopted::Full | NotAdopted::Failed { .. }) => {
-                    self.give_back(record.id).await;
+                Err(NotAdopted::Full) => {
+                    self.give_back(session).await;
                     not.push(card.boot);
+                }
+                Err(NotAdopted::Failed { .. }) => {
+                    self.give_back(session).await;
+                    not.push(card.boot);
+                    // It may have failed after it was the owner: the next one takes over from it.
+                    if let Ok(Some(record)) = self.parts.store.get_session(session).await
+                        && record.boot == card.boot
+                    {
+                        heirloom.record = record;
+                    }
                 }
                 answer => return answer,
             }
@@ -278,18 +334,41 @@ mod tests {
     use super::*;
     use crate::view::tests::node;
 
+    const HALF: Duration = Duration::from_secs(5);
+
+    fn with_leases(leases: &[i64]) -> Vec<NodeEntry> {
+        leases.iter().zip(1..).map(|(lease_left_ms, number)| node(number, *lease_left_ms)).collect()
+    }
+
     fn nodes(alive: usize, lost: usize) -> Vec<NodeEntry> {
-        let leases = std::iter::repeat_n(5_000, alive).chain(std::iter::repeat_n(-1, lost));
-        leases.zip(1..).map(|(lease_left_ms, number)| node(number, lease_left_ms)).collect()
+        with_leases(&[vec![9_000; alive], vec![-1; lost]].concat())
     }
 
     #[test]
     fn failing_over_freezes_when_most_nodes_look_lost() {
         for (alive, lost, frozen) in [(2, 1, false), (1, 1, false), (1, 2, true), (3, 3, false), (3, 4, true)] {
-            assert_eq!(is_frozen(&nodes(alive, lost)), frozen, "{lost} of {}", alive + lost);
+            assert_eq!(is_frozen(&nodes(alive, lost), HALF), frozen, "{lost} of {}", alive + lost);
         }
         let mut nodes = nodes(1, 2);
         nodes[1].given_up = true;
-        assert!(!is_frozen(&nodes), "an operator has given one of them up");
+        assert!(!is_frozen(&nodes, HALF), "an operator has given one of them up");
+    }
+
+    #[test]
+    fn nodes_that_are_cut_off_together_are_counted_when_the_first_lease_ends() {
+        assert!(is_frozen(&with_leases(&[9_000, -1, 800, 1_900]), HALF), "the other two are overdue");
+        assert!(!is_frozen(&with_leases(&[9_000, -1, 8_000, 6_500]), HALF), "one of four is gone");
+    }
+
+    #[test]
+    fn a_lease_that_shrinks_faster_than_time_passes_shows_that_a_clock_was_set() {
+        let before = with_leases(&[9_000, 7_000]);
+        let second = Duration::from_secs(1);
+        assert!(!clock_stepped(&before, &with_leases(&[8_000, 9_900]), second), "time passed, and one renewed");
+        assert!(!clock_stepped(&before, &with_leases(&[5_000, 3_000]), second * 4), "the look took long");
+        assert!(clock_stepped(&before, &with_leases(&[-3_000, 9_900]), second), "ten seconds forward");
+        let mut leaving = with_leases(&[0, 9_000]);
+        leaving[0].card.draining = true;
+        assert!(!clock_stepped(&before, &leaving, second), "it gave its lease back");
     }
 }

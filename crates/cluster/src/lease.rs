@@ -34,10 +34,12 @@ impl LeaseTimes {
         self.lease * 3 / 5
     }
 
-    /// For how long what the peers said holds, while the store is down for all of them.
+    /// For how long what the peers said holds, while the store is down for all of them. Longer than a round of asking the
+    /// store in vain and then the peers takes, or the next answer came too late; and shorter than the quarantine, so that
+    /// whoever sees the store come back claims nothing before it is over.
     #[must_use]
     pub fn goes_on_for(&self) -> Duration {
-        self.lease / 2
+        self.lease
     }
 
     /// For how long after an outage of the store nobody claims anything: every node gets its chance to renew.
@@ -154,12 +156,21 @@ mod tests {
         lease.renewed(Moment(0));
         assert!(!lease.is_in_doubt(Moment(5_999)) && lease.is_in_doubt(Moment(6_000)));
         lease.goes_on(Moment(8_000));
-        assert_eq!(lease.until(), Moment(13_000));
-        assert_eq!(lease.standing(Moment(12_999)), Standing::Unschedulable);
+        assert_eq!(lease.until(), Moment(18_000));
+        assert_eq!(lease.standing(Moment(17_999)), Standing::Unschedulable);
         lease.goes_on(Moment(12_000));
-        assert_eq!(lease.standing(Moment(16_999)), Standing::Unschedulable);
-        lease.goes_on(Moment(17_000));
-        assert_eq!(lease.standing(Moment(17_000)), Standing::Lost);
+        assert_eq!(lease.standing(Moment(21_999)), Standing::Unschedulable);
+        lease.goes_on(Moment(22_000));
+        assert_eq!(lease.standing(Moment(22_000)), Standing::Lost);
+    }
+
+    #[test]
+    fn what_the_peers_said_holds_for_a_round_and_ends_before_anybody_claims() {
+        for seconds in [1, 2, 10, 60] {
+            let times = LeaseTimes { lease: Duration::from_secs(seconds) };
+            assert!(times.goes_on_for() > times.lease / 2 + times.renew_every(), "the store hangs for half a lease");
+            assert!(times.goes_on_for() < times.quarantine());
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub enum MoveError {
     /// It does not run here.
     #[error("it does not run on this node")]
     NotHere,
+    /// Somebody else moves it already.
+    #[error("it is on its way already")]
+    OnItsWay,
     /// It could not be moved, and goes on here.
     #[error("it could not be moved: {0}")]
     Failed(String),
@@ -67,6 +70,24 @@ impl Cluster {
                 sleep(MOVE_AGAIN_AFTER).await;
             }
         }
+    }
+}
+
+/// A session that is being moved.
+struct Move<'a> {
+    inner: &'a Inner,
+    session: SessionId,
+}
+
+impl<'a> Move<'a> {
+    fn begin(inner: &'a Inner, session: SessionId) -> Option<Self> {
+        inner.moving.lock().insert(session).then_some(Self { inner, session })
+    }
+}
+
+impl Drop for Move<'_> {
+    fn drop(&mut self) {
+        self.inner.moving.lock().remove(&self.session);
     }
 }
 
@@ -149,6 +170,8 @@ impl Inner {
     }
 
     async fn migrate(&self, session: SessionId, to: Option<BootId>) -> Result<Peer, MoveError> {
+        // Two at once would give back each other's place, and bring the session back in the middle of a move.
+        let _move = Move::begin(self, session).ok_or(MoveError::OnItsWay)?;
         let record = self.parts.host.record(session).filter(|record| record.end_reason.is_none());
         let record = record.ok_or(MoveError::NotHere)?;
         // A place first, so that it is not silent while one is looked for.

@@ -11,9 +11,10 @@ use footlight_stage::PerformanceSpec;
 use super::Node;
 use super::create::parse_colour;
 use super::launch::{Former, Launch};
+use crate::directory::Finality;
 use crate::{NodeError, announce, speech};
 
-/// A session that is being adopted; another attempt waits for another time.
+/// A session that is being adopted; another attempt waits until this one is over.
 struct Turn<'a> {
     node: &'a Node,
     session: SessionId,
@@ -22,16 +23,17 @@ struct Turn<'a> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.node.inner.adopting.lock().remove(&self.session);
+        self.node.inner.adopted.notify_waiters();
     }
 }
 
 impl Node {
     /// Goes on with a session at the next epoch: what is proved is settled, what was still to be said is queued again, and
     /// the session starts as a new one does, with what people hold it back for. Adopting a session that this node has
-    /// answers its record. After an error the session is as claimable as before.
+    /// answers its record. After an error the session is as claimable as before, by whoever knows its present record.
     ///
     /// # Errors
-    /// [`NodeError::Moving`] when another node has it by now, or this one is at it; [`NodeError::Ended`] when it is over;
+    /// [`NodeError::Moving`] when another node has it by now; [`NodeError::Ended`] when it is over;
     /// [`NodeError::Capacity`], [`NodeError::Draining`] and those of [`Node::create_session`] about the avatar; what the
     /// store said.
     pub async fn adopt(&self, heirloom: Heirloom) -> Result<SessionRecord, NodeError> {
@@ -39,10 +41,7 @@ impl Node {
         if !self.tenure().holds_now() {
             return Err(NodeError::Draining);
         }
-        if !self.inner.adopting.lock().insert(id) {
-            return Err(NodeError::Moving);
-        }
-        let _turn = Turn { node: self, session: id };
+        let _turn = self.turn_at(id).await;
         if let Some(card) = self.inner.cards.get(id) {
             return match card.end_reason() {
                 Some(reason) => Err(NodeError::Ended { reason }),
@@ -55,6 +54,19 @@ impl Node {
             self.adopt_remote(heirloom).await
         } else {
             self.adopt_staged(heirloom).await
+        }
+    }
+
+    /// Waits for another attempt at the same session: what became of it is the answer to this one too.
+    async fn turn_at(&self, session: SessionId) -> Turn<'_> {
+        loop {
+            let adopted = self.inner.adopted.notified();
+            tokio::pin!(adopted);
+            adopted.as_mut().enable();
+            if self.inner.adopting.lock().insert(session) {
+                return Turn { node: self, session };
+            }
+            adopted.await;
         }
     }
 
@@ -83,9 +95,15 @@ impl Node {
         let samples_per_frame = spec.samples_per_frame() as u64;
         let inheritance = inner.keeper.inherit(former.account, former.id, base, samples_per_frame).await?;
         let record = self.record_of_heir(&former, epoch, base);
-        if let Err(error) = self.put_record(&record).await {
-            inner.keeper.forget(record.id);
-            return Err(error);
+        match self.put_record(&record).await {
+            Ok(()) => {}
+            // The account says that it is here, and perhaps the record does: nobody else would take it. It is written again
+            // until it is there.
+            Err(NodeError::StoreUnreachable(_)) => inner.directory.put(record.clone(), Finality::MoreFollows),
+            Err(error) => {
+                inner.keeper.forget(record.id);
+                return Err(error);
+            }
         }
         let max_duration = former.duration_left(self.now());
         let former = Some(Former { record: former, inheritance });

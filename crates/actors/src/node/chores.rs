@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use footlight_ledger::{
-    AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Touched, Units,
+    AccountId, Command, JobId, Outcome, PauseReason, SecretId, SessionId, TabState, Timestamp, Touched, Units,
 };
 use footlight_session::{SessionChange, SessionState};
 use footlight_store::{SessionPut, StoreError};
@@ -35,13 +35,24 @@ pub(super) fn start(node: &Arc<Inner>) {
     }
 }
 
+/// A clock that went so much further than this node lived was set, or the machine slept.
+const CLOCK_STEP_MIN: Duration = Duration::from_secs(10);
+
 /// Asks the store every second, turns readiness, wakes the meter when it is back, and sweeps while it is there.
 async fn watch_store(node: Weak<Inner>) {
     let mut up_since = Instant::now();
     let mut swept_at = Instant::now();
+    let mut round: Option<(Instant, Timestamp)> = None;
     loop {
         sleep(PING_EVERY).await;
         let Some(node) = node.upgrade() else { return };
+        let (instant, wall) = (Instant::now(), (node.parts.clock)());
+        if let Some((former_instant, former_wall)) = round.replace((instant, wall))
+            && has_stepped(instant - former_instant, former_wall, wall)
+        {
+            tracing::warn!("the clock was set forward, or the machine slept; nobody is given up for a while");
+            up_since = instant;
+        }
         let answer = timeout(PING_PATIENCE, node.parts.store.ping()).await;
         let answer = answer.unwrap_or_else(|_| Err(StoreError::unreachable("it did not answer in time")));
         let is_up = answer.is_ok();
@@ -74,6 +85,12 @@ async fn watch_store(node: Weak<Inner>) {
             }
         }
     }
+}
+
+/// Whether between two rounds the wall clock went much further than this node's own time, or the node stood still.
+fn has_stepped(lived: Duration, before: Timestamp, now: Timestamp) -> bool {
+    let passed = Duration::from_millis(u64::try_from(now.0 - before.0).unwrap_or(0));
+    lived > CLOCK_STEP_MIN || passed > lived + CLOCK_STEP_MIN
 }
 
 /// Ends overdue sessions of engines that are gone, settled at what they last reported, and gives back what overdue jobs
@@ -197,5 +214,19 @@ async fn feel_pulse(node: Weak<Inner>) {
         tokio::time::sleep_until(due).await;
         let Some(node) = node.upgrade() else { return };
         node.metrics.arbiter_lag.observe(due.elapsed().as_secs_f64());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_forward_is_noticed_and_one_that_is_set_back_gives_nobody_up() {
+        let second = Duration::from_secs(1);
+        let stepped = |lived, ms: i64| has_stepped(lived, Timestamp(50_000), Timestamp(50_000 + ms));
+        assert!(!stepped(second, 1_000) && !stepped(second, 9_000) && !stepped(second, -600_000));
+        assert!(stepped(second, 420_000), "seven minutes forward");
+        assert!(stepped(second * 60, 60_000), "the machine slept");
     }
 }

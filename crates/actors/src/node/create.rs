@@ -12,7 +12,7 @@ use footlight_ledger::{
 use footlight_session::{SessionRecord, SessionState};
 use footlight_stage::PerformanceSpec;
 use footlight_stage::spec::FRAME_RATES;
-use footlight_store::SessionPut;
+use footlight_store::{SessionPut, StoreError};
 use uuid::Uuid;
 
 use super::Node;
@@ -346,8 +346,16 @@ impl Node {
             match self.inner.parts.desk.submit(account, end.clone()).await {
                 // Refused means that it never began, or is over.
                 Ok(_) => return,
-                Err(error) if !error.is_transport() => return self.inner.metrics.store_failed(&error),
-                Err(error) => self.inner.metrics.store_failed(&error),
+                Err(error) => {
+                    self.inner.metrics.store_failed(&error);
+                    // Nothing that passes.
+                    if matches!(
+                        error,
+                        StoreError::Refused { .. } | StoreError::Corrupt { .. } | StoreError::NoAccount { .. }
+                    ) {
+                        return;
+                    }
+                }
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(CANCEL_LAST);

@@ -30,7 +30,7 @@ use footlight_store::{LedgerDesk, Store};
 use footlight_wardrobe::Wardrobe;
 use parking_lot::Mutex;
 use prometheus::{Registry, TextEncoder};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
 use self::arbiters::Arbiters;
@@ -98,6 +98,8 @@ struct Inner {
     keeper: SpeechKeeper,
     /// Sessions that are being adopted: as many as are asked for at once.
     adopting: Mutex<HashSet<SessionId>>,
+    /// Told whenever one of them is done with.
+    adopted: Notify,
     /// What former runs of this node left for heirs.
     left_behind: Mutex<Vec<Heirloom>>,
 }
@@ -175,6 +177,7 @@ impl Node {
             preparing: Arc::new(Semaphore::new(PREPARING_MAX)),
             keeper,
             adopting: Mutex::default(),
+            adopted: Notify::new(),
             left_behind: Mutex::new(left.heirlooms),
         });
         for record in left.engines {

@@ -458,6 +458,10 @@ impl Handler<LetGo> for SessionActor {
         if let Some(reason) = self.parts.card.end_reason() {
             return Err(NodeError::Ended { reason });
         }
+        if self.is_leaving {
+            // The meter tells of it once.
+            return Err(NodeError::Moving);
+        }
         let (reply, let_go) = oneshot::channel();
         self.leave_waiters.push(reply);
         self.set_leaving(true);

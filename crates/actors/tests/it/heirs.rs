@@ -435,3 +435,33 @@ async fn interrupts_and_replacements_leave_nothing_to_inherit() {
     stand.node.stop(session.who, session.id).await.expect("it stops");
     until_nothing_is_kept(&stand, account).await;
 }
+
+#[actix_rt::test]
+async fn an_attempt_to_adopt_waits_for_the_one_before_it() {
+    let (stand, _, session) = speaking().await;
+    let watcher = session.watch().await;
+    say(&session, 4.0).await;
+    session.until("it has spoken a while", |record| record.units > FPS).await;
+    let heirloom = stand.node.let_go(session.id).await.expect("it is let go");
+    let (heir, _dir) = stand.other(&Setting::shared("b")).await;
+    let (first, second) = tokio::join!(heir.adopt(heirloom.clone()), heir.adopt(heirloom));
+    let (first, second) = (first.expect("it is adopted"), second.expect("and by the same node"));
+    assert_eq!((first.epoch, second.epoch), (2, 2), "taken over once");
+    stand.node.forget_moved(session.id).await;
+    watcher.leave().await;
+}
+
+#[actix_rt::test]
+async fn a_session_is_let_go_once_at_a_time() {
+    let (stand, _, session) = speaking().await;
+    let watcher = session.watch().await;
+    say(&session, 4.0).await;
+    session.until("it has spoken a while", |record| record.units > FPS).await;
+    let heirloom = stand.node.let_go(session.id).await.expect("it is let go");
+    assert!(matches!(stand.node.let_go(session.id).await, Err(NodeError::Moving)));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(session.record().await.units, heirloom.proved, "the second one brought it back");
+    stand.node.take_back(session.id).await;
+    session.until("it speaks on", |record| record.units > heirloom.proved).await;
+    watcher.leave().await;
+}

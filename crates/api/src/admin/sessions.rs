@@ -137,7 +137,7 @@ impl From<MoveError> for Problem {
         match error {
             MoveError::NoRoom => Self::new(Code::Capacity, detail).retry_after(MOVE_RETRY_S).with("what", "sessions"),
             MoveError::NotHere => proxy::moving("the session has just left this node; ask again in a moment"),
-            MoveError::Failed(_) => Self::new(Code::NotMoved, detail).retry_after(MOVE_RETRY_S),
+            MoveError::OnItsWay | MoveError::Failed(_) => Self::new(Code::NotMoved, detail).retry_after(MOVE_RETRY_S),
         }
     }
 }
