@@ -1,6 +1,7 @@
 //! Accounts and what belongs to them, as the scripts take them and give them back.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use footlight_ledger::{AccountId, Books, Touched};
 use footlight_store::{
@@ -20,15 +21,23 @@ const VERSION: usize = 24;
 /// The last byte, at the most, of a value's version and former commit ids.
 pub(crate) const HEAD_MAX: usize = VERSION + REMEMBERED_COMMITS * 16;
 
+/// How far a commit's time may be away from the server's clock.
+pub(crate) struct SkewLimits {
+    pub(crate) behind: Duration,
+    pub(crate) ahead: Duration,
+}
+
 /// The call of `commit.lua` for one commit.
-pub(crate) fn commit_call(commit: &Commit, skew_ms_max: i64) -> Cmd {
+pub(crate) fn commit_call(commit: &Commit, skew: &SkewLimits) -> Cmd {
     let changes = &commit.changes;
     let account = changes.account.id;
+    let ms = |limit: Duration| i64::try_from(limit.as_millis()).unwrap_or(i64::MAX);
     let mut call = COMMIT.call(&AccountKeys::of(account).all());
     call.arg(commit.expected.map(version_bytes).as_ref().map_or(&[][..], |version| &version[..]))
         .arg(&version_bytes(commit.next))
         .arg(commit.now.0)
-        .arg(skew_ms_max)
+        .arg(ms(skew.behind))
+        .arg(ms(skew.ahead))
         .arg(account_value(commit))
         .arg(if commit.available_rose { keys::RISES } else { "" })
         .arg(account.0.as_bytes());

@@ -16,6 +16,10 @@ use crate::store::RedisOptions;
 /// each of them a timeout.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// The longest that a call takes once there is a connection, in time limits of an answer: redis-rs may have to wait for room
+/// in a queue first, or send again.
+pub(crate) const TIMEOUTS_A_CALL: u32 = 2;
+
 /// Commands that stand together: they go over one connection, in order, and nothing comes between them and its end.
 pub(crate) struct Group {
     /// In a cluster, the key whose node gets them: all of the commands' keys lie in its slot.
@@ -114,7 +118,7 @@ impl Link {
     {
         let (wire, generation) = self.wire().await?;
         // redis-rs has its own limit; this one holds even where it waits for room in a queue, and where it tries again.
-        let sent = tokio::time::timeout(self.limits.response * 2, send(wire)).await;
+        let sent = tokio::time::timeout(self.limits.response * TIMEOUTS_A_CALL, send(wire)).await;
         let error = match sent {
             Ok(Ok(replies)) => {
                 if replies.iter().any(is_left) {

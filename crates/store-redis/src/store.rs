@@ -14,6 +14,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, Value, cmd};
 use tokio::sync::broadcast;
 
+use crate::accounts::SkewLimits;
 use crate::address::{Address, Login};
 use crate::durability::{self, Durability};
 use crate::failure::{Stage, is_no_script};
@@ -22,7 +23,7 @@ use crate::lanes::Lanes;
 use crate::link::{Group, Link};
 use crate::script::{COMMIT, told};
 use crate::tls::Tls;
-use crate::{accounts, directory, lists, reply, rises};
+use crate::{accounts, directory, link, lists, reply, rises};
 
 /// How to use a server.
 #[derive(Debug, Clone)]
@@ -35,7 +36,8 @@ pub struct RedisOptions {
     pub connect_timeout: Duration,
     /// Time limit of an answer. A commit without one has an unknown outcome and is read back.
     pub response_timeout: Duration,
-    /// How far a commit's time may be away from the server's clock.
+    /// How far a node's clock may be away from the server's. A commit's time may be behind by this and as long as a call may
+    /// take, so that a slow store is not taken for a slow clock.
     pub skew_max: Duration,
     /// How long the records of ended sessions are kept.
     pub ended_sessions_kept: Duration,
@@ -187,7 +189,9 @@ impl RedisStore {
     }
 
     fn call(&self, commit: &Commit) -> Cmd {
-        accounts::commit_call(commit, i64::try_from(self.options.skew_max.as_millis()).unwrap_or(i64::MAX))
+        let ahead = self.options.skew_max;
+        let behind = ahead.saturating_add(self.options.response_timeout * link::TIMEOUTS_A_CALL);
+        accounts::commit_call(commit, &SkewLimits { behind, ahead })
     }
 
     async fn outcome(&self, commit: &Commit, answer: Result<Value, StoreError>) -> Result<CommitOutcome, StoreError> {

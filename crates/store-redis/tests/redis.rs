@@ -170,10 +170,24 @@ async fn a_node_with_a_wrong_clock_writes_nothing() {
     let store = store_on(&server).await;
     let right = desk_at(Arc::clone(&store), Arc::new(now));
     let (account, session) = speaking(&right).await;
-    let wrong = desk_at(store, Arc::new(|| now().plus_ms(5_000)));
-    let error = beat(&wrong, account, session, 2, 100).await.expect_err("is refused");
+    let fast = desk_at(Arc::clone(&store), Arc::new(|| now().plus_ms(5_000)));
+    let error = beat(&fast, account, session, 2, 100).await.expect_err("is refused");
     assert!(matches!(error, StoreError::ClockSkew { skew_ms: 4_500..=5_500 }), "{error}");
+    let slow = desk_at(store, Arc::new(|| now().plus_ms(-8_000)));
+    let error = beat(&slow, account, session, 2, 100).await.expect_err("is refused");
+    assert!(matches!(error, StoreError::ClockSkew { skew_ms: -8_500..=-7_500 }), "{error}");
     assert_charged_once(&right, account, session, 2, 75).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_was_long_on_its_way_is_no_wrong_clock() {
+    let server = RedisServer::start();
+    let store = store_on(&server).await;
+    let desk = desk_at(Arc::clone(&store), Arc::new(now));
+    let (account, session) = speaking(&desk).await;
+    let late = desk_at(store, Arc::new(|| now().plus_ms(-3_000)));
+    assert_eq!(beat(&late, account, session, 2, 100).await.expect("is written").charged, PRICING.cost(100));
+    assert_charged_once(&desk, account, session, 3, 150).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

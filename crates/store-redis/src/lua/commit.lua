@@ -3,10 +3,11 @@
 -- KEYS   1 account   2 tabs   3 names   4 jobs   5 entries   6 due tabs   7 due jobs      (all of one account: one slot)
 -- ARGV   1 expected version, 24 bytes; empty: the account must not exist
 --        2 next version, 24 bytes
---        3 the node's clock when the batch was applied, ms      4 the most it may be away from ours, ms
---        5 the account's value, which starts with the next version
---        6 channel that is told of a rise; empty: nothing rose  7 what it is told
---        8.. seven lists, each a count of strings and then the strings:
+--        3 the node's clock when the batch was applied, ms
+--        4 the most it may be before ours, ms; what is late was perhaps long on its way     5 the most it may be after ours
+--        6 the account's value, which starts with the next version
+--        7 channel that is told of a rise; empty: nothing rose  8 what it is told
+--        9.. seven lists, each a count of strings and then the strings:
 --           entries: stream id, document      tabs: session, document       forgotten tabs: session
 --           due tabs: bucket, session         names: name, document         jobs: job, document
 --           due jobs: instant, job, an empty instant for a job that is over
@@ -23,9 +24,9 @@ if current ~= ARGV[1] then
 end
 local time = redis.call('TIME')
 local skew = tonumber(ARGV[3]) - (time[1] * 1000 + math.floor(time[2] / 1000))
-if math.abs(skew) > tonumber(ARGV[4]) then return { -2, skew } end
+if -skew > tonumber(ARGV[4]) or skew > tonumber(ARGV[5]) then return { -2, skew } end
 
-local at = 8
+local at = 9
 -- The bounds of the next list.
 local function list()
   local first = at + 1
@@ -41,7 +42,7 @@ end
 
 local first, last = list()
 for i = first, last, 2 do redis.call('XADD', KEYS[5], ARGV[i], 'd', ARGV[i + 1]) end
-redis.call('SET', KEYS[1], ARGV[5])
+redis.call('SET', KEYS[1], ARGV[6])
 first, last = list()
 call('HSET', KEYS[2], first, last)
 first, last = list()
@@ -61,5 +62,5 @@ for i = first, last, 2 do
     redis.call('ZADD', KEYS[7], ARGV[i], ARGV[i + 1])
   end
 end
-if ARGV[6] ~= '' then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
+if ARGV[7] ~= '' then redis.call('PUBLISH', ARGV[7], ARGV[8]) end
 return 1
