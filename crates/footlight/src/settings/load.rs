@@ -203,6 +203,18 @@ mod tests {
     }
 
     #[test]
+    fn trusted_proxies_are_ranges_of_addresses() {
+        let read =
+            |text: &str| load(&[], &[("limits.trusted_proxies", flag(text))]).map(|loaded| loaded.settings.limits);
+        let limits = read(r#"["10.0.0.0/8", "::1"]"#).expect("they are fine");
+        let shown: Vec<_> = limits.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "::1/128"]);
+        let refused = format!("{:#}", read(r#"["proxy.example.com"]"#).expect_err("a name is no address"));
+        assert!(refused.contains("limits.trusted_proxies") && refused.contains("proxy.example.com"), "{refused}");
+        assert!(load(&[], &[]).expect("the defaults").settings.limits.trusted_proxies.is_empty());
+    }
+
+    #[test]
     fn a_cluster_needs_a_secret_that_is_long_and_a_store_that_is_shared() {
         let refused = |flags: &[(&str, &str)]| {
             let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, flag(value))).collect();

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use footlight_api::Role;
+use footlight_api::{Network, Role};
 use footlight_jobs::JobKind;
 use footlight_ledger::{Counting, Product, Rounding};
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,7 @@ pub(crate) struct Metering {
 pub(crate) struct LimitSettings {
     pub(crate) account_units_per_minute: u32,
     pub(crate) failures_per_minute: u32,
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
