@@ -195,6 +195,7 @@ fn job_options(settings: &Settings) -> JobOptions {
         timeout: jobs.timeout,
         attempts_max: jobs.max_attempts,
         kept: jobs.keep_for,
+        kept_max: jobs.max_kept_per_account,
     }
 }
 

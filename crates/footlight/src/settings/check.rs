@@ -89,6 +89,10 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("jobs.lease", settings.jobs.lease, SECOND, HOUR)?;
     between("jobs.timeout", settings.jobs.timeout, settings.jobs.lease, 23 * HOUR)?;
     between("jobs.keep_for", settings.jobs.keep_for, HOUR, 400 * DAY)?;
+    ensure!(
+        (1..=100_000).contains(&settings.jobs.max_kept_per_account),
+        "`jobs.max_kept_per_account` must be between 1 and 100000"
+    );
     between("avatars.keep_pictures_for", settings.avatars.keep_pictures_for, HOUR, 30 * DAY)?;
     ensure!(
         (1..=1_000).contains(&settings.avatars.max_per_account),

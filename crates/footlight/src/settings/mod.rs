@@ -259,6 +259,7 @@ pub(crate) struct JobSettings {
     pub(crate) max_attempts: u32,
     #[serde(with = "humantime_serde")]
     pub(crate) keep_for: Duration,
+    pub(crate) max_kept_per_account: usize,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
