@@ -159,6 +159,7 @@ pub(crate) struct Sessions {
     pub(crate) max_max_duration: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) paused_timeout: Duration,
+    pub(crate) max_without_plan: u32,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
