@@ -215,6 +215,34 @@ mod tests {
     }
 
     #[test]
+    fn secrets_of_the_examples_are_refused() {
+        let example = include_str!("../../../../deploy/kubernetes/overlays/production/secrets/footlight.env.example");
+        let shared = ("store", "redis://127.0.0.1:6379/0");
+        for (variable, key) in [
+            ("FOOTLIGHT_ADMIN_TOKEN", "admin_token"),
+            ("FOOTLIGHT_ADMIN_TOKEN", "admin_tokens.support.token"),
+            ("FOOTLIGHT_CLUSTER__SECRET", "cluster.secret"),
+            ("FOOTLIGHT_TOKENS__KEY", "tokens.key"),
+        ] {
+            let lines = example.lines().filter_map(|line| line.split_once('='));
+            let value = lines.filter(|(name, _)| *name == variable).map(|(_, value)| value).next().expect(variable);
+            for environment in ["development", "production"] {
+                let mut flags: Vec<_> =
+                    [shared, (key, value), ("environment", environment)].map(|(key, value)| (key, flag(value))).into();
+                if key.starts_with("admin_tokens.") {
+                    flags.push(("admin_tokens.support.roles", flag("[read]")));
+                }
+                let refused = load(&[], &flags).err().map(|error| format!("{error:#}")).expect(key);
+                assert!(refused.contains(&format!("`{key}`")) && refused.contains("openssl rand"), "{refused}");
+                assert!(!refused.contains(value), "{refused}");
+            }
+        }
+        // That of systemd has none at all: whoever forgets to put one in has a closed admin API.
+        let systemd = include_str!("../../../../deploy/systemd/secrets.toml.example");
+        assert!(systemd.lines().all(|line| line.is_empty() || line.starts_with('#')), "{systemd}");
+    }
+
+    #[test]
     fn a_cluster_needs_a_secret_that_is_long_and_a_store_that_is_shared() {
         let refused = |flags: &[(&str, &str)]| {
             let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, flag(value))).collect();
