@@ -131,8 +131,9 @@ async fn a_refused_secret_costs_nothing_and_is_answered_at_once() -> anyhow::Res
 async fn creating_twice_under_one_key_makes_one_session() -> anyhow::Result<()> {
     let node = NodeSetup::embedded().without_pictures().start().await?;
     let customer = node.customer("1").await?;
+    let http = footlight_client::http_client(Duration::from_secs(60))?;
     let create = |body: serde_json::Value| {
-        let request = reqwest::Client::new()
+        let request = http
             .post(format!("{}/v1/sessions", customer.url))
             .header("api-secret", &customer.secret)
             .header("idempotency-key", "the-same-key")

@@ -138,7 +138,7 @@ async fn nothing_is_told(setup: NodeSetup) -> anyhow::Result<()> {
     let things = Things { webhook, job, avatar: text(&avatar, "name")?, picture: text(&picture, "id")? };
     let own_session = stranger.create(json!({"product": "essence_self_hosted"})).await?;
     let operations = operations(&node.url).await?;
-    let http = reqwest::Client::new();
+    let http = footlight_client::http_client(Duration::from_secs(60))?;
     let request =
         |operation: &Operation, path: &str| http.request(operation.method.clone(), format!("{}{path}", node.url));
 

@@ -54,7 +54,8 @@ async fn keeps_its_word(setup: NodeSetup) -> anyhow::Result<()> {
         .set("limits.failures_per_minute", "0")
         .set("payments.stripe_webhook_secret", "whsec_for_this_test_alone")
         .set("node.speaking_slots", "5000")
-        .set("node.max_sessions", "5000");
+        .set("node.max_sessions", "5000")
+        .set("sessions.max_without_plan", "0");
     let node = setup.start().await?;
     let customer = node.customer("100000").await?;
     // What never ends cannot be waited for: streams have tests of their own.

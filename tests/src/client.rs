@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::Watcher;
 
+/// How long a call may take in all.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A customer of a node: one account, one API secret.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -282,7 +285,7 @@ pub fn micro(credits: &Value) -> anyhow::Result<i64> {
 }
 
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("the client's options are constant")
+    footlight_client::http_client(PATIENCE).expect("the client's options are constant")
 }
 
 async fn answer(response: Response) -> anyhow::Result<(StatusCode, Value)> {

@@ -39,8 +39,8 @@ pub enum NodeError {
         /// When to try again, in seconds.
         retry_after_s: u32,
     },
-    /// The plan's cap on sessions at once is reached.
-    #[error("the plan allows {limit} sessions at once; stop one first")]
+    /// The cap on sessions at once is reached: the plan's, or that of accounts without one.
+    #[error("the account may have {limit} sessions at once; stop one first")]
     TooManySessions {
         /// The cap.
         limit: u32,

@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::admin::log::{self, ActionJson};
+use crate::forwarded;
 use crate::limits::{self, Left, Payer};
 use crate::operator::{Operator, Role, lacks};
 use crate::options::{AdminToken, ApiOptions};
@@ -260,11 +261,15 @@ fn note_failure(request: &HttpRequest, problem: Problem) -> Problem {
     problem
 }
 
-/// From where a call first came: for one that another node passes on, that node says it.
+/// From where a call first came: for one that another node passes on, that node says it, and for one through a proxy that
+/// is trusted, the proxy.
 pub(crate) fn client_address(request: &HttpRequest) -> Option<IpAddr> {
     match request.extensions().get::<Pass>() {
         Some(pass) => pass.client,
-        None => request.peer_addr().map(|address| address.ip()),
+        None => {
+            let peer = request.peer_addr()?.ip();
+            Some(forwarded::caller_behind(peer, request.headers(), &ApiState::of(request).options.trusted_proxies))
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! - [`problem`]: what goes wrong, as clients see it; `mapping` says which refusal becomes which problem.
 //! - [`json`]: the shapes.
 //! - `routes`, `stream`, `admin`: the calls, one file per noun.
-//! - `auth`, `body`, `idempotency`, `trace`: what stands before and around them.
+//! - `auth`, `forwarded`, `body`, `idempotency`, `trace`: what stands before and around them.
 //! - `cluster`: what nodes ask of each other; `proxy`: calls about sessions that live elsewhere; `placing`: where a new one
 //!   shall live.
 //! - [`openapi`] and `docs`: the same, for readers.
@@ -23,6 +23,7 @@ mod cluster;
 mod connection;
 mod docs;
 mod fallback;
+mod forwarded;
 mod idempotency;
 pub mod json;
 mod limits;
@@ -47,6 +48,7 @@ use actix_web::web::{Data, ServiceConfig};
 
 pub use cluster::ClusterParts;
 pub use connection::tune_connection;
+pub use forwarded::Network;
 pub use operator::{OperatorToken, Role};
 pub use options::{AdminToken, ApiOptions, PaymentOptions, PlanOffer, PlanTerm, WebhookSecret};
 pub use problem::{Code, Problem};

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::Method;
@@ -99,14 +99,22 @@ impl Limits {
     pub(crate) fn failed(&self, address: Option<IpAddr>) {
         if let Some(address) = address {
             // Taken whether or not there is room: the answer is read by the next one.
-            let _ = self.failures.take(address, 1, self.origin.elapsed());
+            let _ = self.failures.take(line_of(address), 1, self.origin.elapsed());
         }
     }
 
     /// How long this address has to wait before it may guess again; nothing while it may.
     pub(crate) fn guesses_again_after(&self, address: Option<IpAddr>) -> Option<Duration> {
-        let asked = self.failures.look(address?, 1, self.origin.elapsed())?;
+        let asked = self.failures.look(line_of(address?), 1, self.origin.elapsed())?;
         asked.err().map(|too_much| too_much.retry_after)
+    }
+}
+
+/// Whose guesses are counted together: one IPv4 address, or a /64 of IPv6, of which one line has all addresses.
+fn line_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -207,6 +215,18 @@ mod tests {
         buckets.take(REMEMBERED_MAX, 1, 2 * S).expect("a limit").expect("room");
         assert_eq!(buckets.paid_off.lock().len(), 2);
         assert!(buckets.take(0, 5, 2 * S).expect("a limit").is_err());
+    }
+
+    #[test]
+    fn who_has_many_addresses_of_ipv6_guesses_as_one() {
+        let limits = Limits::new(0, 1);
+        let address = |text: &str| Some(text.parse().expect("an address"));
+        limits.failed(address("2001:db8:1:2::1"));
+        assert!(limits.guesses_again_after(address("2001:db8:1:2:ffff::9")).is_some(), "the same line");
+        assert!(limits.guesses_again_after(address("2001:db8:1:3::1")).is_none(), "the next one");
+        limits.failed(address("192.0.2.1"));
+        assert!(limits.guesses_again_after(address("::ffff:192.0.2.1")).is_some());
+        assert!(limits.guesses_again_after(address("192.0.2.2")).is_none());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use footlight_ledger::{AccountId, Limits, Microcredits, PlanTerms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::forwarded::Network;
 use crate::operator::OperatorToken;
 use crate::token::TokenKey;
 
@@ -60,6 +61,8 @@ pub struct ApiOptions {
     pub account_units_per_minute: u32,
     /// Failed guesses at secrets and tokens that one address has in a minute; 0 is without limit.
     pub failures_per_minute: u32,
+    /// The reverse proxies whose `x-forwarded-for` says who called.
+    pub trusted_proxies: Vec<Network>,
     /// The plans that accounts can be opened on. Part of the price list, not of this section of the settings.
     #[serde(skip)]
     pub plans: Vec<PlanOffer>,
@@ -206,6 +209,7 @@ impl Default for ApiOptions {
             operators: Vec::new(),
             account_units_per_minute: 12_000,
             failures_per_minute: 60,
+            trusted_proxies: Vec::new(),
             plans: PlanOffer::shipped(),
             account_limits: Limits::default(),
             payments: PaymentOptions::default(),

@@ -167,7 +167,7 @@ codes! {
     Debt = "debt", PAYMENT_REQUIRED, "The account is in debt";
     /// The secret's own spending limit is reached: `limit` and `spent` say how far. Raise it, or use another secret.
     SpendingLimit = "spending_limit", PAYMENT_REQUIRED, "The secret's spending limit is reached";
-    /// The plan does not allow more sessions at once.
+    /// The account's plan, or having none, does not allow more sessions at once: `limit` says how many.
     TooManySessions = "too_many_sessions", TOO_MANY_REQUESTS, "Too many sessions at once";
 
     /// An idempotency key is 1 to 255 visible ASCII characters.

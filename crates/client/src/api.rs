@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, innermost, problem};
+use crate::http::{http_client, redirected};
 use crate::shapes::{Heartbeat, HeartbeatAnswer, NewSession, Session, Token};
 
 /// How long a call may take in all.
@@ -38,7 +39,7 @@ impl Client {
     /// When the operating system gives no randomness or no memory for a client.
     #[must_use]
     pub fn new(url: &str, api_secret: &str) -> Self {
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().expect("a client without special settings");
+        let http = http_client(TIMEOUT).expect("a client without special settings");
         Self { http, url: url.trim_end_matches('/').to_owned(), secret: api_secret.to_owned() }
     }
 
@@ -142,6 +143,9 @@ impl Client {
         let unreachable =
             |error: reqwest::Error| ApiError::Unreachable { url: self.url.clone(), detail: innermost(&error) };
         let mut response = request.send().await.map_err(unreachable)?;
+        if let Some(location) = redirected(&response) {
+            return Err(ApiError::Redirected { url: self.url.clone(), location });
+        }
         let status = response.status();
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {

@@ -29,6 +29,14 @@ pub enum ApiError {
         /// What happened.
         detail: String,
     },
+    /// Who answers sends the call on to another address. It was not followed: the secret would have gone along.
+    #[error("{url} redirects to {location}, and the secret was not sent there; if that is the node, use its address")]
+    Redirected {
+        /// Who answered.
+        url: String,
+        /// Where it sends the call.
+        location: String,
+    },
     /// The answer is not what this client knows.
     #[error("the answer of {url} cannot be read: {detail}")]
     Malformed {
@@ -45,7 +53,7 @@ impl ApiError {
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Problem { code, .. } => Some(code),
-            Self::Unreachable { .. } | Self::Malformed { .. } => None,
+            Self::Unreachable { .. } | Self::Redirected { .. } | Self::Malformed { .. } => None,
         }
     }
 
@@ -55,7 +63,7 @@ impl ApiError {
         match self {
             Self::Problem { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             Self::Unreachable { .. } => true,
-            Self::Malformed { .. } => false,
+            Self::Redirected { .. } | Self::Malformed { .. } => false,
         }
     }
 }

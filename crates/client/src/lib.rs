@@ -22,9 +22,11 @@
 mod api;
 mod engine;
 mod error;
+mod http;
 pub mod shapes;
 
 pub use api::Client;
 pub use engine::{Allowed, Bill, EngineError, EngineOptions, EngineStatus, MeteredEngine, is_unmetered};
 pub use error::{ApiError, innermost};
 pub use footlight_ledger::{EndReason, Microcredits, PauseReason, Product, SessionId, Surface, Units};
+pub use http::{http_client, redirected, tls};

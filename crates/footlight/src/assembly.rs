@@ -162,6 +162,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         operators: settings.admin_tokens.iter().map(operator).collect(),
         account_units_per_minute: settings.limits.account_units_per_minute,
         failures_per_minute: settings.limits.failures_per_minute,
+        trusted_proxies: settings.limits.trusted_proxies.clone(),
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),
@@ -194,6 +195,7 @@ fn job_options(settings: &Settings) -> JobOptions {
         timeout: jobs.timeout,
         attempts_max: jobs.max_attempts,
         kept: jobs.keep_for,
+        kept_max: jobs.max_kept_per_account,
     }
 }
 

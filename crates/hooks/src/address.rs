@@ -46,6 +46,10 @@ impl Policy {
     }
 }
 
+/// What a machine at Azure talks to its host by: metadata, settings and credentials of the machine. It lies among public
+/// addresses and leads nowhere else.
+const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
+
 /// Whether an address is one of the public internet.
 pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
@@ -62,6 +66,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_broadcast()
         || address.is_documentation()
         || address.is_multicast()
+        || address == AZURE_HOST
         || a == 0
         || a >= 240
         || (a == 100 && (64..128).contains(&b))
@@ -132,6 +137,7 @@ mod tests {
             "255.255.255.255",
             "198.18.0.1",
             "192.0.0.1",
+            "168.63.129.16",
             "224.0.0.1",
             "::1",
             "::",
@@ -139,6 +145,7 @@ mod tests {
             "fd00::1",
             "::ffff:127.0.0.1",
             "::ffff:10.0.0.1",
+            "::ffff:168.63.129.16",
             "64:ff9b::7f00:1",
             "2002:7f00:1::",
             "2001:db8::1",
@@ -147,7 +154,9 @@ mod tests {
         ] {
             assert!(!is_public(private.parse().expect("an address")), "{private}");
         }
-        for public in ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "2002:101:101::", "::ffff:1.1.1.1"] {
+        for public in
+            ["1.1.1.1", "168.63.129.17", "93.184.215.14", "2606:4700::1111", "2002:101:101::", "::ffff:1.1.1.1"]
+        {
             assert!(is_public(public.parse().expect("an address")), "{public}");
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use footlight_hooks::News;
 use footlight_ledger::{AccountId, Command, JobId, Microcredits, Outcome, Refusal};
 use footlight_store::records::write_surely;
-use footlight_store::{Due, Expected, Owner, Record, RecordBatch, RecordOp, RecordOutcome, StoreError};
+use footlight_store::{Due, Expected, Owner, Record, RecordBatch, RecordOp, RecordOutcome, RecordRange, StoreError};
 
 use crate::desk::{contended, read};
 use crate::job::{Job, JobEnd, JobState};
@@ -22,6 +22,12 @@ const JOBS_MAX: usize = 100;
 
 /// How often a job's end is written that somebody else writes too.
 const TRIES_MAX: u32 = 4;
+
+/// Jobs read in one step when old ones are forgotten.
+const PAGE: usize = 100;
+
+/// Old jobs are looked for at one end of so many, of as many as are kept: each look reads them all.
+const LOOKS_AMONG_KEPT: usize = 16;
 
 /// How long a job's end waits until it is told.
 const TOLD_WITHIN: Duration = Duration::from_secs(10);
@@ -39,6 +45,10 @@ impl Inner {
             }
             let now = self.now();
             (job.state, job.charged, job.finished_at) = (JobState::Over(end), charged, Some(now));
+            if end != JobEnd::Done {
+                // Nobody has paid for keeping it, and asking and cancelling can be repeated for ever.
+                "null".clone_into(&mut job.input);
+            }
             self.parts.hooks.tell(
                 account,
                 now,
@@ -56,10 +66,44 @@ impl Inner {
             let ops = vec![put(&job, Expected::Version(version), due)];
             let batch = RecordBatch { owner: Owner::Account(account), ops };
             if write_surely(self.store(), batch).await? == RecordOutcome::Written {
+                let between = (self.parts.options.kept_max / LOOKS_AMONG_KEPT).max(1);
+                if rand::random_range(0..between) == 0
+                    && let Err(error) = self.forget_old(account).await
+                {
+                    tracing::debug!(%error, %account, "old jobs are forgotten another time");
+                }
                 return Ok(job);
             }
         }
         Err(contended(account))
+    }
+
+    /// Removes the oldest of an account's jobs that are over, if there are more than are kept.
+    async fn forget_old(&self, account: AccountId) -> Result<(), JobError> {
+        let owner = Owner::Account(account);
+        let (mut seen, mut after) = (0, None);
+        // Every step is further on in what the account has.
+        loop {
+            let range = RecordRange { after, backwards: true, limit: PAGE, ..RecordRange::default() };
+            let records = self.store().list_records(owner, JOBS, range).await?;
+            let Some(last) = records.last() else { return Ok(()) };
+            after = Some(last.id.clone());
+            let mut ops = Vec::new();
+            for record in &records {
+                let job = read(record)?;
+                if !matches!(job.state, JobState::Over(_)) {
+                    continue;
+                }
+                seen += 1;
+                if seen > self.parts.options.kept_max {
+                    ops.push(RecordOp::Delete { key: key(job.id), expected: Expected::Version(record.version) });
+                }
+            }
+            if !ops.is_empty() {
+                // If another has removed one of them first, the next look removes the others.
+                write_surely(self.store(), RecordBatch { owner, ops }).await?;
+            }
+        }
     }
 
     /// Spends or gives back what is set aside. Credits that were given back while the work went on (a day is over) are not

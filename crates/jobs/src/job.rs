@@ -89,7 +89,7 @@ pub struct Job {
     pub kind: JobKind,
     /// Where it stands.
     pub state: JobState,
-    /// What the work needs, as JSON.
+    /// What the work needs, as JSON; `null` once the job is over and was not done.
     pub input: String,
     /// What came of it, as JSON.
     pub result: Option<String>,

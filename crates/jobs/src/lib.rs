@@ -12,6 +12,8 @@ mod desk;
 pub mod error;
 pub mod job;
 pub mod options;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

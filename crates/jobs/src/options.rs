@@ -20,6 +20,9 @@ pub struct JobOptions {
     pub attempts_max: u32,
     /// How long a job that is over is shown.
     pub kept: Duration,
+    /// The most jobs of one account that are over and shown; the oldest are forgotten first. One in sixteen more may be there
+    /// for a while.
+    pub kept_max: usize,
 }
 
 impl Default for JobOptions {
@@ -30,6 +33,7 @@ impl Default for JobOptions {
             timeout: Duration::from_secs(6 * 3_600),
             attempts_max: 5,
             kept: Duration::from_secs(30 * 24 * 3_600),
+            kept_max: 1_000,
         }
     }
 }

@@ -158,7 +158,7 @@ pub enum Refusal {
     Suspended,
     #[error("the account is closed")]
     Closed,
-    #[error("the plan allows {limit} sessions at once")]
+    #[error("the account may have {limit} sessions at once")]
     TooManySessions { limit: u32 },
     #[error("the secret's spending limit of {limit} credits is reached, {spent} are spent")]
     OverSpendingLimit { limit: Microcredits, spent: Microcredits },

@@ -1,8 +1,8 @@
-//! Timings that the ledger needs.
+//! Timings and limits that the ledger needs.
 
 use serde::{Deserialize, Serialize};
 
-/// Timings that the ledger needs; from the configuration, the same for all accounts.
+/// Timings and limits that the ledger needs; from the configuration, the same for all accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     /// One heartbeat, in milliseconds: the longest slice.
@@ -17,6 +17,8 @@ pub struct Terms {
     pub tombstone_ms: i64,
     /// How long one-time work may take before its hold is given back, in milliseconds (24 h).
     pub job_ms: i64,
+    /// The most sessions at once of an account without a plan; 0 is without limit.
+    pub max_sessions_without_plan: u32,
 }
 
 impl Default for Terms {
@@ -28,6 +30,7 @@ impl Default for Terms {
             late_ms: 24 * 3_600_000,
             tombstone_ms: 7 * 24 * 3_600_000,
             job_ms: 24 * 3_600_000,
+            max_sessions_without_plan: 0,
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct JobJson {
     pub percent: u8,
     /// What its worker is at.
     pub note: String,
-    /// What the work needs.
+    /// What the work needs; null once the job is over and was not done.
     #[schema(value_type = Option<Object>)]
     pub input: Box<RawValue>,
     /// What came of it; null until it is done.
@@ -87,6 +87,12 @@ impl JobJson {
             deadline: job.deadline.into(),
             finished_at: job.finished_at.map(Instant),
         }
+    }
+
+    /// The same without what the work needs.
+    #[must_use]
+    pub(crate) fn without_input(self) -> Self {
+        Self { input: RawValue::NULL.to_owned(), ..self }
     }
 }
 

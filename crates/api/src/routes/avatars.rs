@@ -47,20 +47,20 @@ pub(crate) async fn list(
     let after = query.0.cursor.unwrap_or_default();
     let own = state.wardrobe.list(caller.account).await?;
     let shared = state.wardrobe.shared().clone();
-    // What ships has to be unpacked.
+    // What ships has to be unpacked the first time.
     let found = web::block(move || {
-        let mut avatars = shared
+        let mut avatars: Vec<_> = shared
             .names()
             // An operator may have added one since: the account's own is the one that is meant.
             .filter(|name| *name > after.as_str() && own.iter().all(|kept| kept.name != **name))
             .take(limit + 1)
-            .map(|name| shared.summary(name).map(AvatarJson::shared))
-            .collect::<Result<Vec<_>, _>>()?;
+            .filter_map(|name| shared.summary(name).cloned().map(AvatarJson::shared))
+            .collect();
         avatars.extend(own.into_iter().filter(|kept| kept.name > after).map(AvatarJson::own));
         avatars.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok::<_, footlight_avatar::bundle::BundleError>(avatars)
+        avatars
     });
-    let found = found.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    let found = found.await.map_err(Problem::internal)?;
     Ok(web::Json(Page::cut(found, limit, |avatar| avatar.name.clone(), |avatar| avatar)))
 }
 
@@ -82,8 +82,7 @@ pub(crate) async fn get(
         return Ok(web::Json(AvatarJson::own(kept)));
     }
     let shared = state.wardrobe.shared().clone();
-    let found = web::block(move || shared.has(&name).then(|| shared.summary(&name)).transpose());
-    let found = found.await.map_err(Problem::internal)?.map_err(Problem::internal)?;
+    let found = web::block(move || shared.summary(&name).cloned()).await.map_err(Problem::internal)?;
     found.map(|summary| web::Json(AvatarJson::shared(summary))).ok_or_else(unknown)
 }
 

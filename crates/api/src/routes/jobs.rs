@@ -42,7 +42,7 @@ impl From<JobError> for Problem {
 #[utoipa::path(
     post, path = "/v1/jobs", tag = "jobs", operation_id = "create_job",
     request_body = CreateJobJson,
-    params(("idempotency-key" = Option<String>, Header, description = "The same key asks once, for 24 hours")),
+    params(("idempotency-key" = Option<String>, Header, description = "The same key asks once, for 24 hours; repeated answers are without the input")),
     responses(
         (status = 201, description = "The job, queued", body = JobJson),
         (status = 402, description = "`credits_exhausted`, `debt`", body = ProblemSchema, content_type = "application/problem+json"),
@@ -64,7 +64,9 @@ pub(crate) async fn create(
         }
         let job = jobs.create(caller.account, NewJob { kind, input }).await?;
         workshop.knock();
-        Answer::json(StatusCode::CREATED, &JobJson::of(job))
+        let job = JobJson::of(job);
+        // Who repeats this has the input, and memories are kept for a day though the job is cancelled at once.
+        Answer::json(StatusCode::CREATED, &job)?.remember(&job.without_input())
     })
     .await
 }

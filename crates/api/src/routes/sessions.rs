@@ -65,7 +65,7 @@ pub(crate) struct InterruptedJson {
         (status = 201, description = "The session", body = CreatedSessionJson),
         (status = 402, description = "`credits_exhausted`, `debt`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_field`, `unknown_avatar`", body = ProblemSchema, content_type = "application/problem+json"),
-        (status = 429, description = "`too_many_sessions`: the plan's cap", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 429, description = "`too_many_sessions`: the plan's cap, or that of accounts without one", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 503, description = "`capacity`, `node_draining`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]

@@ -138,7 +138,7 @@ pub(crate) async fn serve_on(
     let public = listen(&state, configure_public, free_port());
     let admin = listen(&state, configure_admin, free_port());
     listen(&state, configure_cluster, socket);
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
+    let http = footlight_client::http_client(Duration::from_secs(30)).expect("a client");
     Served { node, public, admin, cluster: called_at, http, _data_dir: data_dir }
 }
 

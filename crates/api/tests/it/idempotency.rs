@@ -117,3 +117,22 @@ async fn a_key_that_is_no_key_is_refused() {
         create(&served, &customer, key, json!({})).await.problem(400, "idempotency_key_invalid");
     }
 }
+
+#[actix_web::test]
+async fn a_repeated_job_is_answered_without_its_input() {
+    let served = serve().await;
+    let customer = served.customer("250").await;
+    let ask = || {
+        let body = json!({ "kind": "book", "input": { "title": "A book" } });
+        answer(served.request(&customer, Method::POST, "/v1/jobs").header("idempotency-key", "once").json(&body))
+    };
+    let first = ask().await;
+    assert_eq!((first.status, &first.json()["input"]), (StatusCode::CREATED, &json!({ "title": "A book" })));
+    let again = ask().await;
+    assert_eq!((again.header("idempotent-replayed"), &again.json()["input"]), ("true", &Value::Null));
+    assert_eq!(again.json()["id"], first.json()["id"]);
+
+    let path = format!("/v1/jobs/{}", first.json()["id"].as_str().expect("an id"));
+    assert_eq!(served.call(&customer, Method::GET, &path).await.json()["input"], json!({ "title": "A book" }));
+    assert_eq!(served.call(&customer, Method::DELETE, &path).await.json()["input"], Value::Null);
+}

@@ -56,6 +56,41 @@ async fn an_address_that_guesses_is_stopped_and_those_who_are_known_pass() {
 }
 
 #[actix_web::test]
+async fn who_guesses_through_a_trusted_proxy_locks_out_nobody_else() {
+    let served = serve_with(|options| {
+        options.failures_per_minute = 3;
+        options.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a range")];
+    })
+    .await;
+    let customer = served.customer("1").await;
+    let from = |chain: &str, secret: &str| {
+        let request = served.http.get(format!("{}/v1/me", served.public));
+        answer(request.header("x-forwarded-for", chain).header("api-secret", secret))
+    };
+    let wrong = "fl_live_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    for made_up in 1..=3 {
+        let chain = format!("192.0.2.{made_up}, 203.0.113.9");
+        from(&chain, wrong).await.problem(401, "api_secret_invalid");
+    }
+    from("192.0.2.4, 203.0.113.9", wrong).await.problem(429, "too_many_failures");
+    // This node has not seen the secret before: it is looked up.
+    assert_eq!(from("198.51.100.1", &customer.secret).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn what_a_caller_says_of_its_address_is_not_believed() {
+    let served = serve_with(|options| options.failures_per_minute = 3).await;
+    let guess = |number: u32| {
+        let request = served.http.get(format!("{}/v1/me", served.public));
+        answer(request.header("x-forwarded-for", format!("192.0.2.{number}")).bearer_auth("flt1.e30.e30"))
+    };
+    for number in 1..=3 {
+        guess(number).await.problem(401, "token_invalid");
+    }
+    guess(4).await.problem(429, "too_many_failures");
+}
+
+#[actix_web::test]
 async fn each_operator_does_what_its_roles_say_and_the_log_tells_who_did_what() {
     let operator = |name: &str, roles: &[Role]| OperatorToken {
         name: name.to_owned(),

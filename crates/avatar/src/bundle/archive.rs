@@ -83,6 +83,12 @@ impl BundleLimits {
 /// Entries that unpack to no more than this are not held to the ratio: a small lattice of zeros packs very well.
 pub const RATIO_FREE_BYTES: u64 = 1 << 20;
 
+/// What each entry's header in the archive's directory begins with.
+const HEADER: &[u8] = b"PK\x01\x02";
+
+/// How often these bytes may be there without being a header: packed pictures hold them by chance, once in four gigabytes.
+const CHANCE_MAX: u64 = 16;
+
 /// The unpacked entries of an archive by name.
 pub(super) struct Archive {
     entries: BTreeMap<String, Vec<u8>>,
@@ -92,6 +98,10 @@ impl Archive {
     /// Unpacks all of `bytes`.
     pub(super) fn unpack(bytes: &[u8], limits: &BundleLimits) -> Result<Self, BundleError> {
         within("archive size in bytes", bytes.len() as u64, limits.archive_bytes_max)?;
+        let headers = count_headers(bytes);
+        if headers > limits.entries_max + CHANCE_MAX {
+            within("number of entries", headers, limits.entries_max)?;
+        }
         let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).map_err(BundleError::NotAnArchive)?;
         within("number of entries", zip.len() as u64, limits.entries_max)?;
 
@@ -129,6 +139,13 @@ impl Archive {
 
 fn within(what: &'static str, found: u64, limit: u64) -> Result<(), BundleError> {
     if found > limit { Err(BundleError::OverLimit { what, found, limit }) } else { Ok(()) }
+}
+
+/// The most entries that an archive can have, by the headers that are anywhere in it. Opening it makes some hundred bytes of
+/// memory of each, before it tells how many there are; what its end claims is no bound, since one that fails to fit is passed
+/// over for another.
+fn count_headers(bytes: &[u8]) -> u64 {
+    bytes.windows(HEADER.len()).filter(|window| *window == HEADER).count() as u64
 }
 
 /// Reads to the end, stopping at the first byte past the budget or the ratio.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::shipped::shipped_summary;
 use super::{AvatarBundle, BundleError, Summary, shipped, shipped_names};
 
 /// The avatars that ship, and an operator's own bundle files. A file of a shipped avatar's name takes its place.
@@ -54,15 +55,11 @@ impl Catalogue {
         self.files.contains_key(name) || shipped_names().any(|shipped| shipped == name)
     }
 
-    /// What is to be said of an avatar. Unpacks a shipped one: for threads that may take some tens of milliseconds.
-    ///
-    /// # Errors
-    /// [`BundleError::UnknownShipped`] when there is none of this name.
-    pub fn summary(&self, name: &str) -> Result<Summary, BundleError> {
-        match self.files.get(name) {
-            Some((_, summary)) => Ok(summary.clone()),
-            None => shipped(name).map(|bundle| bundle.summary()),
-        }
+    /// What is to be said of an avatar, if there is one of this name. The first call for a shipped one unpacks them all: for
+    /// threads that may take some tenths of a second.
+    #[must_use]
+    pub fn summary(&self, name: &str) -> Option<&Summary> {
+        self.files.get(name).map(|(_, summary)| summary).or_else(|| shipped_summary(name))
     }
 
     /// Unpacks an avatar, from its file as it is now.
@@ -80,6 +77,17 @@ impl Catalogue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shipped_avatars_are_unpacked_for_their_summaries_once() {
+        let (first, second) = (Catalogue::default(), Catalogue::default());
+        for name in shipped_names() {
+            let summary = first.summary(name).unwrap();
+            assert_eq!(*summary, shipped(name).unwrap().summary());
+            assert!(std::ptr::eq(summary, second.summary(name).unwrap()), "{name} is unpacked again");
+        }
+        assert!(first.summary("nobody").is_none());
+    }
 
     #[test]
     fn a_folder_adds_its_good_bundles_and_names_the_bad_ones() {

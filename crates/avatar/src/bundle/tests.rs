@@ -115,7 +115,12 @@ fn bombs_are_refused_before_they_unpack() {
     for index in 0..300 {
         many = many.with(&format!("filler/{index}"), *b"x");
     }
-    assert_eq!(many.refusal(), "avatar bundle is over a limit: number of entries is 305, at most 256 allowed");
+    let too_many = "avatar bundle is over a limit: number of entries is 305, at most 256 allowed";
+    assert_eq!(many.refusal(), too_many);
+    // It is refused before anything is made of its directory: without its end nothing can be.
+    let mut endless = many.pack();
+    endless.truncate(endless.len() - 22);
+    assert_eq!(AvatarBundle::from_bytes(&endless).expect_err("no archive").to_string(), too_many);
 }
 
 #[test]

@@ -7,13 +7,15 @@ use footlight_ledger::{Limits, Microcredits, PlanTerms, RateCard, Tariff, Terms}
 
 use crate::settings::Settings;
 
-/// Timings that accounts and nodes agree on.
+/// Timings and limits that accounts and nodes agree on.
 pub(crate) fn terms(settings: &Settings) -> Terms {
     let metering = &settings.metering;
     Terms {
         heartbeat_ms: ms(metering.heartbeat),
         min_slice_ms: ms(metering.min_slice),
         grace_ms: ms(metering.grace),
+        // The one account of development has no plan.
+        max_sessions_without_plan: if settings.unmetered { 0 } else { settings.sessions.max_without_plan },
         ..Terms::default()
     }
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use footlight_client::innermost;
+use footlight_client::{http_client, innermost, redirected};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
 use crate::cli::{Customer, Operator};
 use crate::exit::{Failure, coded};
+
+/// How long a call may take in all.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// One call at a time to one listener.
 pub(crate) struct Http {
@@ -33,8 +36,7 @@ impl Http {
     }
 
     fn new(base: &str, credential: Credential) -> anyhow::Result<Self> {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
-        Ok(Self { client, base: base.trim_end_matches('/').to_owned(), credential })
+        Ok(Self { client: http_client(TIMEOUT)?, base: base.trim_end_matches('/').to_owned(), credential })
     }
 
     /// A request with the caller's credential.
@@ -66,6 +68,9 @@ impl Http {
                 format!("no node answers at {}: {}; is `footlight serve` running?", self.base, innermost(&error)),
             )
         })?;
+        if let Some(location) = redirected(&response) {
+            return Err(sent_elsewhere(&self.base, &location));
+        }
         let status = response.status();
         let bytes = response.bytes().await?.to_vec();
         if status.is_success() {
@@ -103,4 +108,10 @@ impl Http {
         items.truncate(limit);
         Ok(items)
     }
+}
+
+/// Who answers at `base` sends callers on. They do not go: the secret would go along.
+pub(super) fn sent_elsewhere(base: &str, location: &str) -> anyhow::Error {
+    let detail = "the secret was not sent there; if that is the node, use its address";
+    coded(Failure::Failed, format!("{base} redirects to {location}, and {detail}"))
 }

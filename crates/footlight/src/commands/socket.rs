@@ -5,9 +5,11 @@ use footlight_media::wire::{HEADER_LEN, MediaHeader};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
+
+use super::http::sent_elsewhere;
 
 /// An attached client.
 pub(crate) struct Socket {
@@ -33,8 +35,15 @@ impl Socket {
         let base = url.trim_end_matches('/').replacen("http", "ws", 1);
         let mut request = format!("{base}/v1/sessions/{session}/stream?{query}").into_client_request()?;
         request.headers_mut().insert("api-secret", api_secret.parse().context("the API secret is not a header value")?);
-        let (stream, _) = tokio_tungstenite::connect_async(request).await.context("attaching to the session")?;
-        Ok(Self { stream })
+        let tls = Some(Connector::Rustls(footlight_client::tls()));
+        match connect_async_tls_with_config(request, None, false, tls).await {
+            Ok((stream, _)) => Ok(Self { stream }),
+            Err(Error::Http(answer)) if answer.status().is_redirection() => {
+                let location = answer.headers().get("location").map_or(&b"nowhere"[..], |location| location.as_bytes());
+                Err(sent_elsewhere(url, &String::from_utf8_lossy(location)))
+            }
+            Err(error) => Err(error).context("attaching to the session"),
+        }
     }
 
     /// The next event or unit of media.
@@ -68,5 +77,42 @@ impl Socket {
     pub(crate) async fn send_audio(&mut self, samples: &[i16]) -> anyhow::Result<()> {
         let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
         Ok(self.stream.send(Message::Binary(bytes.into())).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::Socket;
+
+    /// What a client says first to a server that answers `answer`, and why it did not attach.
+    async fn attach(scheme: &str, answer: &str) -> (u8, String) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("{scheme}://{}", listener.local_addr().unwrap());
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut said = [0; 4_096];
+            assert!(stream.read(&mut said).await.unwrap() > 0);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            said[0]
+        };
+        let (first, attached) = tokio::join!(server, Socket::attach(&url, "fl_live_secret", "ses_1", ""));
+        (first, format!("{:#}", attached.err().expect("it is no node")))
+    }
+
+    #[tokio::test]
+    async fn an_address_with_https_is_spoken_to_in_tls() {
+        let (first, _) = attach("https", "what is no TLS").await;
+        assert_eq!(first, 22, "a record of the handshake");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_told_by_its_address() {
+        let answer = "HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/\r\ncontent-length: 0\r\n\r\n";
+        let (first, why) = attach("http", answer).await;
+        assert_eq!(first, b'G', "plain as its address says");
+        assert!(why.contains("https://elsewhere.example/") && why.contains("secret was not sent"), "{why}");
     }
 }

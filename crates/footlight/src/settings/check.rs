@@ -6,10 +6,13 @@ use anyhow::{Context, ensure};
 
 use footlight_ledger::Microcredits;
 
-use super::{Environment, Settings};
+use super::{Environment, OperatorSettings, Settings};
 
 /// The most a plan may grant a month: twelve of it fit into one operation of the ledger.
 const PLAN_MAX: Microcredits = Microcredits::from_credits(1_000_000_000 / 12);
+
+/// What secrets begin with in the files that ship, where people put their own in their place; keys are zeros there.
+const PUBLISHED: &str = "example-only";
 
 /// # Errors
 /// At the first setting that is out of range, by its key and with the range.
@@ -63,6 +66,7 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
+    check_unpublished(settings)?;
     let mut tokens = vec![settings.admin_token.0.as_str()];
     for (name, operator) in &settings.admin_tokens {
         let token = operator.token.0.as_str();
@@ -89,6 +93,10 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     between("jobs.lease", settings.jobs.lease, SECOND, HOUR)?;
     between("jobs.timeout", settings.jobs.timeout, settings.jobs.lease, 23 * HOUR)?;
     between("jobs.keep_for", settings.jobs.keep_for, HOUR, 400 * DAY)?;
+    ensure!(
+        (1..=100_000).contains(&settings.jobs.max_kept_per_account),
+        "`jobs.max_kept_per_account` must be between 1 and 100000"
+    );
     between("avatars.keep_pictures_for", settings.avatars.keep_pictures_for, HOUR, 30 * DAY)?;
     ensure!(
         (1..=1_000).contains(&settings.avatars.max_per_account),
@@ -126,6 +134,27 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         ensure!(webhooks.pace <= 1.0, "`webhooks.pace` is {}; in production time passes as it does", webhooks.pace);
         ensure!(!settings.unmetered, "`unmetered` is set; in production nothing goes unmetered");
     }
+    Ok(())
+}
+
+/// Refuses the secrets of the examples, which everybody knows, in development too: it may be reachable.
+fn check_unpublished(settings: &Settings) -> anyhow::Result<()> {
+    let named = |(name, operator): (&String, &OperatorSettings)| {
+        (format!("admin_tokens.{name}.token"), operator.token.0.clone())
+    };
+    let own = [("admin_token", &settings.admin_token), ("cluster.secret", &settings.cluster.secret)];
+    let own = own.into_iter().map(|(key, secret)| (key.to_owned(), secret.0.clone()));
+    for (key, secret) in own.chain(settings.admin_tokens.iter().map(named)) {
+        ensure!(
+            !secret.starts_with(PUBLISHED),
+            "`{key}` is the one of an example, which everybody knows; `openssl rand -hex 32` makes one"
+        );
+    }
+    let key = &settings.tokens.key.0;
+    ensure!(
+        key.is_empty() || key.bytes().any(|byte| byte != b'0'),
+        "`tokens.key` is the one of an example, which everybody knows; `openssl rand -hex 32` makes one"
+    );
     Ok(())
 }
 

@@ -203,6 +203,46 @@ mod tests {
     }
 
     #[test]
+    fn trusted_proxies_are_ranges_of_addresses() {
+        let read =
+            |text: &str| load(&[], &[("limits.trusted_proxies", flag(text))]).map(|loaded| loaded.settings.limits);
+        let limits = read(r#"["10.0.0.0/8", "::1"]"#).expect("they are fine");
+        let shown: Vec<_> = limits.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "::1/128"]);
+        let refused = format!("{:#}", read(r#"["proxy.example.com"]"#).expect_err("a name is no address"));
+        assert!(refused.contains("limits.trusted_proxies") && refused.contains("proxy.example.com"), "{refused}");
+        assert!(load(&[], &[]).expect("the defaults").settings.limits.trusted_proxies.is_empty());
+    }
+
+    #[test]
+    fn secrets_of_the_examples_are_refused() {
+        let example = include_str!("../../../../deploy/kubernetes/overlays/production/secrets/footlight.env.example");
+        let shared = ("store", "redis://127.0.0.1:6379/0");
+        for (variable, key) in [
+            ("FOOTLIGHT_ADMIN_TOKEN", "admin_token"),
+            ("FOOTLIGHT_ADMIN_TOKEN", "admin_tokens.support.token"),
+            ("FOOTLIGHT_CLUSTER__SECRET", "cluster.secret"),
+            ("FOOTLIGHT_TOKENS__KEY", "tokens.key"),
+        ] {
+            let lines = example.lines().filter_map(|line| line.split_once('='));
+            let value = lines.filter(|(name, _)| *name == variable).map(|(_, value)| value).next().expect(variable);
+            for environment in ["development", "production"] {
+                let mut flags: Vec<_> =
+                    [shared, (key, value), ("environment", environment)].map(|(key, value)| (key, flag(value))).into();
+                if key.starts_with("admin_tokens.") {
+                    flags.push(("admin_tokens.support.roles", flag("[read]")));
+                }
+                let refused = load(&[], &flags).err().map(|error| format!("{error:#}")).expect(key);
+                assert!(refused.contains(&format!("`{key}`")) && refused.contains("openssl rand"), "{refused}");
+                assert!(!refused.contains(value), "{refused}");
+            }
+        }
+        // That of systemd has none at all: whoever forgets to put one in has a closed admin API.
+        let systemd = include_str!("../../../../deploy/systemd/secrets.toml.example");
+        assert!(systemd.lines().all(|line| line.is_empty() || line.starts_with('#')), "{systemd}");
+    }
+
+    #[test]
     fn a_cluster_needs_a_secret_that_is_long_and_a_store_that_is_shared() {
         let refused = |flags: &[(&str, &str)]| {
             let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, flag(value))).collect();

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use footlight_api::Role;
+use footlight_api::{Network, Role};
 use footlight_jobs::JobKind;
 use footlight_ledger::{Counting, Product, Rounding};
 use serde::{Deserialize, Serialize};
@@ -159,6 +159,7 @@ pub(crate) struct Sessions {
     pub(crate) max_max_duration: Duration,
     #[serde(with = "humantime_serde")]
     pub(crate) paused_timeout: Duration,
+    pub(crate) max_without_plan: u32,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -180,6 +181,7 @@ pub(crate) struct Metering {
 pub(crate) struct LimitSettings {
     pub(crate) account_units_per_minute: u32,
     pub(crate) failures_per_minute: u32,
+    pub(crate) trusted_proxies: Vec<Network>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -258,6 +260,7 @@ pub(crate) struct JobSettings {
     pub(crate) max_attempts: u32,
     #[serde(with = "humantime_serde")]
     pub(crate) keep_for: Duration,
+    pub(crate) max_kept_per_account: usize,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

@@ -68,10 +68,14 @@ impl Books {
     fn check_may_begin(&self, terms: &Terms, pricing: &Pricing, secret: Option<SecretId>) -> Result<(), Refusal> {
         let account = &self.account;
         account.check_may_start()?;
-        if let Some(plan) = &account.plan
-            && account.open_sessions >= plan.max_sessions
+        let limit = match &account.plan {
+            Some(plan) => Some(plan.max_sessions),
+            None => Some(terms.max_sessions_without_plan).filter(|limit| *limit > 0),
+        };
+        if let Some(limit) = limit
+            && account.open_sessions >= limit
         {
-            return Err(Refusal::TooManySessions { limit: plan.max_sessions });
+            return Err(Refusal::TooManySessions { limit });
         }
         // What others hold counts: it may come back, and until then the session waits in line like any other.
         // Looking only at what is available now would refuse the last of fifty that begin at once, by chance.

@@ -135,6 +135,7 @@ async fn start(store: &str, directory: &Path, number: usize, room: usize, secret
         ("CLUSTER__SECRET", secret),
         ("TOKENS__KEY", secret),
         ("LIMITS__ACCOUNT_UNITS_PER_MINUTE", "0"),
+        ("SESSIONS__MAX_WITHOUT_PLAN", "0"),
     ] {
         command.env(format!("FOOTLIGHT_{key}"), value);
     }

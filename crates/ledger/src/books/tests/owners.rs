@@ -31,6 +31,20 @@ fn beginning_twice_is_beginning_once() {
 }
 
 #[test]
+fn without_a_plan_there_is_a_cap_as_well() {
+    let mut scene = Scene::with_credits("1");
+    scene.terms.max_sessions_without_plan = 2;
+    assert_eq!(scene.begin(1), Outcome::Begun { epoch: 1 });
+    assert_eq!(scene.begin(2), Outcome::Begun { epoch: 1 });
+    assert_eq!(refusal(scene.begin(3)), Refusal::TooManySessions { limit: 2 });
+    scene.set_plan("0", 1, 3);
+    assert_eq!(scene.begin(3), Outcome::Begun { epoch: 1 }, "a plan has its own");
+    scene.stop(1, 0);
+    scene.set_plan("0", 1, 1);
+    assert_eq!(refusal(scene.begin(4)), Refusal::TooManySessions { limit: 1 });
+}
+
+#[test]
 fn an_heir_goes_on_from_what_was_proved_and_the_former_owner_is_fenced() {
     let mut scene = speaking();
     let taken = Outcome::TakenOver { epoch: 2, base: 400 };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
+use footlight_ledger::Terms;
 use footlight_store::{LedgerDesk, Store};
 use serde::Serialize;
 use serde_json::json;
@@ -92,7 +93,9 @@ pub(super) fn run(global: &Global, crowd: Crowd, time: Duration) -> anyhow::Resu
 }
 
 fn desk_on(settings: &Settings, store: &Arc<dyn Store>) -> LedgerDesk {
-    LedgerDesk::new(Arc::clone(store), terms(settings), Arc::new(now), Arc::new(rand::random))
+    // All sessions may be one account's, and it has no plan.
+    let terms = Terms { max_sessions_without_plan: 0, ..terms(settings) };
+    LedgerDesk::new(Arc::clone(store), terms, Arc::new(now), Arc::new(rand::random))
 }
 
 /// Resident memory of this process, in bytes.
