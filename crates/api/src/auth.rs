@@ -441,6 +441,14 @@ fn credential(request: &HttpRequest) -> Result<Credential, Problem> {
     request.extensions().get::<Credential>().cloned().ok_or_else(no_secret)
 }
 
+/// The account behind a call, where it showed something that was found good.
+pub(crate) fn account_of(request: &HttpRequest) -> Option<AccountId> {
+    request.extensions().get::<Credential>().map(|credential| match credential {
+        Credential::Secret(caller) => caller.account,
+        Credential::Token { claims, .. } => claims.account,
+    })
+}
+
 fn no_secret() -> Problem {
     Problem::new(Code::ApiSecretMissing, "send your API secret in the header `api-secret`")
 }

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
 use crate::stream::Seats;
+use crate::turns::Turns;
 
 /// Memory for uploads is counted in pieces of this many bytes: a semaphore counts permits, and one per byte is more
 /// than it has.
@@ -58,6 +59,8 @@ pub struct ApiState {
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
     pub(crate) seats: Seats,
+    /// Uploads that arrive here, or go through to other nodes.
+    pub(crate) uploads: Turns,
     upload_memory: Arc<Semaphore>,
     /// What each account's uploads fill of it, and how much they may, in bytes.
     upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
@@ -84,6 +87,7 @@ impl ApiState {
             secrets: SecretBook::new(&options),
             limits: Limits::new(options.account_units_per_minute, options.failures_per_minute),
             seats: Seats::default(),
+            uploads: Turns::new("uploads", options.max_uploads_per_account),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),
             upload_share_max: share_max,

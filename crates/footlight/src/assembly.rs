@@ -162,6 +162,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         operators: settings.admin_tokens.iter().map(operator).collect(),
         account_units_per_minute: settings.limits.account_units_per_minute,
         failures_per_minute: settings.limits.failures_per_minute,
+        max_uploads_per_account: settings.limits.uploads_per_account,
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),

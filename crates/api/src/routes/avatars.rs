@@ -113,6 +113,7 @@ pub(crate) struct UploadQuery {
         (status = 201, description = "The avatar", body = AvatarJson),
         (status = 409, description = "`avatar_taken`, `too_many_kept`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_avatar`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unreachable`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn upload(
@@ -123,8 +124,10 @@ pub(crate) async fn upload(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let limit = BundleLimits::CUSTOMER.archive_bytes_max.min(state.options.max_upload_bytes);
+    let turn = state.uploads.take(caller.account).await?;
     let mut memory = state.upload_memory(caller.account);
     let bundle = body::read(&request, payload, limit, state.options.body_timeout(), |bytes| memory.grow(bytes)).await?;
+    drop(turn);
     let replace = if query.0.replace { Replace::Whichever } else { Replace::Nothing };
     let digest = idempotency::digest_of_upload(&request, &bundle, &format!("{replace:?}")).await?;
     let shared = state.clone();

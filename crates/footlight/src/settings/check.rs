@@ -55,6 +55,8 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         units == 0 || units >= 60,
         "`limits.account_units_per_minute` is {units}; it must be 0 (no limit) or at least 60, which the dearest call fits"
     );
+    let uploads = settings.limits.uploads_per_account;
+    ensure!((1..=1_000).contains(&uploads), "`limits.uploads_per_account` is {uploads}; it must be between 1 and 1000");
     between("tokens.runtime_lifetime", settings.tokens.runtime_lifetime, 10 * SECOND, DAY)?;
     between("tokens.client_lifetime", settings.tokens.client_lifetime, 10 * SECOND, DAY)?;
     let key = &settings.tokens.key.0;

@@ -180,6 +180,7 @@ pub(crate) struct Metering {
 pub(crate) struct LimitSettings {
     pub(crate) account_units_per_minute: u32,
     pub(crate) failures_per_minute: u32,
+    pub(crate) uploads_per_account: usize,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
