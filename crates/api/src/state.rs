@@ -29,6 +29,9 @@ const UPLOAD_RETRY_S: u64 = 2;
 /// One account's uploads may fill this part of the upload memory.
 const ACCOUNT_SHARE: u64 = 4;
 
+/// Summaries of usage that are made at once: the store is for those who speak.
+const SUMMARIES_MAX: usize = 4;
+
 /// What the routes ask.
 pub struct ApiParts {
     /// Sessions and accounts.
@@ -61,6 +64,8 @@ pub struct ApiState {
     pub(crate) seats: Seats,
     /// Uploads that arrive here, or go through to other nodes.
     pub(crate) uploads: Turns,
+    /// Journals that are read from end to end.
+    pub(crate) summaries: Turns,
     upload_memory: Arc<Semaphore>,
     /// What each account's uploads fill of it, and how much they may, in bytes.
     upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
@@ -88,6 +93,7 @@ impl ApiState {
             limits: Limits::new(options.account_units_per_minute, options.failures_per_minute),
             seats: Seats::default(),
             uploads: Turns::new("uploads", options.max_uploads_per_account),
+            summaries: Turns::new("summaries of usage", 1).in_all(SUMMARIES_MAX),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),
             upload_share_max: share_max,

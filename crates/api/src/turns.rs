@@ -1,4 +1,5 @@
-//! Work that takes long: each account has a few turns at it at once, so that none takes what is there for all.
+//! Work that takes long: each account has a few turns at it at once, so that none takes what is there for all; and where all of
+//! them together would be too much, few turns are out at all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub(crate) struct Turns {
     what: &'static str,
     /// Those of one account at once.
     at_once: usize,
+    /// Those of all accounts together, where that is bounded.
+    in_all: Option<Arc<Semaphore>>,
     within: Duration,
     callers: Arc<Mutex<HashMap<AccountId, Callers>>>,
 }
@@ -47,7 +50,12 @@ pub(crate) struct Turn {
 impl Turns {
     /// So many turns `at_once` for each account, one at least.
     pub(crate) fn new(what: &'static str, at_once: usize) -> Self {
-        Self { what, at_once: at_once.max(1), within: TURN_WITHIN, callers: Arc::default() }
+        Self { what, at_once: at_once.max(1), in_all: None, within: TURN_WITHIN, callers: Arc::default() }
+    }
+
+    /// And so many for all accounts together.
+    pub(crate) fn in_all(self, count: usize) -> Self {
+        Self { in_all: Some(Arc::new(Semaphore::new(count))), ..self }
     }
 
     /// Waits a moment for a turn of this account.
@@ -71,6 +79,12 @@ impl Turns {
             Ok(Ok(permit)) => turn.permits.push(permit),
             _ => return Err(self.none_free()),
         }
+        if let Some(in_all) = &self.in_all {
+            match tokio::time::timeout_at(deadline, Arc::clone(in_all).acquire_owned()).await {
+                Ok(Ok(permit)) => turn.permits.push(permit),
+                _ => return Err(self.none_free_in_all()),
+            }
+        }
         Ok(turn)
     }
 
@@ -83,6 +97,12 @@ impl Turns {
             .retry_after(TURN_RETRY_S)
             .with("what", format!("{what} of the account"))
             .with("total", self.at_once)
+    }
+
+    fn none_free_in_all(&self) -> Problem {
+        let what = self.what;
+        let detail = format!("as many {what} are under way at this node as may be at once; try again in a moment");
+        Problem::new(Code::Capacity, detail).retry_after(TURN_RETRY_S).with("what", what)
     }
 }
 
@@ -125,6 +145,19 @@ mod tests {
 
         drop(second);
         assert_eq!(turns.callers.lock().len(), 1, "who has gone is forgotten");
+    }
+
+    #[tokio::test]
+    async fn few_turns_are_out_in_all() {
+        let turns = Turns { within: Duration::from_millis(20), ..Turns::new("summaries", 1).in_all(2) };
+        let take = |number: u128| turns.take(AccountId(Uuid::from_u128(number)));
+        let first = take(1).await.unwrap_or_else(|problem| panic!("{problem}"));
+        let _second = take(2).await.unwrap_or_else(|problem| panic!("{problem}"));
+        let refused = take(3).await.err().expect("no turn is free");
+        assert_eq!((refused.code, refused.retry_after_s), (Code::Capacity, Some(TURN_RETRY_S)));
+        assert_eq!(turns.callers.lock().len(), 2, "who was refused is forgotten");
+        drop(first);
+        assert!(take(3).await.is_ok());
     }
 
     #[tokio::test]

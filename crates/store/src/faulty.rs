@@ -1,7 +1,7 @@
 //! A store that fails on purpose: before, after, instead of, or long after the write, as a seed decides.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -44,6 +44,7 @@ pub struct FaultyStore {
     faults: Faults,
     random: Mutex<u64>,
     away: AtomicBool,
+    journal_delay_ms: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -59,12 +60,23 @@ impl FaultyStore {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Arc<dyn Store>, faults: Faults) -> Self {
-        Self { inner, faults, random: Mutex::new(faults.seed), away: AtomicBool::new(false) }
+        Self {
+            inner,
+            faults,
+            random: Mutex::new(faults.seed),
+            away: AtomicBool::new(false),
+            journal_delay_ms: AtomicU64::new(0),
+        }
     }
 
     /// Takes the store away, or brings it back: while it is away, accounts and session records cannot be reached.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::Release);
+    }
+
+    /// Lets every reading of a journal take this much longer, in milliseconds.
+    pub fn set_journal_delay(&self, delay_ms: u64) {
+        self.journal_delay_ms.store(delay_ms, Ordering::Release);
     }
 
     fn reach(&self) -> Result<(), StoreError> {
@@ -164,6 +176,7 @@ impl AccountStore for FaultyStore {
     }
 
     async fn list_entries(&self, account: AccountId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        tokio::time::sleep(Duration::from_millis(self.journal_delay_ms.load(Ordering::Acquire))).await;
         self.inner.list_entries(account, from, limit).await
     }
 

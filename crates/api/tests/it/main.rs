@@ -15,4 +15,5 @@ mod secrets;
 mod shapes;
 mod standing;
 mod stream;
+mod summaries;
 mod tokens;
