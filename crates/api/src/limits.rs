@@ -69,8 +69,21 @@ pub(crate) struct TooMuch {
 pub(crate) enum Payer {
     /// The account's own.
     Account(AccountId),
-    /// That of one session: its tokens may be in strangers' hands.
+    /// That of one session's engine.
     Session(SessionId),
+    /// That of one session's viewers: client tokens may be in strangers' hands.
+    Viewers(SessionId),
+}
+
+impl Payer {
+    /// Who asks, for people.
+    pub(crate) const fn asks(self) -> &'static str {
+        match self {
+            Self::Account(_) => "the account asks",
+            Self::Session(_) => "the session's engine asks",
+            Self::Viewers(_) => "the session's viewers ask",
+        }
+    }
 }
 
 /// The limits of one listener's callers.
