@@ -29,7 +29,8 @@ pub(crate) fn cost_of(method: &Method, path: &str) -> u32 {
     match (method.as_str(), last) {
         ("POST", "heartbeats") => 0,
         ("POST", "sessions" | "audio" | "jobs" | "avatars" | "pictures") => 5,
-        ("GET", "sessions" | "usage" | "journal" | "deliveries" | "bundle" | "preview") => 5,
+        ("GET", "sessions" | "usage" | "journal" | "deliveries" | "jobs" | "avatars" | "pictures") => 5,
+        ("GET", "bundle" | "preview") => 5,
         // It may read a whole journal.
         ("GET", "summary") => 20,
         ("GET", "stream" | "events") => 2,
@@ -227,5 +228,9 @@ mod tests {
         assert_eq!(cost_of(&Method::POST, "/v1/sessions/ses_1/heartbeats"), 0);
         assert_eq!(cost_of(&Method::POST, "/v1/sessions"), 5);
         assert_eq!(cost_of(&Method::GET, "/v1/sessions/ses_1"), 1);
+        for list in ["sessions", "usage", "journal", "jobs", "avatars", "pictures"] {
+            assert_eq!(cost_of(&Method::GET, &format!("/v1/{list}")), 5, "{list}");
+        }
+        assert_eq!(cost_of(&Method::GET, "/v1/jobs/job_1"), 1);
     }
 }

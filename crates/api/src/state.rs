@@ -18,6 +18,7 @@ use crate::cluster::{Cluster, ClusterParts};
 use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
+use crate::routes::payments::LARGE_EVENTS_MAX;
 use crate::stream::Seats;
 use crate::turns::Turns;
 
@@ -66,6 +67,8 @@ pub struct ApiState {
     pub(crate) uploads: Turns,
     /// Journals that are read from end to end.
     pub(crate) summaries: Turns,
+    /// Room for what strangers say is an event of a payment provider.
+    pub(crate) large_events: Semaphore,
     upload_memory: Arc<Semaphore>,
     /// What each account's uploads fill of it, and how much they may, in bytes.
     upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
@@ -94,6 +97,7 @@ impl ApiState {
             seats: Seats::default(),
             uploads: Turns::new("uploads", options.max_uploads_per_account),
             summaries: Turns::new("summaries of usage", 1).in_all(SUMMARIES_MAX),
+            large_events: Semaphore::new(LARGE_EVENTS_MAX),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),
             upload_share_max: share_max,

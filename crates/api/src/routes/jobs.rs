@@ -72,7 +72,8 @@ pub(crate) async fn create(
 
 /// List jobs
 ///
-/// Newest first; those that are over are shown for some weeks.
+/// Newest first; those that are over are shown for some weeks. A page may hold fewer than its limit, about 1 MB, and still have a
+/// `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(PageQuery),
     responses((status = 200, description = "One page", body = Page<JobJson>)),

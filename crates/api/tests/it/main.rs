@@ -8,6 +8,7 @@ mod gestures;
 mod harness;
 mod idempotency;
 mod isolation;
+mod jobs;
 mod manners;
 mod payments;
 mod plans;

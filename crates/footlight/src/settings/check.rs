@@ -63,6 +63,11 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     let is_hex = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
     ensure!(key.is_empty() || is_hex, "`tokens.key` must be 64 hexadecimal digits, or empty");
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
+    let connections = settings.api.max_connections;
+    ensure!(
+        (16..=1_000_000).contains(&connections),
+        "`api.max_connections` is {connections}; it must be between 16 and 1000000"
+    );
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
     let mut tokens = vec![settings.admin_token.0.as_str()];

@@ -222,6 +222,7 @@ pub(crate) enum Renderer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiSettings {
     pub(crate) max_body: usize,
+    pub(crate) max_connections: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) max_utterance: Duration,
 }
