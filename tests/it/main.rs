@@ -7,6 +7,7 @@ mod bad_input;
 mod chaos;
 mod charging;
 mod cluster;
+mod connections;
 mod crash;
 mod demo;
 mod engines;

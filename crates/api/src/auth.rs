@@ -30,6 +30,7 @@ use crate::options::{AdminToken, ApiOptions};
 use crate::problem::{Code, Problem};
 use crate::secret::{self, SecretHash};
 use crate::state::ApiState;
+use crate::stream::Follower;
 use crate::token::{self, Claims, TokenFault, Usage};
 use crate::trace::RequestId;
 
@@ -223,8 +224,9 @@ fn charge_manners(request: &HttpRequest, credential: &Credential) -> Result<Opti
     let payer = match credential {
         Credential::Secret(caller) => Payer::Account(caller.account),
         Credential::Token { claims, .. } => match claims.usage {
-            // What strangers may do with a page's token must not be the account's loss.
-            Usage::Viewer { session, .. } | Usage::Engine { session: Some(session), .. } => Payer::Session(session),
+            // What strangers may do with a page's token must be neither the account's loss nor its engine's.
+            Usage::Viewer { session, .. } => Payer::Viewers(session),
+            Usage::Engine { session: Some(session), .. } => Payer::Session(session),
             Usage::Engine { session: None, .. } => Payer::Account(claims.account),
         },
     };
@@ -234,7 +236,7 @@ fn charge_manners(request: &HttpRequest, credential: &Credential) -> Result<Opti
         Some(Ok(left)) => Ok(Some(left)),
         Some(Err(too_much)) => {
             let wait = seconds(too_much.retry_after);
-            let detail = format!("the account asks more than this node takes in a minute; ask again in {wait} s");
+            let detail = format!("{} more than this node takes in a minute; ask again in {wait} s", payer.asks());
             Err(Problem::new(Code::RateLimited, detail).retry_after(wait).limited(too_much.left))
         }
     }
@@ -403,6 +405,12 @@ impl ViewerCaller {
             _ => Ok(self.who),
         }
     }
+
+    /// Which places it may take among those who follow.
+    pub(crate) const fn follower(&self) -> Follower {
+        // The token of a page, which whoever comes there may read.
+        if self.may_control { Follower::Own } else { Follower::Viewer }
+    }
 }
 
 impl FromRequest for ViewerCaller {
@@ -444,6 +452,14 @@ fn check_origin(request: &HttpRequest, origin: Option<&str>) -> Result<(), Probl
 
 fn credential(request: &HttpRequest) -> Result<Credential, Problem> {
     request.extensions().get::<Credential>().cloned().ok_or_else(no_secret)
+}
+
+/// The account behind a call, where it showed something that was found good.
+pub(crate) fn account_of(request: &HttpRequest) -> Option<AccountId> {
+    request.extensions().get::<Credential>().map(|credential| match credential {
+        Credential::Secret(caller) => caller.account,
+        Credential::Token { claims, .. } => claims.account,
+    })
 }
 
 fn no_secret() -> Problem {

@@ -43,6 +43,7 @@ mod state;
 mod stream;
 mod token;
 mod trace;
+mod turns;
 
 use actix_web::web::{Data, ServiceConfig};
 

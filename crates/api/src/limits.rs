@@ -29,7 +29,8 @@ pub(crate) fn cost_of(method: &Method, path: &str) -> u32 {
     match (method.as_str(), last) {
         ("POST", "heartbeats") => 0,
         ("POST", "sessions" | "audio" | "jobs" | "avatars" | "pictures") => 5,
-        ("GET", "sessions" | "usage" | "journal" | "deliveries" | "bundle" | "preview") => 5,
+        ("GET", "sessions" | "usage" | "journal" | "deliveries" | "jobs" | "avatars" | "pictures") => 5,
+        ("GET", "bundle" | "preview") => 5,
         // It may read a whole journal.
         ("GET", "summary") => 20,
         ("GET", "stream" | "events") => 2,
@@ -69,8 +70,21 @@ pub(crate) struct TooMuch {
 pub(crate) enum Payer {
     /// The account's own.
     Account(AccountId),
-    /// That of one session: its tokens may be in strangers' hands.
+    /// That of one session's engine.
     Session(SessionId),
+    /// That of one session's viewers: client tokens may be in strangers' hands.
+    Viewers(SessionId),
+}
+
+impl Payer {
+    /// Who asks, for people.
+    pub(crate) const fn asks(self) -> &'static str {
+        match self {
+            Self::Account(_) => "the account asks",
+            Self::Session(_) => "the session's engine asks",
+            Self::Viewers(_) => "the session's viewers ask",
+        }
+    }
 }
 
 /// The limits of one listener's callers.
@@ -234,5 +248,9 @@ mod tests {
         assert_eq!(cost_of(&Method::POST, "/v1/sessions/ses_1/heartbeats"), 0);
         assert_eq!(cost_of(&Method::POST, "/v1/sessions"), 5);
         assert_eq!(cost_of(&Method::GET, "/v1/sessions/ses_1"), 1);
+        for list in ["sessions", "usage", "journal", "jobs", "avatars", "pictures"] {
+            assert_eq!(cost_of(&Method::GET, &format!("/v1/{list}")), 5, "{list}");
+        }
+        assert_eq!(cost_of(&Method::GET, "/v1/jobs/job_1"), 1);
     }
 }

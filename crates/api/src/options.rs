@@ -19,6 +19,9 @@ pub struct ApiOptions {
     pub max_upload_bytes: u64,
     /// The memory that all uploads together may fill, in bytes. Beyond it uploads are told to come back.
     pub max_upload_memory_bytes: u64,
+    /// The most uploads of one account that are under way at this node at once. Further ones wait a moment, and are then told to
+    /// come back.
+    pub max_uploads_per_account: usize,
     /// The longest utterance, in seconds of speech.
     pub max_utterance_s: u32,
     /// The largest JSON body, in bytes.
@@ -190,6 +193,7 @@ impl Default for ApiOptions {
         Self {
             max_upload_bytes: 64 << 20,
             max_upload_memory_bytes: 512 << 20,
+            max_uploads_per_account: 16,
             max_utterance_s: 600,
             max_json_bytes: 64 << 10,
             body_timeout_s: 30,

@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use footlight_actors::NodeError;
-use footlight_cluster::http::Lasts;
+use footlight_cluster::http::Line;
 use footlight_cluster::wire::{self, Create};
 use footlight_cluster::{Peer, PeerBody, PeerCall, PeerError, Place, PlaceError, Wish};
 use footlight_ledger::{BootId, SessionId};
@@ -154,7 +154,7 @@ async fn ask(cluster: &Cluster, peer: &Peer, body: Vec<u8>) -> Result<(StatusCod
         method: hyper::Method::POST,
         target: wire::SESSIONS.to_owned(),
         body: PeerBody::whole(body),
-        lasts: Lasts::Briefly,
+        line: Line::Call,
         patience: Some(CREATE_WITHIN),
         ..PeerCall::default()
     };

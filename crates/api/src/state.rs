@@ -18,7 +18,9 @@ use crate::cluster::{Cluster, ClusterParts};
 use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
+use crate::routes::payments::LARGE_EVENTS_MAX;
 use crate::stream::Seats;
+use crate::turns::Turns;
 
 /// Memory for uploads is counted in pieces of this many bytes: a semaphore counts permits, and one per byte is more
 /// than it has.
@@ -27,6 +29,9 @@ const MEMORY_UNIT: u64 = 4_096;
 const UPLOAD_RETRY_S: u64 = 2;
 /// One account's uploads may fill this part of the upload memory.
 const ACCOUNT_SHARE: u64 = 4;
+
+/// Summaries of usage that are made at once: the store is for those who speak.
+const SUMMARIES_MAX: usize = 4;
 
 /// What the routes ask.
 pub struct ApiParts {
@@ -58,6 +63,12 @@ pub struct ApiState {
     pub(crate) secrets: SecretBook,
     pub(crate) limits: Limits,
     pub(crate) seats: Seats,
+    /// Uploads that arrive here, or go through to other nodes.
+    pub(crate) uploads: Turns,
+    /// Journals that are read from end to end.
+    pub(crate) summaries: Turns,
+    /// Room for what strangers say is an event of a payment provider.
+    pub(crate) large_events: Semaphore,
     upload_memory: Arc<Semaphore>,
     /// What each account's uploads fill of it, and how much they may, in bytes.
     upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
@@ -84,6 +95,9 @@ impl ApiState {
             secrets: SecretBook::new(&options),
             limits: Limits::new(options.account_units_per_minute, options.failures_per_minute),
             seats: Seats::default(),
+            uploads: Turns::new("uploads", options.max_uploads_per_account),
+            summaries: Turns::new("summaries of usage", 1).in_all(SUMMARIES_MAX),
+            large_events: Semaphore::new(LARGE_EVENTS_MAX),
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),
             upload_share_max: share_max,

@@ -7,7 +7,7 @@ use footlight_session::Heirloom;
 use hyper::{Method, StatusCode};
 
 use crate::directory::Peer;
-use crate::http::{PeerClient, PeerError};
+use crate::http::{Line, PeerClient, PeerError};
 use crate::wire::{ADOPT, Adopted, NotAdopted, PULSE, Pulse};
 
 /// How long a node may take to say how it is.
@@ -28,7 +28,7 @@ pub trait Calls: Send + Sync + 'static {
 #[async_trait]
 impl Calls for PeerClient {
     async fn pulse(&self, peer: &Peer) -> Option<Pulse> {
-        match self.ask::<Pulse>(peer, Method::GET, PULSE, None::<&()>, PULSE_WITHIN).await {
+        match self.ask::<Pulse>(peer, Line::Nodes, (Method::GET, PULSE), None::<&()>, PULSE_WITHIN).await {
             Ok(pulse) => Some(pulse),
             Err(error) => {
                 tracing::debug!(%error, "a node does not say how it is");
@@ -38,8 +38,8 @@ impl Calls for PeerClient {
     }
 
     async fn adopt(&self, peer: &Peer, heirloom: &Heirloom) -> Result<Adopted, NotAdopted> {
-        let asked = self.ask::<Adopted>(peer, Method::POST, ADOPT, Some(heirloom), ADOPT_WITHIN).await;
-        asked.map_err(|error| match &error {
+        let asked = self.ask::<Adopted>(peer, Line::Nodes, (Method::POST, ADOPT), Some(heirloom), ADOPT_WITHIN);
+        asked.await.map_err(|error| match &error {
             PeerError::Answered { body, status, .. } if *status != StatusCode::UNAUTHORIZED => {
                 serde_json::from_slice(body).unwrap_or_else(|_| NotAdopted::Failed { detail: error.to_string() })
             }

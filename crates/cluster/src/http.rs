@@ -1,6 +1,7 @@
 //! A small client of peers: signed calls over kept connections, streamed both ways, and upgrades.
 //!
-//! Everything is bounded by peer, so that one that hangs takes no lines from the others.
+//! Everything is bounded by peer, so that one that hangs takes no lines from the others; and by what it is for, so that what
+//! customers take their time over holds up neither other calls nor the nodes' own.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,8 +34,12 @@ use crate::pass::{ClusterKey, PASS_HEADER, Pass, sign};
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// How long a call waits for one of its peer's lines.
 const LINE_WITHIN: Duration = Duration::from_secs(1);
-/// Calls to one peer at once.
+/// What nodes ask of one peer for themselves at once: a few calls that are answered within seconds.
+const NODE_CALLS_MAX: usize = 64;
+/// Calls of customers and operators to one peer at once.
 const CALLS_MAX: usize = 512;
+/// Uploads to one peer at once: each lasts for as long as its sender takes.
+const UPLOADS_MAX: usize = 256;
 /// Streams (WebSockets, events) to one peer at once.
 const STREAMS_MAX: usize = 8_192;
 /// Idle connections kept to one peer.
@@ -74,18 +79,24 @@ struct Inner {
 
 /// How many calls to one peer may be under way.
 struct Lines {
+    nodes: Arc<Semaphore>,
     calls: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
     streams: Arc<Semaphore>,
 }
 
-/// Which lines a call takes.
+/// Which of its peer's lines a call takes. Those of one kind never wait for those of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lasts {
-    /// It is answered and over.
+pub enum Line {
+    /// Nodes' own: what a customer asks is never sent on it.
+    Nodes,
+    /// Somebody's call, answered and over.
     #[default]
-    Briefly,
+    Call,
+    /// A body that comes as slowly as its sender likes.
+    Upload,
     /// It lasts for as long as somebody follows.
-    Long,
+    Stream,
 }
 
 /// One call to a peer.
@@ -103,8 +114,8 @@ pub struct PeerCall {
     pub client: Option<IpAddr>,
     /// The operator behind it.
     pub operator: Option<String>,
-    /// Which lines it takes.
-    pub lasts: Lasts,
+    /// Which line it takes.
+    pub line: Line,
     /// How long its answer's head may take; for ever if nothing is said: then the caller watches.
     pub patience: Option<Duration>,
 }
@@ -350,7 +361,7 @@ impl PeerClient {
     /// # Errors
     /// Why there is none.
     pub async fn send(&self, peer: &Peer, call: PeerCall) -> Result<PeerAnswer, PeerError> {
-        let line = self.line(peer, call.lasts).await?;
+        let line = self.line(peer, call.line).await?;
         let patience = call.patience;
         let uri = format!("http://{}{}", peer.address, call.target);
         let request = self.request(peer, call, &uri)?;
@@ -364,20 +375,21 @@ impl PeerClient {
         PeerAnswer::new(response, peer, line)
     }
 
-    /// One plain call: JSON there and back, within `patience`.
+    /// One plain call on a line of this kind: JSON there and back, within `patience`.
     ///
     /// # Errors
     /// Why there is no such answer.
     pub async fn ask<A: DeserializeOwned>(
         &self,
         peer: &Peer,
-        method: Method,
-        target: &str,
+        line: Line,
+        (method, target): (Method, &str),
         question: Option<&(impl Serialize + Sync)>,
         patience: Duration,
     ) -> Result<A, PeerError> {
         let strange = |error: serde_json::Error| PeerError::Strange { peer: peer.clone(), detail: error.to_string() };
-        let mut call = PeerCall { method, target: target.to_owned(), patience: Some(patience), ..PeerCall::default() };
+        let target = target.to_owned();
+        let mut call = PeerCall { method, target, line, patience: Some(patience), ..PeerCall::default() };
         if let Some(question) = question {
             call.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             call.body = PeerBody::whole(serde_json::to_vec(question).map_err(strange)?);
@@ -396,7 +408,7 @@ impl PeerClient {
     /// # Errors
     /// Why there is no answer.
     pub async fn upgrade(&self, peer: &Peer, call: PeerCall) -> Result<Upgrade, PeerError> {
-        let line = self.line(peer, Lasts::Long).await?;
+        let line = self.line(peer, Line::Stream).await?;
         let patience = call.patience;
         let target = call.target.clone();
         let mut request = self.request(peer, call, &target)?;
@@ -429,7 +441,7 @@ impl PeerClient {
     }
 
     /// One of the peer's lines.
-    async fn line(&self, peer: &Peer, lasts: Lasts) -> Result<OwnedSemaphorePermit, PeerError> {
+    async fn line(&self, peer: &Peer, line: Line) -> Result<OwnedSemaphorePermit, PeerError> {
         let lines = {
             let mut all = self.0.lines.lock();
             if all.len() >= PEERS_MAX && !all.contains_key(&peer.address) {
@@ -437,11 +449,13 @@ impl PeerClient {
             }
             Arc::clone(all.entry(peer.address.clone()).or_default())
         };
-        let lines = match lasts {
-            Lasts::Briefly => Arc::clone(&lines.calls),
-            Lasts::Long => Arc::clone(&lines.streams),
-        };
-        match tokio::time::timeout(LINE_WITHIN, lines.acquire_owned()).await {
+        let free = Arc::clone(match line {
+            Line::Nodes => &lines.nodes,
+            Line::Call => &lines.calls,
+            Line::Upload => &lines.uploads,
+            Line::Stream => &lines.streams,
+        });
+        match tokio::time::timeout(LINE_WITHIN, free.acquire_owned()).await {
             Ok(Ok(line)) => Ok(line),
             _ => Err(PeerError::Busy { peer: peer.clone() }),
         }
@@ -476,13 +490,22 @@ impl fmt::Debug for PeerClient {
 
 impl Default for Lines {
     fn default() -> Self {
-        Self { calls: Arc::new(Semaphore::new(CALLS_MAX)), streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+        let lines = |count: usize| Arc::new(Semaphore::new(count));
+        Self {
+            nodes: lines(NODE_CALLS_MAX),
+            calls: lines(CALLS_MAX),
+            uploads: lines(UPLOADS_MAX),
+            streams: lines(STREAMS_MAX),
+        }
     }
 }
 
 impl Lines {
     fn is_busy(&self) -> bool {
-        self.calls.available_permits() < CALLS_MAX || self.streams.available_permits() < STREAMS_MAX
+        self.nodes.available_permits() < NODE_CALLS_MAX
+            || self.calls.available_permits() < CALLS_MAX
+            || self.uploads.available_permits() < UPLOADS_MAX
+            || self.streams.available_permits() < STREAMS_MAX
     }
 }
 
@@ -515,4 +538,35 @@ fn unanswered(peer: &Peer, error: &dyn std::error::Error) -> PeerError {
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use footlight_ledger::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn uploads_that_take_all_their_lines_leave_those_of_calls_and_nodes() {
+        let own = BootId(Uuid::from_u128(1));
+        let client = PeerClient::new(ClusterKey::of_secret("a secret"), own, Arc::new(|| Timestamp(0)));
+        let peer = |number: u128| Peer {
+            boot: BootId(Uuid::from_u128(number)),
+            name: format!("peer-{number}"),
+            address: format!("127.0.0.1:{number}"),
+        };
+        let mut taken = Vec::new();
+        for _ in 0..UPLOADS_MAX {
+            taken.push(client.line(&peer(2), Line::Upload).await.expect("a line"));
+        }
+        let refused = client.line(&peer(2), Line::Upload).await;
+        assert!(matches!(&refused, Err(PeerError::Busy { .. })), "{refused:?}");
+        for line in [Line::Nodes, Line::Call, Line::Stream] {
+            assert!(client.line(&peer(2), line).await.is_ok(), "{line:?}");
+        }
+        assert!(client.line(&peer(3), Line::Upload).await.is_ok(), "the other peer has its own");
+        taken.pop();
+        assert!(client.line(&peer(2), Line::Upload).await.is_ok(), "it was given back");
+    }
 }

@@ -163,6 +163,7 @@ pub(crate) fn api_state(settings: &Settings, assembly: &Assembly) -> anyhow::Res
         account_units_per_minute: settings.limits.account_units_per_minute,
         failures_per_minute: settings.limits.failures_per_minute,
         trusted_proxies: settings.limits.trusted_proxies.clone(),
+        max_uploads_per_account: settings.limits.uploads_per_account,
         admin_token: (!token.is_empty()).then(|| AdminToken::new(token.clone())),
         plans: settings.plans.iter().map(offer).collect(),
         account_limits: limits(settings),

@@ -16,6 +16,12 @@ const LINES_MAX: usize = 4_096;
 /// Jobs of one line looked at for one claim: more than one, since others claim too.
 const LOOKED_AT: usize = 4;
 
+/// Bytes of jobs on one page: inputs and results may be 32 KiB each.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Jobs read at once for a page.
+const BLOCK: usize = 16;
+
 /// How often a change of a job is tried that others change too.
 const TRIES_MAX: u32 = 8;
 
@@ -110,19 +116,30 @@ impl Jobs {
         Ok(self.inner.find(account, job).await?.ok_or(JobError::NotFound)?.job)
     }
 
-    /// An account's jobs, newest first, before `before`, at most `limit`.
+    /// An account's jobs, newest first, before `before`, at most `limit`; fewer when these are many bytes.
     ///
     /// # Errors
     /// What the store said.
     pub async fn list(&self, account: AccountId, before: Option<JobId>, limit: usize) -> Result<JobPage, JobError> {
-        let after = before.map(|before| key(before).id);
-        let range = RecordRange { after, backwards: true, limit: limit + 1, ..RecordRange::default() };
-        let records = self.inner.store().list_records(Owner::Account(account), JOBS, range).await?;
-        let mut jobs: Vec<Job> = records.iter().map(read).collect::<Result<_, _>>()?;
-        let has_more = jobs.len() > limit;
-        jobs.truncate(limit);
-        let next = jobs.last().map(|last| last.id).filter(|_| has_more);
-        Ok(JobPage { jobs, next })
+        let (mut jobs, mut bytes): (Vec<Job>, usize) = (Vec::new(), 0);
+        let mut after = before.map(|before| key(before).id);
+        loop {
+            // One more than the page holds tells that there is a next one.
+            let wanted = (limit + 1 - jobs.len()).min(BLOCK);
+            let range = RecordRange { after, backwards: true, limit: wanted, ..RecordRange::default() };
+            let records = self.inner.store().list_records(Owner::Account(account), JOBS, range).await?;
+            for record in &records {
+                bytes += record.body.len();
+                if jobs.len() == limit || (bytes > PAGE_BYTES_MAX && !jobs.is_empty()) {
+                    return Ok(JobPage { next: jobs.last().map(|last| last.id), jobs });
+                }
+                jobs.push(read(record)?);
+            }
+            if records.len() < wanted {
+                return Ok(JobPage { jobs, next: None });
+            }
+            after = records.last().map(|last| last.id.clone());
+        }
     }
 
     /// Ends a job that its owner wants no more; one that is over stays as it ended.

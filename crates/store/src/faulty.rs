@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -46,6 +46,7 @@ pub struct FaultyStore {
     random: Mutex<u64>,
     away: AtomicBool,
     unreachable: Mutex<HashSet<AccountId>>,
+    journal_delay_ms: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -67,6 +68,7 @@ impl FaultyStore {
             random: Mutex::new(faults.seed),
             away: AtomicBool::new(false),
             unreachable: Mutex::default(),
+            journal_delay_ms: AtomicU64::new(0),
         }
     }
 
@@ -84,6 +86,11 @@ impl FaultyStore {
         self.reach()?;
         let lost = self.unreachable.lock().contains(&account);
         if lost { Err(StoreError::unreachable("its part of the store is away on purpose")) } else { Ok(()) }
+    }
+
+    /// Lets every reading of a journal take this much longer, in milliseconds.
+    pub fn set_journal_delay(&self, delay_ms: u64) {
+        self.journal_delay_ms.store(delay_ms, Ordering::Release);
     }
 
     fn reach(&self) -> Result<(), StoreError> {
@@ -183,6 +190,7 @@ impl AccountStore for FaultyStore {
     }
 
     async fn list_entries(&self, account: AccountId, from: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        tokio::time::sleep(Duration::from_millis(self.journal_delay_ms.load(Ordering::Acquire))).await;
         self.inner.list_entries(account, from, limit).await
     }
 

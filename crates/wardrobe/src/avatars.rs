@@ -151,7 +151,7 @@ impl Wardrobe {
     }
 
     /// The bundle of an avatar, as sessions take it; `None` if there is none of this name. Those who show the same one
-    /// share its bytes.
+    /// share its bytes, for as long as one of them holds it.
     ///
     /// # Errors
     /// What the store said.
@@ -161,17 +161,19 @@ impl Wardrobe {
         for _ in 0..TRIES_MAX {
             let Some((_, kept)) = inner.find(account, name).await? else { return Ok(None) };
             let edition = kept.edition.as_u128();
-            if let Some(shown) = inner.shown.lock().get(&edition).and_then(Weak::upgrade) {
+            if let Some(shown) = inner.shown(edition) {
+                return Ok(Some(shown));
+            }
+            // One reads it, and the others wait: each of them would hold a copy until it found that there is one.
+            let turn = inner.opening(edition);
+            let _turn = turn.lock().await;
+            if let Some(shown) = inner.shown(edition) {
                 return Ok(Some(shown));
             }
             let blob = inner.store().get_blob(Owner::Account(account), &bundle_blob(kept.edition)).await?;
             let Some(bytes) = blob else { continue };
-            let mut shown = inner.shown.lock();
-            // Somebody else may have been as fast.
-            if let Some(opened) = shown.get(&edition).and_then(Weak::upgrade) {
-                return Ok(Some(opened));
-            }
             let opened = Arc::new(OwnBundle { name: kept.name, edition, bytes: bytes.into() });
+            let mut shown = inner.shown.lock();
             shown.retain(|_, bundle| bundle.strong_count() > 0);
             shown.insert(edition, Arc::downgrade(&opened));
             return Ok(Some(opened));
@@ -258,6 +260,11 @@ impl Wardrobe {
 }
 
 impl Inner {
+    /// A bundle that somebody shows, or is sent.
+    fn shown(&self, edition: u128) -> Option<Arc<OwnBundle>> {
+        self.shown.lock().get(&edition).and_then(Weak::upgrade)
+    }
+
     /// All of them, whatever the limit was when they came.
     pub(crate) async fn list(&self, account: AccountId) -> Result<Vec<KeptAvatar>, StoreError> {
         let mut found: Vec<KeptAvatar> = Vec::new();

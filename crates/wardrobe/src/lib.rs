@@ -71,14 +71,20 @@ struct Inner {
     /// Bundles that somebody shows: sessions of one avatar share its bytes.
     shown: Mutex<HashMap<u128, Weak<OwnBundle>>>,
     /// Whose things are being kept.
-    turns: Mutex<HashMap<AccountId, Weak<tokio::sync::Mutex<()>>>>,
+    turns: Turns<AccountId>,
+    /// Which editions are being read.
+    openings: Turns<u128>,
 }
+
+/// Locks by what they are for, while somebody holds or waits for them.
+type Turns<K> = Mutex<HashMap<K, Weak<tokio::sync::Mutex<()>>>>;
 
 impl Wardrobe {
     /// Starts looking after what is kept, on the runtime that this is called in.
     #[must_use]
     pub fn start(parts: WardrobeParts) -> Self {
-        let inner = Arc::new(Inner { parts, shown: Mutex::default(), turns: Mutex::default() });
+        let inner =
+            Arc::new(Inner { parts, shown: Mutex::default(), turns: Mutex::default(), openings: Mutex::default() });
         tokio::spawn(upkeep::run(Arc::downgrade(&inner)));
         Self { inner }
     }

@@ -1,5 +1,6 @@
 //! How much of the store an account takes.
 
+use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
 use footlight_ledger::AccountId;
@@ -9,22 +10,32 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use crate::kept::{edition_of_blob, written_ms};
-use crate::{Inner, WardrobeError};
+use crate::{Inner, Turns, WardrobeError};
 
 /// Blobs without a record that are younger than this may be those of an avatar that is being written, in milliseconds.
 const WRITING_MS_MAX: i64 = 3_600_000;
 
+/// One of these locks; a new one if nobody has it or waits for it.
+fn turn<K: Eq + Hash>(turns: &Turns<K>, key: K) -> Arc<Mutex<()>> {
+    let mut turns = turns.lock();
+    if let Some(turn) = turns.get(&key).and_then(Weak::upgrade) {
+        return turn;
+    }
+    turns.retain(|_, turn| turn.strong_count() > 0);
+    let turn = Arc::new(Mutex::new(()));
+    turns.insert(key, Arc::downgrade(&turn));
+    turn
+}
+
 impl Inner {
     /// An account's turn: here, one thing at a time is kept for it, so that its limits hold. Two nodes may exceed them by one.
     pub(crate) fn turn(&self, account: AccountId) -> Arc<Mutex<()>> {
-        let mut turns = self.turns.lock();
-        if let Some(turn) = turns.get(&account).and_then(Weak::upgrade) {
-            return turn;
-        }
-        turns.retain(|_, turn| turn.strong_count() > 0);
-        let turn = Arc::new(Mutex::new(()));
-        turns.insert(account, Arc::downgrade(&turn));
-        turn
+        turn(&self.turns, account)
+    }
+
+    /// The turn of whoever reads an edition's bundle from the store: one at a time.
+    pub(crate) fn opening(&self, edition: u128) -> Arc<Mutex<()>> {
+        turn(&self.openings, edition)
     }
 
     /// Looks that `bytes` more fit, after what a crash left is gone.

@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use footlight_actors::{Caller, UnreadyReason};
 use footlight_cluster::Peer;
+use footlight_cluster::http::Line;
 use footlight_cluster::wire::{self, Adopted, Create, Look, Looked, NotAdopted, Pulse};
 use footlight_ledger::SessionId;
 use footlight_session::{Heirloom, SessionRecord, SessionState};
@@ -96,8 +97,9 @@ pub(crate) async fn freshen(state: &ApiState, records: &mut [SessionRecord]) {
     }
     let asked = by_peer.into_iter().map(|(peer, sessions)| async move {
         let look = Look { sessions };
-        let post = hyper::Method::POST;
-        cluster.client.ask::<Looked>(&peer, post, wire::RECORDS, Some(&look), FRESHEN_WITHIN).await
+        let records = (hyper::Method::POST, wire::RECORDS);
+        // Somebody's list: none of the nodes' own lines.
+        cluster.client.ask::<Looked>(&peer, Line::Call, records, Some(&look), FRESHEN_WITHIN).await
     });
     let mut fresh = HashMap::new();
     for looked in join_all(asked).await {

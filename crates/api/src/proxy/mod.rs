@@ -5,7 +5,8 @@
 //! the session's node applies its limits to what arrives, and a slow reader slows its node down and nobody else.
 //!
 //! Short bodies are read first. Such a call can be sent a second time when the directory knew less than the node that was
-//! asked, and can be answered here after all when that turns out to be right.
+//! asked, and can be answered here after all when that turns out to be right. Uploads alone are long: they have lines of
+//! their own, and each account a few of them.
 
 mod figures;
 mod frames;
@@ -25,17 +26,19 @@ use bytes::Bytes;
 use footlight_cluster::{Peer, PeerAnswer, PeerError, Upgrade, Whereabouts};
 use footlight_ledger::SessionId;
 
+use crate::auth;
 use crate::body;
 use crate::cluster::Cluster;
 use crate::problem::{Code, Problem};
 use crate::state::ApiState;
+use crate::turns::Turn;
 use relay::Onward;
 
 use figures::Passed;
 pub use figures::ProxyFigures;
 pub(crate) use relay::while_it_lives;
 
-/// Bodies up to this length are read before they are passed on.
+/// Bodies up to this length are read before they are passed on; as much as any call but an upload may bring.
 const SHORT_BODY_MAX: u64 = 64 << 10;
 /// How often a call is sent: once, and once more when the session had just moved.
 const SENDS_MAX: usize = 2;
@@ -103,18 +106,40 @@ async fn pass_on(request: &mut ServiceRequest) -> Option<Result<HttpResponse, Pr
             return None;
         }
     };
-    match take_body(request, &state).await {
-        Err(problem) => Some(Err(problem)),
-        Ok(Brought::Short(body)) => pass_short(request, cluster, session, peer, body).await,
-        Ok(Brought::Long(payload)) => {
+    let brought = match take_body(request, &state).await {
+        Ok(brought) => brought,
+        Err(problem) => return Some(Err(problem)),
+    };
+    // Until its answer begins.
+    let _turn = match upload_turn(request, &state).await {
+        Ok(turn) => turn,
+        Err(problem) => return Some(Err(problem)),
+    };
+    match brought {
+        Brought::Short(body) => pass_short(request, cluster, session, peer, body).await,
+        Brought::Long(payload) => {
             let sent = relay::send_long(Onward::of(request.request()), cluster, &peer, payload).await;
             Some(
                 answered(cluster, &peer, sent)
                     .map(|answer| relay::respond(answer, Arc::clone(&cluster.directory), peer)),
             )
         }
-        Ok(Brought::Upgrade(payload)) => pass_upgrade(request, cluster, session, peer, payload).await,
+        Brought::Upgrade(payload) => pass_upgrade(request, cluster, session, peer, payload).await,
     }
+}
+
+/// Whether a path takes uploads: bodies that may be long.
+fn is_upload(path: &str) -> bool {
+    path.ends_with("/audio")
+}
+
+/// The turn of an upload's account: with all lines to a node in its hands, one could keep everybody from it.
+async fn upload_turn(request: &ServiceRequest, state: &ApiState) -> Result<Option<Turn>, Problem> {
+    if !is_upload(request.path()) {
+        return Ok(None);
+    }
+    let Some(account) = auth::account_of(request.request()) else { return Ok(None) };
+    state.uploads.take(account).await.map(Some)
 }
 
 /// Passes on what is asked of another node itself.
@@ -258,7 +283,7 @@ fn no_owner(cluster: &Cluster) -> Problem {
     moving("the session is on its way to another node, and nothing was done; ask again in a moment")
 }
 
-/// Takes the body out of a request: whole, if it says itself that it is short.
+/// Takes the body out of a request: whole, unless it is that of an upload that does not say itself that it is short.
 async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Brought, Problem> {
     let mut taken = request.take_payload();
     let request = request.request();
@@ -273,15 +298,16 @@ async fn take_body(request: &mut ServiceRequest, state: &ApiState) -> Result<Bro
         return Ok(Brought::Short(Bytes::new()));
     }
     let options = &state.options;
-    match announced {
-        Some(length) if length <= SHORT_BODY_MAX => {
-            let read = body::read(request, payload, SHORT_BODY_MAX, options.body_timeout(), |_| Ok(()));
-            read.await.map(Brought::Short)
-        }
-        // Refused by the session's node as well; but not after it was sent there.
-        Some(length) if length > options.max_upload_bytes => Err(body::too_large(announced, options.max_upload_bytes)),
-        _ => Ok(Brought::Long(payload)),
+    let is_short = announced.is_some_and(|length| length <= SHORT_BODY_MAX);
+    if is_short || !is_upload(request.path()) {
+        let read = body::read(request, payload, SHORT_BODY_MAX, options.body_timeout(), |_| Ok(()));
+        return read.await.map(Brought::Short);
     }
+    // Refused by the session's node as well; but not after it was sent there.
+    if announced.is_some_and(|length| length > options.max_upload_bytes) {
+        return Err(body::too_large(announced, options.max_upload_bytes));
+    }
+    Ok(Brought::Long(payload))
 }
 
 fn is_websocket(request: &HttpRequest) -> bool {

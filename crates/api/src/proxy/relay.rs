@@ -8,7 +8,7 @@ use actix_web::body::{BodyStream, SizedStream};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
-use footlight_cluster::http::{BodyBroke, Lasts};
+use footlight_cluster::http::{BodyBroke, Line};
 use footlight_cluster::{Directory, Peer, PeerAnswer, PeerBody, PeerCall, PeerError};
 use footlight_ledger::BootId;
 use futures_util::{Stream, StreamExt as _, stream};
@@ -35,7 +35,7 @@ pub(super) struct Onward {
     pub(super) headers: HeaderMap,
     pub(super) client: Option<IpAddr>,
     pub(super) operator: Option<String>,
-    lasts: Lasts,
+    line: Line,
 }
 
 impl Onward {
@@ -54,20 +54,25 @@ impl Onward {
             // It was checked here, and stays here.
             headers.remove(hyper::header::AUTHORIZATION);
         }
-        let is_long = request.path().ends_with("/events") || request.path().ends_with("/stream");
+        let line = match request.path().rsplit('/').next() {
+            Some("events" | "stream") => Line::Stream,
+            // Short ones too: they wait for a decoder.
+            _ if super::is_upload(request.path()) => Line::Upload,
+            _ => Line::Call,
+        };
         Self {
             method: Method::from_bytes(request.method().as_str().as_bytes()).unwrap_or_default(),
             target: request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned(),
             headers,
             client: auth::client_address(request),
             operator,
-            lasts: if is_long { Lasts::Long } else { Lasts::Briefly },
+            line,
         }
     }
 
     pub(super) fn call(self, body: PeerBody, patience: Option<Duration>) -> PeerCall {
-        let Self { method, target, headers, client, operator, lasts } = self;
-        PeerCall { method, target, headers, body, client, operator, lasts, patience }
+        let Self { method, target, headers, client, operator, line } = self;
+        PeerCall { method, target, headers, body, client, operator, line, patience }
     }
 }
 

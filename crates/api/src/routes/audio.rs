@@ -69,6 +69,7 @@ pub(crate) struct SpeechAcceptedJson {
         (status = 415, description = "`audio_unsupported`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`audio_empty`, `audio_damaged`, `audio_too_long`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 429, description = "`audio_queue_full`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unreachable`, `session_moving`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn speak(
@@ -88,8 +89,11 @@ pub(crate) async fn speak(
     // Nobody should upload for a minute to learn that the session is not theirs.
     state.node.session(caller.into(), session.0).await?;
 
+    let turn = state.uploads.take(caller.account).await?;
     let mut memory = state.upload_memory(caller.account);
     let upload = body::read(&request, payload, limit, state.options.body_timeout(), |bytes| memory.grow(bytes)).await?;
+    // It is here; what becomes of it is bounded by memory and decoders.
+    drop(turn);
     let mode = query.0.mode;
     let digest = idempotency::digest_of_upload(&request, &upload, &format!("{mode:?} {raw:?}")).await?;
     let (shared, node, max_s) = (state.clone(), state.node.clone(), state.options.max_utterance_s);

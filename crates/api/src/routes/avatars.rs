@@ -1,10 +1,15 @@
 //! The avatars there are: those that all may show, and an account's own.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
-use footlight_avatar::bundle::BundleLimits;
+use footlight_avatar::bundle::{BundleLimits, OwnBundle};
 use footlight_wardrobe::{NewAvatar, Replace, WardrobeError};
+use futures_util::{Stream, stream};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -14,6 +19,9 @@ use crate::idempotency::{self, Answer};
 use crate::json::{AvatarJson, Page, PageQuery};
 use crate::problem::{Code, Problem, ProblemSchema};
 use crate::state::ApiState;
+
+/// What a connection is handed of a bundle at once.
+const SLICE_BYTES: usize = 64 << 10;
 
 impl From<WardrobeError> for Problem {
     fn from(error: WardrobeError) -> Self {
@@ -112,6 +120,7 @@ pub(crate) struct UploadQuery {
         (status = 201, description = "The avatar", body = AvatarJson),
         (status = 409, description = "`avatar_taken`, `too_many_kept`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_avatar`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unreachable`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn upload(
@@ -122,8 +131,10 @@ pub(crate) async fn upload(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let limit = BundleLimits::CUSTOMER.archive_bytes_max.min(state.options.max_upload_bytes);
+    let turn = state.uploads.take(caller.account).await?;
     let mut memory = state.upload_memory(caller.account);
     let bundle = body::read(&request, payload, limit, state.options.body_timeout(), |bytes| memory.grow(bytes)).await?;
+    drop(turn);
     let replace = if query.0.replace { Replace::Whichever } else { Replace::Nothing };
     let digest = idempotency::digest_of_upload(&request, &bundle, &format!("{replace:?}")).await?;
     let shared = state.clone();
@@ -177,7 +188,7 @@ pub(crate) async fn preview(
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let preview = state.wardrobe.preview(caller.account, &name).await?.ok_or_else(unknown)?;
-    Ok(private("image/png", preview.into()))
+    Ok(private("image/png").body(preview))
 }
 
 /// Get an avatar's bundle
@@ -200,7 +211,16 @@ pub(crate) async fn bundle(
     let kept = state.wardrobe.get(caller.account, &name).await?.filter(|kept| !kept.is_copy);
     kept.ok_or_else(unknown)?;
     let own = state.wardrobe.open(caller.account, &name).await?.ok_or_else(unknown)?;
-    Ok(private("application/zip", own.bytes.clone()))
+    let length = own.bytes.len() as u64;
+    Ok(private("application/zip").body(SizedStream::new(length, slices(own))))
+}
+
+/// A bundle, slice by slice: a connection keeps what it is handed until its client has read it. As long as one is on its way the
+/// wardrobe knows it, so that whoever asks meanwhile shares its bytes.
+fn slices(own: Arc<OwnBundle>) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let starts = (0..own.bytes.len()).step_by(SLICE_BYTES);
+    let slice = move |start: usize| own.bytes.slice(start..own.bytes.len().min(start + SLICE_BYTES));
+    stream::iter(starts.map(move |start| Ok(slice(start))))
 }
 
 fn unknown() -> Problem {
@@ -208,9 +228,31 @@ fn unknown() -> Problem {
 }
 
 /// Somebody's own bytes: not for caches that others share.
-fn private(content_type: &str, bytes: Bytes) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(content_type)
-        .insert_header((header::CACHE_CONTROL, "private, no-store"))
-        .body(bytes)
+fn private(content_type: &str) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Ok();
+    response.content_type(content_type).insert_header((header::CACHE_CONTROL, "private, no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_bundle_on_its_way_is_handed_out_in_slices_and_shared_with_whoever_asks() {
+        let bytes = Bytes::from(vec![7; 2 * SLICE_BYTES + 5]);
+        let own = Arc::new(OwnBundle { name: "mine".to_owned(), edition: 1, bytes });
+        let known = Arc::downgrade(&own);
+        let mut slices = slices(own);
+        let mut lengths = Vec::new();
+        while let Some(Ok(slice)) = slices.next().await {
+            lengths.push(slice.len());
+            assert!(known.upgrade().is_some_and(|own| own.bytes.slice_ref(&slice) == slice), "it is no copy");
+        }
+        assert_eq!(lengths, [SLICE_BYTES, SLICE_BYTES, 5]);
+        drop(slices);
+        assert!(known.upgrade().is_none(), "nobody holds it any more");
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn follow(
 ) -> Result<HttpResponse, Problem> {
     // In this order: a stranger must not learn from a lack of seats that there is such a session.
     let events = state.node.events(caller.for_session(session.0)?, session.0).await?;
-    let seat = state.seats.take(session.0.0, state.options.max_streams_per_session)?;
+    let seat = state.seats.take(session.0.0, caller.follower(), state.options.max_streams_per_session)?;
     let keep_alive = state.options.keep_alive();
     let lines = stream::unfold((events, seat), move |(mut events, seat): (EventStream, Seat)| async move {
         let line = match tokio::time::timeout(keep_alive, events.next()).await {

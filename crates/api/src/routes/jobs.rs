@@ -16,6 +16,7 @@ use crate::idempotency::{self, Answer};
 use crate::json::{CreateJobJson, JobJson, Page, PageQuery};
 use crate::problem::{Code, Problem, ProblemSchema};
 use crate::state::ApiState;
+use crate::stream::Follower;
 
 /// The largest input or result, in bytes. What is larger is uploaded apart.
 pub(crate) const JSON_LEN_MAX: usize = 32 << 10;
@@ -73,7 +74,8 @@ pub(crate) async fn create(
 
 /// List jobs
 ///
-/// Newest first; those that are over are shown for some weeks.
+/// Newest first; those that are over are shown for some weeks. A page may hold fewer than its limit, about 1 MB, and still have a
+/// `next_cursor`.
 #[utoipa::path(
     get, path = "/v1/jobs", tag = "jobs", operation_id = "list_jobs", params(PageQuery),
     responses((status = 200, description = "One page", body = Page<JobJson>)),
@@ -126,7 +128,7 @@ pub(crate) async fn follow(
 ) -> Result<HttpResponse, Problem> {
     let id = job(&request)?;
     state.jobs.get(caller.account, id).await?;
-    let seat = state.seats.take(id.0, state.options.max_streams_per_session)?;
+    let seat = state.seats.take(id.0, Follower::Own, state.options.max_streams_per_session)?;
     let watch = Watch { jobs: state.jobs.clone(), account: caller.account, job: id, told: None, is_over: false };
     let keep_alive = state.options.keep_alive();
     let lines = stream::unfold((watch, seat), move |(mut watch, seat)| async move {

@@ -23,6 +23,13 @@ use crate::state::ApiState;
 
 /// The largest event taken, in bytes: Stripe's are a few kB.
 const EVENT_MAX: u64 = 256 << 10;
+/// Events up to this length, in bytes, find room always: it is no more than a connection holds anyhow, and Stripe's own are smaller.
+/// Whether a call is Stripe's is known at its end only, so strangers who fill a room would keep Stripe out of it.
+const SMALL_EVENT: usize = 16 << 10;
+/// Larger ones at once.
+pub(crate) const LARGE_EVENTS_MAX: usize = 8;
+/// When a large one that found no room should come back, in seconds.
+const LARGE_RETRY_S: u64 = 5;
 /// The longest id of a checkout: it becomes a grant's name.
 const CHECKOUT_ID_MAX: usize = 255;
 /// The longest part of an event's id that is logged.
@@ -140,6 +147,7 @@ impl ReceivedJson {
         (status = 200, description = "It was taken", body = ReceivedJson),
         (status = 400, description = "`signature_invalid`, `invalid_body`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 404, description = "`route_not_found`: no webhook secret is set", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unreachable`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 422, description = "`invalid_field`: the account has no room for one more grant", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
@@ -152,7 +160,15 @@ pub(crate) async fn stripe(
     let Some(secret) = &options.payments.stripe_webhook_secret else {
         return Err(Problem::new(Code::RouteNotFound, "this node takes no payments: it has no webhook secret"));
     };
-    let body = body::read(&request, payload, EVENT_MAX, options.body_timeout(), |_| Ok(())).await?;
+    let (mut bytes, mut place) = (0, None);
+    let grow = |more: usize| {
+        bytes += more;
+        if bytes > SMALL_EVENT && place.is_none() {
+            place = Some(state.large_events.try_acquire().map_err(|_| too_many_large())?);
+        }
+        Ok(())
+    };
+    let body = body::read(&request, payload, EVENT_MAX, options.body_timeout(), grow).await?;
     let sent = request.headers().get("stripe-signature").and_then(|value| value.to_str().ok()).unwrap_or_default();
     signature::check(sent, &body, secret.bytes(), state.node.now())
         .map_err(|error| Problem::new(Code::SignatureInvalid, error.to_string()))?;
@@ -176,6 +192,11 @@ pub(crate) async fn stripe(
         }
         Err(Failure::Now(problem)) => Err(problem),
     }
+}
+
+fn too_many_large() -> Problem {
+    let detail = format!("{LARGE_EVENTS_MAX} events of over {SMALL_EVENT} bytes are arriving; try again in a moment");
+    Problem::new(Code::Capacity, detail).retry_after(LARGE_RETRY_S).with("what", "large events")
 }
 
 /// Credits a checkout that is paid; `None` for one that is not, or that buys something else.

@@ -23,6 +23,7 @@ use crate::state::ApiState;
         (status = 201, description = "The picture's id", body = PictureJson),
         (status = 409, description = "`too_many_kept`", body = ProblemSchema, content_type = "application/problem+json"),
         (status = 415, description = "`picture_unsupported`", body = ProblemSchema, content_type = "application/problem+json"),
+        (status = 503, description = "`capacity`, `store_unreachable`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn upload(
@@ -32,9 +33,11 @@ pub(crate) async fn upload(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let limit = (PICTURE_MAX as u64).min(state.options.max_upload_bytes);
+    let turn = state.uploads.take(caller.account).await?;
     let mut memory = state.upload_memory(caller.account);
     let picture =
         body::read(&request, payload, limit, state.options.body_timeout(), |bytes| memory.grow(bytes)).await?;
+    drop(turn);
     let digest = idempotency::digest_of_upload(&request, &picture, "").await?;
     let wardrobe = state.wardrobe.clone();
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {

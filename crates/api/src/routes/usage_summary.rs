@@ -13,7 +13,7 @@ use super::usage::open_usage;
 use crate::auth::Authenticated;
 use crate::body::QueryOf;
 use crate::json::{Credits, Instant, UsageJson, product};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemSchema};
 use crate::state::ApiState;
 
 /// Journal entries summed up at most: some 200 MB of reading for a store.
@@ -192,10 +192,13 @@ fn date(day: i64) -> String {
 /// Sum up usage
 ///
 /// By hour, day, product, model, surface, session or secret, or several of them, for charts and bills; what may still grow
-/// is included. As CSV the first line names the columns.
+/// is included. As CSV the first line names the columns. An account gets one at a time: ask for the next when it is there.
 #[utoipa::path(
     get, path = "/v1/usage/summary", tag = "credits", operation_id = "usage_summary", params(SummaryQuery),
-    responses((status = 200, description = "The sums", content((SummaryJson = "application/json"), (String = "text/csv")))),
+    responses(
+        (status = 200, description = "The sums", content((SummaryJson = "application/json"), (String = "text/csv"))),
+        (status = 503, description = "`capacity`, `store_unreachable`, with `Retry-After`", body = ProblemSchema, content_type = "application/problem+json"),
+    ),
 )]
 pub(crate) async fn summary(
     state: web::Data<ApiState>,
@@ -204,6 +207,7 @@ pub(crate) async fn summary(
 ) -> Result<HttpResponse, Problem> {
     let query = query.0;
     let by = query.by()?;
+    let _turn = state.summaries.take(caller.account).await?;
     let mut rows = Rows { query: &query, by: &by, sums: BTreeMap::new() };
     // First, and the journal only up to where it ended then: an hour that is sealed meanwhile counts once.
     let open = open_usage(&state, caller).await?;

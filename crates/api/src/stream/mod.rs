@@ -34,7 +34,7 @@ use crate::state::ApiState;
 use inbound::Inbound;
 use outbound::Outbound;
 
-pub(crate) use seats::{Seat, Seats};
+pub(crate) use seats::{Follower, Seat, Seats};
 
 /// Replies that wait for a client. One that sends commands and reads no answers is closed beyond it.
 const REPLIES_MAX: usize = 64;
@@ -121,7 +121,7 @@ pub(crate) async fn open(
     // The session first: for a client without a session an upgrade is the smaller trouble, and a stranger must not
     // learn from a lack of seats that there is one.
     let events = state.node.events(who, session).await?;
-    let seat = state.seats.take(session.0, state.options.max_streams_per_session)?;
+    let seat = state.seats.take(session.0, caller.follower(), state.options.max_streams_per_session)?;
     let outlet_options = OutletOptions {
         kind: if query.recording { OutletKind::ActiveOnly } else { OutletKind::Live },
         max_queued: Some(state.options.stream_queue_units),

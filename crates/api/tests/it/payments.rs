@@ -1,6 +1,9 @@
 //! Payments: believed by their signature, credited once.
 
+use std::time::{Duration, Instant};
+
 use footlight_api::WebhookSecret;
+use futures_util::{StreamExt as _, stream};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -167,4 +170,35 @@ async fn without_a_webhook_secret_there_is_nothing_to_call() {
     send_signed(&served, &checkout("evt_1", "acc_00000000000000000000000000000000", 100))
         .await
         .problem(404, "route_not_found");
+}
+
+#[actix_web::test]
+async fn strangers_fill_little_memory_and_keep_no_payment_out() {
+    let served = taking_payments().await;
+    let customer = served.customer("0").await;
+    // Nobody is asked for a secret here: these begin, and never come to an end.
+    let begin = || {
+        let beginning = stream::iter([Ok::<_, std::io::Error>(vec![b' '; 20_000])]);
+        let body = reqwest::Body::wrap_stream(beginning.chain(stream::pending()));
+        tokio::spawn(served.http.post(format!("{}/v1/payments/stripe", served.public)).body(body).send())
+    };
+    let mut begun: Vec<_> = (0..8).map(|_| begin()).collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let refused = loop {
+        let answered = send(&served, &" ".repeat(20_000), "t=1,v1=00").await;
+        if answered.status == StatusCode::SERVICE_UNAVAILABLE {
+            break answered;
+        }
+        answered.problem(400, "signature_invalid");
+        assert!(Instant::now() < deadline, "there is room for any number of them");
+        // That one may have had the place of one of the others.
+        begun.push(begin());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    refused.problem(503, "capacity");
+    assert_eq!(refused.header("retry-after"), "5");
+
+    let taken = send_signed(&served, &checkout("evt_1", &customer.id, 100)).await;
+    assert_eq!((taken.status, &taken.json()["credits"]), (StatusCode::OK, &json!(100)), "{}", taken.text);
+    begun.iter().for_each(tokio::task::JoinHandle::abort);
 }

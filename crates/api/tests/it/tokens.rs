@@ -273,3 +273,41 @@ async fn a_repeated_beginning_is_the_same_session_and_no_token_is_kept_for_it() 
         (&json!("connected"), &json!(60_000))
     );
 }
+
+#[actix_web::test]
+async fn viewers_shut_neither_the_account_nor_its_engine_out_of_a_session() {
+    let served = serve_with(|options| {
+        options.max_streams_per_session = 4;
+        options.account_units_per_minute = 60;
+    })
+    .await;
+    let customer = served.customer("10").await;
+    let token = runtime_token(&served, &customer, json!({"surface": "self_hosted"})).await;
+    let (session, bound) = engine(&served, &token).await;
+    let viewer = client_token(&served, &customer, &session, json!({})).await;
+    let path = format!("/v1/sessions/{session}");
+    let follow = async |token: &str| {
+        let events = with(&served, token, Method::GET, &format!("{path}/events")).send().await.expect("an answer");
+        (events.status(), events)
+    };
+    let mut following = Vec::new();
+    for _ in 0..3 {
+        let (status, events) = follow(&viewer).await;
+        assert_eq!(status, StatusCode::OK);
+        following.push(events);
+    }
+    let refused = answer(with(&served, &viewer, Method::GET, &format!("{path}/events"))).await;
+    assert_eq!(refused.problem(429, "too_many_streams")["limit"], 3);
+    assert_eq!(follow(&bound).await.0, StatusCode::OK, "the last place is the engine's or the account's");
+
+    // Whatever they ask, and be it refused, is theirs to pay.
+    let limited = loop {
+        let asked = answer(with(&served, &viewer, Method::GET, &path)).await;
+        if asked.status == StatusCode::TOO_MANY_REQUESTS {
+            break asked;
+        }
+    };
+    limited.problem(429, "rate_limited");
+    assert_eq!(answer(with(&served, &bound, Method::GET, &path)).await.status, StatusCode::OK);
+    assert_eq!(served.call(&customer, Method::GET, &path).await.status, StatusCode::OK);
+}

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
@@ -127,17 +128,18 @@ impl Running {
         let assembly = assemble(settings, socket.as_ref()).await?;
         let state = api_state(settings, &assembly)?;
         let short = KeepAlive::default();
+        let most = settings.api.max_connections;
         let (public_server, public) =
-            listen("listen", &settings.listen, &state, footlight_api::configure_public, short)?;
+            listen("listen", &settings.listen, &state, footlight_api::configure_public, short, Some(most))?;
         let (admin_server, admin) =
-            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin, short)?;
+            listen("admin_listen", &settings.admin_listen, &state, footlight_api::configure_admin, short, None)?;
         let mut servers = vec![public_server.handle(), admin_server.handle()];
         let mut between_nodes = None;
         if let Some(socket) = socket {
             // Longer than peers keep theirs: none of them calls into a connection that is closed at this end.
             let long = KeepAlive::Timeout(footlight_cluster::http::KEEP_ALIVE);
             let routes = footlight_api::configure_cluster;
-            let (server, bound) = serve_on(socket.listener, &state, routes, long)?;
+            let (server, bound) = serve_on(socket.listener, &state, routes, long, None)?;
             servers.push(server.handle());
             between_nodes = Some(bound);
             actix_rt::spawn(server);
@@ -209,6 +211,8 @@ impl Running {
 
 /// Connections that may wait to be taken, as many as actix-web itself lets.
 const BACKLOG: i32 = 1024;
+/// Threads of one listener, as many as actix-web itself lets; one per core below that.
+const WORKERS_MAX: usize = 512;
 
 fn listen(
     key: &str,
@@ -216,9 +220,10 @@ fn listen(
     state: &Data<ApiState>,
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
     keep_alive: KeepAlive,
+    connections: Option<usize>,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let listener = bind(address).with_context(|| format!("`{key}` is {address}, and the node cannot listen there"))?;
-    serve_on(listener, state, routes, keep_alive)
+    serve_on(listener, state, routes, keep_alive, connections)
 }
 
 /// Binds a listener.
@@ -244,22 +249,30 @@ pub(crate) fn bind(address: &str) -> anyhow::Result<TcpListener> {
     Err(last)
 }
 
+/// Serves a listener, for at most so many `connections` at once; for as many as actix-web itself lets where nothing is said, on
+/// networks where no stranger is.
 fn serve_on(
     listener: TcpListener,
     state: &Data<ApiState>,
     routes: fn(&mut web::ServiceConfig, &Data<ApiState>),
     keep_alive: KeepAlive,
+    connections: Option<usize>,
 ) -> anyhow::Result<(Server, SocketAddr)> {
     let bound = listener.local_addr()?;
     let state = state.clone();
-    let server = HttpServer::new(move || {
+    let workers = std::thread::available_parallelism().map_or(1, NonZeroUsize::get).min(WORKERS_MAX);
+    let mut server = HttpServer::new(move || {
         let state = state.clone();
         App::new().configure(move |config| routes(config, &state))
     })
+    .workers(workers)
     .disable_signals()
     .keep_alive(keep_alive)
     .on_connect(footlight_api::tune_connection)
-    .shutdown_timeout(LAST_WORDS_S)
-    .listen(listener)?;
-    Ok((server.run(), bound))
+    .shutdown_timeout(LAST_WORDS_S);
+    if let Some(connections) = connections {
+        // Each worker counts its own.
+        server = server.max_connections(connections.div_ceil(workers));
+    }
+    Ok((server.listen(listener)?.run(), bound))
 }

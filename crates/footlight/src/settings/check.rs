@@ -58,12 +58,19 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         units == 0 || units >= 60,
         "`limits.account_units_per_minute` is {units}; it must be 0 (no limit) or at least 60, which the dearest call fits"
     );
+    let uploads = settings.limits.uploads_per_account;
+    ensure!((1..=1_000).contains(&uploads), "`limits.uploads_per_account` is {uploads}; it must be between 1 and 1000");
     between("tokens.runtime_lifetime", settings.tokens.runtime_lifetime, 10 * SECOND, DAY)?;
     between("tokens.client_lifetime", settings.tokens.client_lifetime, 10 * SECOND, DAY)?;
     let key = &settings.tokens.key.0;
     let is_hex = key.len() == 64 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
     ensure!(key.is_empty() || is_hex, "`tokens.key` must be 64 hexadecimal digits, or empty");
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
+    let connections = settings.api.max_connections;
+    ensure!(
+        (16..=1_000_000).contains(&connections),
+        "`api.max_connections` is {connections}; it must be between 16 and 1000000"
+    );
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
 
     check_unpublished(settings)?;

@@ -182,6 +182,7 @@ pub(crate) struct LimitSettings {
     pub(crate) account_units_per_minute: u32,
     pub(crate) failures_per_minute: u32,
     pub(crate) trusted_proxies: Vec<Network>,
+    pub(crate) uploads_per_account: usize,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -223,6 +224,7 @@ pub(crate) enum Renderer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ApiSettings {
     pub(crate) max_body: usize,
+    pub(crate) max_connections: usize,
     #[serde(with = "humantime_serde")]
     pub(crate) max_utterance: Duration,
 }

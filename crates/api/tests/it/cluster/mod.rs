@@ -5,3 +5,4 @@ mod pair;
 mod passes;
 mod passing;
 mod placing;
+mod uploads;

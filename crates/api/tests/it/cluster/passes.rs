@@ -1,5 +1,7 @@
 //! Who is let in on the cluster listener.
 
+use footlight_cluster::http::Line;
+use footlight_cluster::{Peer, PeerClient};
 use footlight_ledger::BootId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -108,17 +110,19 @@ async fn nodes_ask_each_other_plainly() {
     let pair = pair().await;
     let own = client(pair.near.node.boot());
     let patience = std::time::Duration::from_secs(5);
-    let get = || hyper::Method::GET;
-    let pulse: Value = own.ask(&pair.far_peer(), get(), PULSE, None::<&()>, patience).await.expect("an answer");
+    let ask = async |client: PeerClient, peer: Peer, target: &str| {
+        client.ask::<Value>(&peer, Line::Nodes, (hyper::Method::GET, target), None::<&()>, patience).await
+    };
+    let pulse = ask(own.clone(), pair.far_peer(), PULSE).await.expect("an answer");
     assert_eq!(pulse["name"], "far");
-    let wrong = own.ask::<Value>(&pair.far_peer(), get(), "/cluster/v1/nothing", None::<&()>, patience).await;
+    let wrong = ask(own.clone(), pair.far_peer(), "/cluster/v1/nothing").await;
     assert!(matches!(wrong, Err(footlight_cluster::PeerError::Answered { status, .. }) if status == 404));
     // Another run at the same address: nothing is done there.
     let other = footlight_cluster::Peer { boot: BootId(Uuid::now_v7()), ..pair.far_peer() };
-    let refused = own.ask::<Value>(&other, get(), PULSE, None::<&()>, patience).await.expect_err("another run");
+    let refused = ask(own, other, PULSE).await.expect_err("another run");
     assert!(matches!(refused, footlight_cluster::PeerError::Refused { .. }) && refused.is_undone(), "{refused}");
     pair.cable.cut();
-    let gone = client(pair.near.node.boot()).ask::<Value>(&pair.far_peer(), get(), PULSE, None::<&()>, patience).await;
+    let gone = ask(client(pair.near.node.boot()), pair.far_peer(), PULSE).await;
     assert!(gone.expect_err("nobody is there").is_undone());
     let drained = pass(pair.near.node.boot(), pair.far.node.boot(), "POST", "/admin/v1/drain", now(), 77);
     let request = pair.near.http.request(Method::POST, format!("http://{}/admin/v1/drain", pair.far.cluster));
