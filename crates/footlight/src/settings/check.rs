@@ -11,6 +11,9 @@ use super::{Environment, Settings};
 /// The most a plan may grant a month: twelve of it fit into one operation of the ledger.
 const PLAN_MAX: Microcredits = Microcredits::from_credits(1_000_000_000 / 12);
 
+/// What a second of speech takes: 48 000 samples of two bytes.
+const SPEECH_BYTES_PER_S: u64 = 96_000;
+
 /// # Errors
 /// At the first setting that is out of range, by its key and with the range.
 pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
@@ -62,6 +65,19 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
     ensure!(key.is_empty() || is_hex, "`tokens.key` must be 64 hexadecimal digits, or empty");
     between("stage.max_queued_audio", settings.stage.max_queued_audio, SECOND, HOUR)?;
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
+    let least = 2 * SPEECH_BYTES_PER_S * settings.api.max_utterance.as_secs();
+    ensure!(
+        settings.stage.max_queued_bytes >= least,
+        "`stage.max_queued_bytes` is {}; it must be at least {least}, so that an account's half holds one utterance of `api.max_utterance`",
+        settings.stage.max_queued_bytes
+    );
+    let speech = &settings.speech;
+    ensure!(
+        speech.max_kept_bytes_per_account <= speech.max_kept_bytes,
+        "`speech.max_kept_bytes_per_account` is {}; it must be at most `speech.max_kept_bytes`, {}",
+        speech.max_kept_bytes_per_account,
+        speech.max_kept_bytes
+    );
 
     let mut tokens = vec![settings.admin_token.0.as_str()];
     for (name, operator) in &settings.admin_tokens {
