@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use actix_web::web;
 use bytes::Bytes;
+use footlight_avatar::audio::resample::{MAX_RATE, MIN_RATE};
 use footlight_media::decode::{DecodeError, PcmFormat};
 use footlight_stage::ear::{self, Ear, EarError};
+use serde_json::json;
 
 use crate::problem::{Code, Problem};
 
@@ -16,12 +19,27 @@ pub(crate) fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Resul
     ear::decode(upload, raw, max_s).map_err(|error| problem(&error))
 }
 
-/// An ear for samples that arrive in pieces.
+/// The rates that are in use, in Hz: what streamed samples may have beside the multiples of 100 up to 48 000.
+const USUAL_RATES: [u32; 13] =
+    [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+
+/// An ear for samples that arrive in pieces. It is made where blocking is allowed: a session's client may ask for one often, and
+/// the first of a rate takes a millisecond or two.
 ///
 /// # Errors
-/// A problem that names the rate or the channels that are not taken.
-pub(crate) fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
-    Ear::new(rate, channels).map_err(|error| problem(&error.into()))
+/// A problem that names the rate or the channels that are not taken, and the rates that are.
+pub(crate) async fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
+    if (MIN_RATE..=MAX_RATE).contains(&rate) && !Ear::is_usual(rate) {
+        let usual = USUAL_RATES.map(|rate| rate.to_string()).join(", ");
+        return Err(Problem::new(
+            Code::AudioUnsupported,
+            format!("samples of {rate} Hz are not taken as they stream: send one of {usual} Hz, or any multiple of 100 Hz up to 48000"),
+        )
+        .with("rate", rate)
+        .with("rates", json!(USUAL_RATES)));
+    }
+    let ear = web::block(move || Ear::new(rate, channels)).await.map_err(Problem::internal)?;
+    ear.map_err(|error| problem(&error.into()))
 }
 
 /// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
@@ -113,6 +131,28 @@ mod tests {
         let samples: Vec<i16> = saw.chain([i16::MIN, i16::MAX]).collect();
         let speech = decode(wav(48_000, 1, &samples), None, 600).unwrap();
         assert_eq!(&speech[..], &samples[..]);
+    }
+
+    #[actix_web::test]
+    async fn rates_in_use_may_be_streamed_and_one_that_takes_long_to_prepare_is_refused_by_name() {
+        for rate in USUAL_RATES.into_iter().chain([8_100, 47_900]) {
+            assert!(ear(rate, 1).await.is_ok(), "{rate}");
+        }
+        for rate in [12_347, 47_999, 191_999] {
+            let refused = ear(rate, 1).await.err().expect("it takes long");
+            assert_eq!(refused.code, Code::AudioUnsupported);
+            assert!(
+                refused.detail.contains(&rate.to_string()) && refused.detail.contains("11025"),
+                "{}",
+                refused.detail
+            );
+            // A whole file of it is as good as any.
+            let speech = decode(wav(rate, 1, &vec![0; rate as usize]), None, 600).unwrap();
+            assert_eq!(speech.len(), 48_000);
+        }
+        for (rate, channels) in [(7_999, 1), (192_001, 1), (16_000, 9)] {
+            assert_eq!(ear(rate, channels).await.err().map(|problem| problem.code), Some(Code::AudioUnsupported));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use footlight_avatar::audio::{AudioError, Downmix, Resampler};
+use footlight_avatar::audio::{AudioError, Downmix, Resampler, resample};
 use footlight_media::decode::{AudioDecoder, DecodeError, DecodeLimits, PcmFormat};
 
 use crate::SAMPLE_RATE;
@@ -88,6 +88,13 @@ impl Ear {
             rate,
             channels,
         })
+    }
+
+    /// Whether an ear for audio of `rate` Hz takes a millisecond or two at most to make; others take ten. Those of sound cards
+    /// and telephones do, and all multiples of 100 Hz up to 48 kHz.
+    #[must_use]
+    pub fn is_usual(rate: u32) -> bool {
+        resample::is_usual(rate, SAMPLE_RATE)
     }
 
     /// Takes interleaved samples at full scale 1 and appends what they complete.
