@@ -11,12 +11,18 @@ use serde_json::json;
 
 use crate::problem::{Code, Problem};
 
-/// Decodes an upload and brings it to the rate of the ear, as [`ear::decode`] does. Call it where blocking is allowed.
+/// Decodes an upload and brings it to the rate of the ear, as long as `fits` takes it, as [`ear::decode_if`] does. Call it where
+/// blocking is allowed.
 ///
 /// # Errors
-/// A problem that says what is wrong with the audio.
-pub(crate) fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
-    ear::decode(upload, raw, max_s).map_err(|error| problem(&error))
+/// A problem that says what is wrong with the audio, or what `fits` says.
+pub(crate) fn decode(
+    upload: Bytes,
+    raw: Option<PcmFormat>,
+    max_s: u32,
+    fits: impl Fn(u64) -> Result<(), Problem>,
+) -> Result<Arc<[i16]>, Problem> {
+    ear::decode_if(upload, raw, max_s, fits)
 }
 
 /// The rates that are in use, in Hz: what streamed samples may have beside the multiples of 100 up to 48 000.
@@ -39,7 +45,7 @@ pub(crate) async fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
         .with("rates", json!(USUAL_RATES)));
     }
     let ear = web::block(move || Ear::new(rate, channels)).await.map_err(Problem::internal)?;
-    ear.map_err(|error| problem(&error.into()))
+    Ok(ear.map_err(EarError::from)?)
 }
 
 /// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
@@ -71,31 +77,38 @@ pub(crate) fn raw_format(content_type: Option<&str>) -> Result<Option<PcmFormat>
     Ok(Some(format))
 }
 
-fn problem(error: &EarError) -> Problem {
-    let said = |code| Problem::new(code, error.to_string());
-    match error {
-        EarError::TooLong { seconds, seconds_max } => {
-            said(Code::AudioTooLong).with("seconds", *seconds).with("max_seconds", *seconds_max)
+impl From<EarError> for Problem {
+    fn from(error: EarError) -> Self {
+        let said = |code| Self::new(code, error.to_string());
+        match &error {
+            EarError::TooLong { seconds, seconds_max } => {
+                said(Code::AudioTooLong).with("seconds", *seconds).with("max_seconds", *seconds_max)
+            }
+            EarError::Audio(_) => said(Code::AudioUnsupported),
+            EarError::Decode(error) => said(match error {
+                DecodeError::Empty => Code::AudioEmpty,
+                DecodeError::Unrecognised { .. }
+                | DecodeError::Unsupported { .. }
+                | DecodeError::Rate { .. }
+                | DecodeError::Channels { .. } => Code::AudioUnsupported,
+                DecodeError::TooLong { .. } => Code::AudioTooLong,
+                DecodeError::Truncated { .. }
+                | DecodeError::Malformed { .. }
+                | DecodeError::FormatChanged { .. }
+                | DecodeError::Io(_) => Code::AudioDamaged,
+            }),
         }
-        EarError::Audio(_) => said(Code::AudioUnsupported),
-        EarError::Decode(error) => said(match error {
-            DecodeError::Empty => Code::AudioEmpty,
-            DecodeError::Unrecognised { .. }
-            | DecodeError::Unsupported { .. }
-            | DecodeError::Rate { .. }
-            | DecodeError::Channels { .. } => Code::AudioUnsupported,
-            DecodeError::TooLong { .. } => Code::AudioTooLong,
-            DecodeError::Truncated { .. }
-            | DecodeError::Malformed { .. }
-            | DecodeError::FormatChanged { .. }
-            | DecodeError::Io(_) => Code::AudioDamaged,
-        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever its length.
+    fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
+        super::decode(upload, raw, max_s, |_| Ok(()))
+    }
 
     fn wav(rate: u32, channels: u16, samples: &[i16]) -> Bytes {
         let data_len = u32::try_from(samples.len() * 2).unwrap();

@@ -149,6 +149,15 @@ impl Shared {
         if samples > self.room() { Err(self.queue_full(samples)) } else { claim.check(samples) }
     }
 
+    /// Whether so many samples would find room if nothing else waited.
+    pub(crate) fn check_alone(&self, samples: u64) -> Result<(), StageError> {
+        let limit = self.bounds.queue_limit;
+        if samples <= limit {
+            return Ok(());
+        }
+        Err(StageError::QueueFull { queued_ms: 0, limit_ms: limit / 48, refused_ms: samples / 48 })
+    }
+
     fn queue_full(&self, samples: u64) -> StageError {
         StageError::QueueFull {
             queued_ms: self.queued.load(Ordering::Acquire) / 48,

@@ -278,23 +278,33 @@ impl Performance {
                 shared.reserve(samples, &mut claim).inspect_err(|_| shared.leave())?;
             }
             // What it replaces gives its room back, so only its own length counts.
-            SpeakMode::Replace if samples <= shared.bounds.queue_limit => {
+            SpeakMode::Replace => {
+                shared.check_alone(samples)?;
                 claim.take(samples, shared.queued.load(Ordering::Acquire))?;
                 shared.queued.fetch_add(samples, Ordering::AcqRel);
                 shared.enter_always();
-            }
-            SpeakMode::Replace => {
-                return Err(StageError::QueueFull {
-                    queued_ms: 0,
-                    limit_ms: shared.bounds.queue_limit / 48,
-                    refused_ms: samples / 48,
-                });
             }
         }
         shared.send(Command::Speak { utterance, mode, claim }).inspect_err(|_| {
             shared.release(samples);
             shared.leave();
         })
+    }
+
+    /// Whether an utterance of so many samples would be queued now.
+    ///
+    /// # Errors
+    /// [`StageError::QueueFull`] or [`StageError::NoRoom`] when it would not.
+    pub fn check_room(&self, samples: u64, mode: SpeakMode) -> Result<(), StageError> {
+        let shared = &self.owner.shared;
+        let claim = shared.bounds.claim();
+        match mode {
+            SpeakMode::Append => shared.check_room(samples, &claim),
+            SpeakMode::Replace => {
+                shared.check_alone(samples)?;
+                claim.check(samples.saturating_sub(shared.queued.load(Ordering::Acquire)))
+            }
+        }
     }
 
     /// Queues utterances that were queued before, on a performance that broke or with a former owner of the session. They

@@ -48,7 +48,7 @@ use crate::{NodeError, NodeOptions, SpeakingSlots};
 
 pub use accounts::Granted;
 pub use engines::{EngineAnswer, EngineReport};
-pub use sessions::{SessionFilter, SessionList};
+pub use sessions::{SessionFilter, SessionList, SpeechRoom};
 
 /// What a node is made of.
 pub struct NodeParts {
