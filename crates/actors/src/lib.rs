@@ -35,6 +35,6 @@ pub use event::{EVENTS_KEPT, EventStream, SessionEvent, SessionEventKind};
 pub use health::{Capacity, DrainReport, Readiness, Room, UnreadyReason};
 pub use meter::{MeterFigures, ProgressRecord};
 pub use metrics::Metrics;
-pub use node::{EngineAnswer, EngineReport, Granted, Node, NodeParts, SessionFilter, SessionList};
+pub use node::{EngineAnswer, EngineReport, Granted, Node, NodeParts, SessionFilter, SessionList, SpeechRoom};
 pub use options::{NodeOptions, SpeakingSlots};
 pub use time::NodeClock;

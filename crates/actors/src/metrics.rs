@@ -170,7 +170,7 @@ impl Metrics {
             )?,
             speech_not_kept: counter(
                 "footlight_speech_not_kept_total",
-                "Uploads that were taken before they were in the store: it was slow or away. An heir cannot speak them.",
+                "Uploads that were taken and not kept in the store in time, for it was slow or away, or as much was kept as may be: no heir could speak them.",
             )?,
         };
         metrics.export_zeros();

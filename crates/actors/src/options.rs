@@ -60,6 +60,11 @@ pub struct NodeOptions {
     /// Whether other nodes use the store, and may go on with what this one leaves: then speech is kept until it is spoken,
     /// and progress is mirrored. `None`: as the store says.
     pub is_shared: Option<bool>,
+    /// The most bytes of uploaded speech that this node keeps in a shared store until it is spoken, 96 kB a second of it. What
+    /// is over it is spoken, and lost with the node. Raising it takes as much of the store, for each node.
+    pub max_kept_speech_bytes: u64,
+    /// As `max_kept_speech_bytes`, for one account.
+    pub max_kept_speech_bytes_per_account: u64,
     /// Whether sessions that a former run left are ended at the start. If not they are whoever's that adopts them; see
     /// [`Node::left_behind`](crate::Node::left_behind).
     pub ends_orphans: bool,
@@ -90,6 +95,8 @@ impl Default for NodeOptions {
             progress_every: Duration::from_secs(1),
             sweep_every: Duration::from_secs(30),
             is_shared: None,
+            max_kept_speech_bytes: 512 << 20,
+            max_kept_speech_bytes_per_account: 384 << 20,
             ends_orphans: true,
             recovery_patience: Duration::from_secs(30),
         }

@@ -11,7 +11,7 @@
 //! - [`problem`]: what goes wrong, as clients see it; `mapping` says which refusal becomes which problem.
 //! - [`json`]: the shapes.
 //! - `routes`, `stream`, `admin`: the calls, one file per noun.
-//! - `auth`, `forwarded`, `body`, `idempotency`, `trace`: what stands before and around them.
+//! - `auth`, `forwarded`, `body`, `idempotency`, `decoders`, `trace`: what stands before and around them.
 //! - `cluster`: what nodes ask of each other; `proxy`: calls about sessions that live elsewhere; `placing`: where a new one
 //!   shall live.
 //! - [`openapi`] and `docs`: the same, for readers.
@@ -21,6 +21,7 @@ mod auth;
 mod body;
 mod cluster;
 mod connection;
+mod decoders;
 mod docs;
 mod fallback;
 mod forwarded;

@@ -12,6 +12,8 @@ use crate::problem::{Code, Problem};
 
 /// At once the store would be as it was, and sessions as many; ten seconds would keep people waiting for nothing.
 const RETRY_S: u64 = 2;
+/// What waits is spoken in real time: ten seconds are a megabyte for each session that speaks.
+const ROOM_RETRY_S: u64 = 10;
 /// A session that moves is at its next node within a second or two.
 const MOVING_RETRY_S: u64 = 1;
 /// Where another node is likely to take the call.
@@ -132,6 +134,15 @@ impl From<StageError> for Problem {
             StageError::QueueFull { queued_ms, limit_ms, .. } => {
                 NodeError::AudioQueueFull { queued_ms, limit_ms }.into()
             }
+            StageError::NoRoom { of_account, bytes, limit_bytes } => Self::new(Code::Capacity, detail)
+                .retry_after(ROOM_RETRY_S)
+                .with(
+                    "what",
+                    if of_account { "bytes of waiting audio of the account" } else { "bytes of waiting audio" },
+                )
+                .with("used", bytes)
+                .with("total", limit_bytes)
+                .with("available", limit_bytes.saturating_sub(bytes)),
             StageError::TooManyUtterances { .. } => Self::new(Code::AudioQueueFull, detail).retry_after(RETRY_S),
             StageError::Busy { .. } => Self::new(Code::TooManyCommands, detail).retry_after(1),
             StageError::EmptyAudio => Self::new(Code::AudioEmpty, detail),

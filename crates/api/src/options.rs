@@ -28,7 +28,7 @@ pub struct ApiOptions {
     pub max_json_bytes: usize,
     /// How long a body may make no progress before its request is given up, in seconds.
     pub body_timeout_s: u64,
-    /// How many uploads are decoded at the same time; 0 is one per core.
+    /// How many uploads are decoded at the same time, half of them of one account; 0 is one for two cores.
     pub decoders: usize,
     /// How long a secret that was found valid is not looked up again, in seconds: what a revocation waits for at most.
     pub secret_cache_s: u64,

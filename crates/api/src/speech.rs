@@ -2,26 +2,50 @@
 
 use std::sync::Arc;
 
+use actix_web::web;
 use bytes::Bytes;
+use footlight_avatar::audio::resample::{MAX_RATE, MIN_RATE};
 use footlight_media::decode::{DecodeError, PcmFormat};
 use footlight_stage::ear::{self, Ear, EarError};
+use serde_json::json;
 
 use crate::problem::{Code, Problem};
 
-/// Decodes an upload and brings it to the rate of the ear, as [`ear::decode`] does. Call it where blocking is allowed.
+/// Decodes an upload and brings it to the rate of the ear, as long as `fits` takes it, as [`ear::decode_if`] does. Call it where
+/// blocking is allowed.
 ///
 /// # Errors
-/// A problem that says what is wrong with the audio.
-pub(crate) fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
-    ear::decode(upload, raw, max_s).map_err(|error| problem(&error))
+/// A problem that says what is wrong with the audio, or what `fits` says.
+pub(crate) fn decode(
+    upload: Bytes,
+    raw: Option<PcmFormat>,
+    max_s: u32,
+    fits: impl Fn(u64) -> Result<(), Problem>,
+) -> Result<Arc<[i16]>, Problem> {
+    ear::decode_if(upload, raw, max_s, fits)
 }
 
-/// An ear for samples that arrive in pieces.
+/// The rates that are in use, in Hz: what streamed samples may have beside the multiples of 100 up to 48 000.
+const USUAL_RATES: [u32; 13] =
+    [8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 88_200, 96_000, 176_400, 192_000];
+
+/// An ear for samples that arrive in pieces. It is made where blocking is allowed: a session's client may ask for one often, and
+/// the first of a rate takes a millisecond or two.
 ///
 /// # Errors
-/// A problem that names the rate or the channels that are not taken.
-pub(crate) fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
-    Ear::new(rate, channels).map_err(|error| problem(&error.into()))
+/// A problem that names the rate or the channels that are not taken, and the rates that are.
+pub(crate) async fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
+    if (MIN_RATE..=MAX_RATE).contains(&rate) && !Ear::is_usual(rate) {
+        let usual = USUAL_RATES.map(|rate| rate.to_string()).join(", ");
+        return Err(Problem::new(
+            Code::AudioUnsupported,
+            format!("samples of {rate} Hz are not taken as they stream: send one of {usual} Hz, or any multiple of 100 Hz up to 48000"),
+        )
+        .with("rate", rate)
+        .with("rates", json!(USUAL_RATES)));
+    }
+    let ear = web::block(move || Ear::new(rate, channels)).await.map_err(Problem::internal)?;
+    Ok(ear.map_err(EarError::from)?)
 }
 
 /// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
@@ -53,31 +77,38 @@ pub(crate) fn raw_format(content_type: Option<&str>) -> Result<Option<PcmFormat>
     Ok(Some(format))
 }
 
-fn problem(error: &EarError) -> Problem {
-    let said = |code| Problem::new(code, error.to_string());
-    match error {
-        EarError::TooLong { seconds, seconds_max } => {
-            said(Code::AudioTooLong).with("seconds", *seconds).with("max_seconds", *seconds_max)
+impl From<EarError> for Problem {
+    fn from(error: EarError) -> Self {
+        let said = |code| Self::new(code, error.to_string());
+        match &error {
+            EarError::TooLong { seconds, seconds_max } => {
+                said(Code::AudioTooLong).with("seconds", *seconds).with("max_seconds", *seconds_max)
+            }
+            EarError::Audio(_) => said(Code::AudioUnsupported),
+            EarError::Decode(error) => said(match error {
+                DecodeError::Empty => Code::AudioEmpty,
+                DecodeError::Unrecognised { .. }
+                | DecodeError::Unsupported { .. }
+                | DecodeError::Rate { .. }
+                | DecodeError::Channels { .. } => Code::AudioUnsupported,
+                DecodeError::TooLong { .. } => Code::AudioTooLong,
+                DecodeError::Truncated { .. }
+                | DecodeError::Malformed { .. }
+                | DecodeError::FormatChanged { .. }
+                | DecodeError::Io(_) => Code::AudioDamaged,
+            }),
         }
-        EarError::Audio(_) => said(Code::AudioUnsupported),
-        EarError::Decode(error) => said(match error {
-            DecodeError::Empty => Code::AudioEmpty,
-            DecodeError::Unrecognised { .. }
-            | DecodeError::Unsupported { .. }
-            | DecodeError::Rate { .. }
-            | DecodeError::Channels { .. } => Code::AudioUnsupported,
-            DecodeError::TooLong { .. } => Code::AudioTooLong,
-            DecodeError::Truncated { .. }
-            | DecodeError::Malformed { .. }
-            | DecodeError::FormatChanged { .. }
-            | DecodeError::Io(_) => Code::AudioDamaged,
-        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Whatever its length.
+    fn decode(upload: Bytes, raw: Option<PcmFormat>, max_s: u32) -> Result<Arc<[i16]>, Problem> {
+        super::decode(upload, raw, max_s, |_| Ok(()))
+    }
 
     fn wav(rate: u32, channels: u16, samples: &[i16]) -> Bytes {
         let data_len = u32::try_from(samples.len() * 2).unwrap();
@@ -113,6 +144,28 @@ mod tests {
         let samples: Vec<i16> = saw.chain([i16::MIN, i16::MAX]).collect();
         let speech = decode(wav(48_000, 1, &samples), None, 600).unwrap();
         assert_eq!(&speech[..], &samples[..]);
+    }
+
+    #[actix_web::test]
+    async fn rates_in_use_may_be_streamed_and_one_that_takes_long_to_prepare_is_refused_by_name() {
+        for rate in USUAL_RATES.into_iter().chain([8_100, 47_900]) {
+            assert!(ear(rate, 1).await.is_ok(), "{rate}");
+        }
+        for rate in [12_347, 47_999, 191_999] {
+            let refused = ear(rate, 1).await.err().expect("it takes long");
+            assert_eq!(refused.code, Code::AudioUnsupported);
+            assert!(
+                refused.detail.contains(&rate.to_string()) && refused.detail.contains("11025"),
+                "{}",
+                refused.detail
+            );
+            // A whole file of it is as good as any.
+            let speech = decode(wav(rate, 1, &vec![0; rate as usize]), None, 600).unwrap();
+            assert_eq!(speech.len(), 48_000);
+        }
+        for (rate, channels) in [(7_999, 1), (192_001, 1), (16_000, 9)] {
+            assert_eq!(ear(rate, channels).await.err().map(|problem| problem.code), Some(Code::AudioUnsupported));
+        }
     }
 
     #[test]

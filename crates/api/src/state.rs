@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::auth::{Authenticated, EngineCaller, SecretBook};
 use crate::cluster::{Cluster, ClusterParts};
+use crate::decoders::Decoders;
 use crate::limits::Limits;
 use crate::options::ApiOptions;
 use crate::problem::{Code, Problem};
@@ -25,7 +26,7 @@ use crate::turns::Turns;
 /// Memory for uploads is counted in pieces of this many bytes: a semaphore counts permits, and one per byte is more
 /// than it has.
 const MEMORY_UNIT: u64 = 4_096;
-/// When an upload that found no memory or no decoder should come back.
+/// When an upload that found no memory should come back, in seconds.
 const UPLOAD_RETRY_S: u64 = 2;
 /// One account's uploads may fill this part of the upload memory.
 const ACCOUNT_SHARE: u64 = 4;
@@ -73,7 +74,7 @@ pub struct ApiState {
     /// What each account's uploads fill of it, and how much they may, in bytes.
     upload_shares: Arc<Mutex<HashMap<AccountId, u64>>>,
     upload_share_max: u64,
-    decoders: Arc<Semaphore>,
+    pub(crate) decoders: Decoders,
 }
 
 impl ApiState {
@@ -86,8 +87,6 @@ impl ApiState {
     #[must_use]
     pub fn new(parts: ApiParts) -> Self {
         let ApiParts { node, hooks, jobs, wardrobe, workshop, cluster, options } = parts;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let decoders = if options.decoders == 0 { cores } else { options.decoders };
         // Room for one upload at least, or none would ever be taken.
         let memory = options.max_upload_memory_bytes.max(options.max_upload_bytes);
         let share_max = (memory / ACCOUNT_SHARE).max(options.max_upload_bytes);
@@ -101,7 +100,7 @@ impl ApiState {
             upload_memory: Arc::new(Semaphore::new(permits(memory).min(Semaphore::MAX_PERMITS))),
             upload_shares: Arc::default(),
             upload_share_max: share_max,
-            decoders: Arc::new(Semaphore::new(decoders)),
+            decoders: Decoders::new(options.decoders),
             cluster: cluster.map(|parts| Cluster::new(parts, node.boot())),
             node,
             hooks,
@@ -130,11 +129,6 @@ impl ApiState {
             taken: None,
             bytes: 0,
         }
-    }
-
-    /// Waits for one of the decoders. They are few, so that uploads cannot take all cores from live sessions.
-    pub(crate) async fn decoder(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        Arc::clone(&self.decoders).acquire_owned().await.map_err(Problem::internal)
     }
 }
 

@@ -130,6 +130,7 @@ pub(crate) fn stage_options(settings: &Settings) -> StageOptions {
             Renderer::Null => RendererKind::Null,
         },
         max_queued_audio_s: u32::try_from(settings.stage.max_queued_audio.as_secs()).unwrap_or(u32::MAX),
+        max_queued_bytes: settings.stage.max_queued_bytes,
         ..StageOptions::default()
     }
 }
@@ -221,6 +222,8 @@ fn node_options(settings: &Settings) -> NodeOptions {
         restart_window: settings.node.restart_window,
         drain_deadline: settings.node.drain_deadline,
         sweep_every: settings.metering.heartbeat / 2,
+        max_kept_speech_bytes: settings.speech.max_kept_bytes,
+        max_kept_speech_bytes_per_account: settings.speech.max_kept_bytes_per_account,
         is_shared: settings.cluster.is_on().then_some(true),
         ends_orphans: !settings.cluster.is_on(),
         ..NodeOptions::default()

@@ -13,7 +13,7 @@ pub mod restart;
 pub mod slice;
 pub mod utterance;
 
-pub use footlight_ledger::{EndReason, PauseReason, SessionId, Units};
+pub use footlight_ledger::{AccountId, EndReason, PauseReason, SessionId, Units};
 pub use heirloom::{Heirloom, Inherited};
 pub use machine::{Input, SessionMachine, SessionRules};
 pub use moment::Moment;

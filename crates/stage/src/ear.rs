@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use footlight_avatar::audio::{AudioError, Downmix, Resampler};
+use footlight_avatar::audio::{AudioError, Downmix, Resampler, resample};
 use footlight_media::decode::{AudioDecoder, DecodeError, DecodeLimits, PcmFormat};
 
 use crate::SAMPLE_RATE;
@@ -37,29 +37,53 @@ pub enum EarError {
 /// # Errors
 /// With what is wrong with the audio.
 pub fn decode(upload: Bytes, raw: Option<PcmFormat>, seconds_max: u32) -> Result<Arc<[i16]>, EarError> {
+    decode_if(upload, raw, seconds_max, |_| Ok::<_, EarError>(()))
+}
+
+/// As [`decode`], as long as `fits` takes what it will make: it is asked for the length that the header promises, if it does, and
+/// as the audio turns out longer, in samples and a second below it. Some headers only estimate.
+///
+/// # Errors
+/// With what is wrong with the audio, or what `fits` says.
+pub fn decode_if<E: From<EarError>>(
+    upload: Bytes,
+    raw: Option<PcmFormat>,
+    seconds_max: u32,
+    fits: impl Fn(u64) -> Result<(), E>,
+) -> Result<Arc<[i16]>, E> {
+    let fits = |samples: u64| match samples.checked_sub(u64::from(SAMPLE_RATE)) {
+        Some(samples) => fits(samples),
+        None => Ok(()),
+    };
     // The decoder's own limit stays open, so that a refusal can name the length that was sent and not only the limit.
     let limits = DecodeLimits { seconds_max: u32::MAX };
-    let mut decoder = match raw {
-        Some(format) => AudioDecoder::open_raw(upload, format, limits)?,
-        None => AudioDecoder::open(upload, None, limits)?,
+    let opened = match raw {
+        Some(format) => AudioDecoder::open_raw(upload, format, limits),
+        None => AudioDecoder::open(upload, None, limits),
     };
+    let mut decoder = opened.map_err(EarError::from)?;
     let too_long = |seconds: u64| EarError::TooLong { seconds, seconds_max };
     let rate = u64::from(decoder.rate());
-    if let Some(frames) = decoder.frames_hint().filter(|frames| *frames > u64::from(seconds_max) * rate) {
-        return Err(too_long(frames / rate));
+    if let Some(frames) = decoder.frames_hint() {
+        if frames > u64::from(seconds_max) * rate {
+            return Err(too_long(frames / rate).into());
+        }
+        fits(frames * u64::from(SAMPLE_RATE) / rate)?;
     }
-    let mut ear = Ear::new(decoder.rate(), u16::try_from(decoder.channels()).unwrap_or(u16::MAX))?;
+    let ear = Ear::new(decoder.rate(), u16::try_from(decoder.channels()).unwrap_or(u16::MAX));
+    let mut ear = ear.map_err(EarError::from)?;
     let mut speech: Vec<i16> = Vec::new();
     let most = seconds_max as usize * SAMPLE_RATE as usize;
-    while let Some(chunk) = decoder.next_chunk()? {
+    while let Some(chunk) = decoder.next_chunk().map_err(EarError::from)? {
         ear.push(chunk.samples.iter().copied(), &mut speech);
         if speech.len() > most {
-            return Err(too_long((speech.len() / SAMPLE_RATE as usize) as u64));
+            return Err(too_long((speech.len() / SAMPLE_RATE as usize) as u64).into());
         }
+        fits(speech.len() as u64)?;
     }
     ear.flush(&mut speech);
     if speech.is_empty() {
-        return Err(DecodeError::Empty.into());
+        return Err(EarError::from(DecodeError::Empty).into());
     }
     Ok(speech.into())
 }
@@ -88,6 +112,13 @@ impl Ear {
             rate,
             channels,
         })
+    }
+
+    /// Whether an ear for audio of `rate` Hz takes a millisecond or two at most to make; others take ten. Those of sound cards
+    /// and telephones do, and all multiples of 100 Hz up to 48 kHz.
+    #[must_use]
+    pub fn is_usual(rate: u32) -> bool {
+        resample::is_usual(rate, SAMPLE_RATE)
     }
 
     /// Takes interleaved samples at full scale 1 and appends what they complete.
@@ -123,4 +154,33 @@ impl Ear {
 fn append(heard: &[f32], speech: &mut Vec<i16>) {
     // `as` saturates: what is over full scale is clipped, as a converter would.
     speech.extend(heard.iter().map(|sample| (sample * 32_768.0).round() as i16));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const HELLO: &[u8] = include_bytes!("../../../tests/speech/hello.wav");
+
+    #[test]
+    fn what_would_not_be_taken_is_not_decoded() {
+        let whole = decode(HELLO.into(), None, 60).expect("shipped speech is audio").len() as u64;
+        let asked = RefCell::new(Vec::new());
+        let fits = |samples| {
+            asked.borrow_mut().push(samples);
+            Err(EarError::TooLong { seconds: 7, seconds_max: 0 })
+        };
+        assert!(matches!(decode_if(HELLO.into(), None, 60, fits), Err(EarError::TooLong { seconds: 7, .. })));
+        assert_eq!(asked.take(), [whole - 48_000], "by its header, a second less, and once");
+
+        // Raw samples have their length, and the last second is left to whoever queues them.
+        let raw = Some(PcmFormat { rate: 48_000, channels: 1 });
+        let two_seconds = |samples| {
+            if samples > 96_000 { Err(EarError::TooLong { seconds: 7, seconds_max: 0 }) } else { Ok(()) }
+        };
+        assert!(decode_if(vec![0; 2 * 48_000 * 3].into(), raw, 60, two_seconds).is_ok());
+        assert!(decode_if(vec![0; 2 * 48_000 * 4].into(), raw, 60, two_seconds).is_err());
+    }
 }

@@ -44,6 +44,19 @@ pub enum StageError {
         /// What was refused.
         refused_ms: u64,
     },
+    /// The audio that waits in all sessions takes as much memory as it may, or that of one account does.
+    #[error(
+        "{bytes} bytes of audio already wait to be spoken in {}; at most {limit_bytes} may, so more was refused",
+        whose(*of_account)
+    )]
+    NoRoom {
+        /// Whether the account's share is meant.
+        of_account: bool,
+        /// What waits.
+        bytes: u64,
+        /// What may wait.
+        limit_bytes: u64,
+    },
     /// As many utterances wait as may, however short they are.
     #[error("{limit} utterances already wait to be spoken; send longer ones, or wait for some to be spoken")]
     TooManyUtterances {
@@ -85,6 +98,10 @@ pub enum StageError {
     /// A worker thread could not be started.
     #[error("stage worker thread could not be started")]
     Thread(#[source] std::io::Error),
+}
+
+fn whose(of_account: bool) -> &'static str {
+    if of_account { "the account's sessions on this node" } else { "this node's sessions" }
 }
 
 fn those_it_has(known: &[String]) -> String {

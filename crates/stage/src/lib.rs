@@ -8,7 +8,7 @@
 //!
 //! Suggested reading order: [`spec`], [`ear`], [`pool`], [`performance`], [`outlet`], [`event`], [`offline`]; then, inside,
 //! `worker` (one thread), `performer` (one session), `speech` (what it still has to say), `scene` (where its pictures come
-//! from) and `soundtrack`.
+//! from) and `soundtrack`; `room` is what all sessions' audio may take.
 
 mod blend;
 mod capacity;
@@ -25,6 +25,7 @@ pub mod outlet;
 pub mod performance;
 mod performer;
 pub mod pool;
+mod room;
 mod scene;
 mod soundtrack;
 pub mod spec;

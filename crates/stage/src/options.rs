@@ -25,6 +25,9 @@ pub struct StageOptions {
     /// Seconds of audio that may wait in one session, live feeds included. Raising it lets clients send further ahead,
     /// at 96 kB a second and session.
     pub max_queued_audio_s: u32,
+    /// Bytes of audio that may wait in all sessions together, half of them in those of one account. Raising it costs as much
+    /// memory once it is used. Whole utterances count until they are over.
+    pub max_queued_bytes: u64,
     /// Units that may wait in an outlet whose options name no other bound. At 25 frames a second 75 units are one
     /// second; beyond, a slow reader loses whole access units.
     pub outlet_queue_units: usize,
@@ -42,6 +45,7 @@ impl Default for StageOptions {
             workers: 0,
             renderer: RendererKind::Essence,
             max_queued_audio_s: 600,
+            max_queued_bytes: 1 << 30,
             outlet_queue_units: 75,
             video_qp: 22,
             audio_kbps: 72,

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::live::LiveBuffer;
 use crate::outlet::Port;
+use crate::room::{AudioBounds, Claim};
 use crate::worker::{Errand, PerformerKey};
 use crate::{LiveFeed, Outlet, OutletOptions, StageError, Tenure, UtteranceId};
 
@@ -105,8 +106,8 @@ impl Drop for Owner {
 
 /// What the worker is told about one performance.
 pub(crate) enum Command {
-    Speak { utterance: Utterance, mode: SpeakMode },
-    GoOn(Vec<Remainder>),
+    Speak { utterance: Utterance, mode: SpeakMode, claim: Claim },
+    GoOn(Vec<(Remainder, Claim)>),
     SpeakLive { id: UtteranceId, buffer: Arc<LiveBuffer> },
     Interrupt { reply: oneshot::Sender<Interrupted> },
     Gesture(Arc<Gesture>),
@@ -127,7 +128,7 @@ pub(crate) struct Shared {
     next_outlet: AtomicU64,
     /// Samples that wait, and how many may.
     pub(crate) queued: AtomicU64,
-    pub(crate) queue_limit: u64,
+    pub(crate) bounds: AudioBounds,
     /// Utterances that wait or are being said.
     utterances: AtomicUsize,
     /// Media time 0.
@@ -150,7 +151,7 @@ impl Shared {
     pub(crate) fn new(
         key: PerformerKey,
         errands: Sender<Errand>,
-        queue_limit: u64,
+        bounds: AudioBounds,
         origin: Instant,
         tenure: Tenure,
     ) -> Self {
@@ -160,7 +161,7 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             next_outlet: AtomicU64::new(0),
             queued: AtomicU64::new(0),
-            queue_limit,
+            bounds,
             utterances: AtomicUsize::new(0),
             origin,
             is_sequel: false,
@@ -262,36 +263,48 @@ impl Performance {
     /// Queues an utterance.
     ///
     /// # Errors
-    /// [`StageError::EmptyAudio`], [`StageError::QueueFull`], [`StageError::TooManyUtterances`], [`StageError::Busy`],
-    /// [`StageError::Closed`]; nothing is queued then.
+    /// [`StageError::EmptyAudio`], [`StageError::QueueFull`], [`StageError::NoRoom`], [`StageError::TooManyUtterances`],
+    /// [`StageError::Busy`], [`StageError::Closed`]; nothing is queued then.
     pub fn speak(&self, utterance: Utterance, mode: SpeakMode) -> Result<(), StageError> {
         let samples = utterance.audio.len() as u64;
         if samples == 0 {
             return Err(StageError::EmptyAudio);
         }
         let shared = &self.owner.shared;
+        let mut claim = shared.bounds.claim();
         match mode {
             SpeakMode::Append => {
                 shared.enter()?;
-                shared.reserve(samples).inspect_err(|_| shared.leave())?;
+                shared.reserve(samples, &mut claim).inspect_err(|_| shared.leave())?;
             }
             // What it replaces gives its room back, so only its own length counts.
-            SpeakMode::Replace if samples <= shared.queue_limit => {
+            SpeakMode::Replace => {
+                shared.check_alone(samples)?;
+                claim.take(samples, shared.queued.load(Ordering::Acquire))?;
                 shared.queued.fetch_add(samples, Ordering::AcqRel);
                 shared.enter_always();
             }
-            SpeakMode::Replace => {
-                return Err(StageError::QueueFull {
-                    queued_ms: 0,
-                    limit_ms: shared.queue_limit / 48,
-                    refused_ms: samples / 48,
-                });
-            }
         }
-        shared.send(Command::Speak { utterance, mode }).inspect_err(|_| {
+        shared.send(Command::Speak { utterance, mode, claim }).inspect_err(|_| {
             shared.release(samples);
             shared.leave();
         })
+    }
+
+    /// Whether an utterance of so many samples would be queued now.
+    ///
+    /// # Errors
+    /// [`StageError::QueueFull`] or [`StageError::NoRoom`] when it would not.
+    pub fn check_room(&self, samples: u64, mode: SpeakMode) -> Result<(), StageError> {
+        let shared = &self.owner.shared;
+        let claim = shared.bounds.claim();
+        match mode {
+            SpeakMode::Append => shared.check_room(samples, &claim),
+            SpeakMode::Replace => {
+                shared.check_alone(samples)?;
+                claim.check(samples.saturating_sub(shared.queued.load(Ordering::Acquire)))
+            }
+        }
     }
 
     /// Queues utterances that were queued before, on a performance that broke or with a former owner of the session. They
@@ -303,9 +316,15 @@ impl Performance {
         let remainders: Vec<_> = remainders.into_iter().filter(|it| it.from < it.utterance.audio.len()).collect();
         let samples: u64 = remainders.iter().map(|it| (it.utterance.audio.len() - it.from) as u64).sum();
         let (shared, count) = (&self.owner.shared, remainders.len());
+        let claimed = remainders.into_iter().map(|remainder| {
+            let mut claim = shared.bounds.claim();
+            claim.take_always(remainder.utterance.audio.len() as u64);
+            (remainder, claim)
+        });
+        let claimed = claimed.collect();
         shared.queued.fetch_add(samples, Ordering::AcqRel);
         (0..count).for_each(|_| shared.enter_always());
-        shared.send(Command::GoOn(remainders)).inspect_err(|_| {
+        shared.send(Command::GoOn(claimed)).inspect_err(|_| {
             shared.release(samples);
             (0..count).for_each(|_| shared.leave());
         })

@@ -136,15 +136,15 @@ impl Performer {
         backstage: &mut Backstage,
     ) -> Result<Pace, StageError> {
         match command {
-            Command::Speak { utterance, mode } => {
+            Command::Speak { utterance, mode, claim } => {
                 if mode == SpeakMode::Replace {
                     self.interrupt();
                 }
-                self.speech.append(utterance);
+                self.speech.append(utterance, claim);
             }
             Command::GoOn(remainders) => {
-                for Remainder { utterance, from } in remainders {
-                    self.speech.append_from(utterance, from);
+                for (Remainder { utterance, from }, claim) in remainders {
+                    self.speech.append_from(utterance, from, claim);
                 }
             }
             Command::SpeakLive { id, buffer } => self.speech.append_live(id, buffer),

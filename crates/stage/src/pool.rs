@@ -13,6 +13,7 @@ use crate::event::EventSink;
 use crate::library::Library;
 use crate::performance::Shared;
 use crate::performer::{Backstage, Performer};
+use crate::room::{AudioBounds, AudioRoom};
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::{Errand, PerformerKey, Worker};
@@ -30,6 +31,8 @@ pub struct Stage {
     opened: AtomicU64,
     started: Instant,
     tenure: Tenure,
+    /// For the audio of all performances.
+    room: Arc<AudioRoom>,
 }
 
 struct WorkerHandle {
@@ -67,7 +70,8 @@ impl Stage {
         };
         let workers = (0..count).map(|index| WorkerHandle::start(index, &library)).collect::<Result<_, _>>()?;
         let (opened, started, tenure) = (AtomicU64::new(0), Instant::now(), Tenure::forever());
-        Ok(Self { options, library, workers, opened, started, tenure })
+        let room = Arc::new(AudioRoom::new(options.max_queued_bytes));
+        Ok(Self { options, library, workers, opened, started, tenure, room })
     }
 
     /// Ends all performances and waits for the worker threads.
@@ -145,8 +149,8 @@ impl Stage {
         worker.load.fetch_add(spec.weight_milli(), Ordering::AcqRel);
         let queue_limit = u64::from(self.options.max_queued_audio_s) * u64::from(SAMPLE_RATE);
         let origin = self.phase(number, spec.fps);
-        let shared =
-            Shared::new(PerformerKey(number), worker.errands.clone(), queue_limit, origin, self.tenure.clone());
+        let bounds = AudioBounds { queue_limit, room: Arc::clone(&self.room), account: spec.account };
+        let shared = Shared::new(PerformerKey(number), worker.errands.clone(), bounds, origin, self.tenure.clone());
         let shared = Arc::new(match former {
             Some(former) => shared.after(former),
             None => shared,

@@ -2,7 +2,7 @@
 
 use footlight_avatar::bundle::AvatarChoice;
 use footlight_render::check_size;
-use footlight_session::{SessionId, WhenUnwatched};
+use footlight_session::{AccountId, SessionId, WhenUnwatched};
 
 use crate::{SAMPLE_RATE, StageError};
 
@@ -15,6 +15,8 @@ pub const FRAME_RATES: [u32; 4] = [20, 25, 30, 50];
 pub struct PerformanceSpec {
     /// Whose it is; names it in logs.
     pub session: SessionId,
+    /// Who pays for it: its audio takes room of this account's share.
+    pub account: AccountId,
     /// Who is shown.
     pub avatar: AvatarChoice,
     /// Frames a second: one of [`FRAME_RATES`].

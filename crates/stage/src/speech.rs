@@ -12,6 +12,7 @@ use footlight_avatar::Weights;
 use self::line::{Line, Sound};
 use crate::live::LiveBuffer;
 use crate::performance::Shared;
+use crate::room::Claim;
 use crate::voice::Voice;
 use crate::{StageError, Utterance, UtteranceId};
 
@@ -84,13 +85,14 @@ impl SpeechQueue {
         }
     }
 
-    pub(crate) fn append(&mut self, utterance: Utterance) {
-        self.lines.push_back(Line::new(utterance.id, Sound::Whole(utterance.audio)));
+    pub(crate) fn append(&mut self, utterance: Utterance, claim: Claim) {
+        let sound = Sound::Whole { samples: utterance.audio, _claim: claim };
+        self.lines.push_back(Line::new(utterance.id, sound));
     }
 
     /// As [`append`](Self::append), for what was said up to `from`.
-    pub(crate) fn append_from(&mut self, utterance: Utterance, from: usize) {
-        self.append(utterance);
+    pub(crate) fn append_from(&mut self, utterance: Utterance, from: usize, claim: Claim) {
+        self.append(utterance, claim);
         if let Some(line) = self.lines.back_mut() {
             line.position = from;
         }
@@ -222,6 +224,7 @@ impl SpeechQueue {
         let to = (from + self.samples_per_frame).min(line.sound.known_end());
         line.position = to;
         self.shared.release((to - from) as u64);
+        line.sound.spoken((to - from) as u64);
         let started = (!std::mem::replace(&mut line.started, true)).then_some(line.id);
         line.sound.forget_before(to);
         if !line.is_over() {
@@ -283,7 +286,9 @@ impl SpeechQueue {
     fn retire_first(&mut self) {
         if let Some(mut line) = self.lines.pop_front() {
             let unheard = line.sound.end();
-            self.shared.release(unheard + line.arrived_ahead() as u64);
+            let ahead = line.arrived_ahead() as u64;
+            self.shared.release(unheard + ahead);
+            line.sound.spoken(ahead);
             self.shared.leave();
         }
         self.heard = None;

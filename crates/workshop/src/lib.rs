@@ -15,4 +15,4 @@ pub mod workshop;
 
 pub use bench::{Bench, Craft, Made, Task};
 pub use order::{AgentOrder, DynamicsOrder, OrderFault};
-pub use workshop::{Workshop, WorkshopOptions, WorkshopParts};
+pub use workshop::{Workshop, WorkshopOptions, WorkshopParts, stand_back};

@@ -312,14 +312,15 @@ fn result_of(kept: &KeptAvatar) -> String {
     json!({ "avatar": kept.name, "gestures": kept.gestures }).to_string()
 }
 
-/// Lets the threads that perform sessions go first. Making an avatar takes seconds of a core; a frame has 40 ms. Elsewhere
-/// than on Linux this is the whole process's, so it is left alone there.
+/// Lets the threads that perform sessions go before the calling one, for good. Making an avatar takes seconds of a core; a frame
+/// has 40 ms. Elsewhere than on Linux this is the whole process's, so it is left alone there.
 #[cfg(target_os = "linux")]
-fn stand_back() {
+pub fn stand_back() {
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
-        tracing::debug!(%error, "the workshop works at the usual priority");
+        tracing::debug!(%error, "a thread that should stand back works at the usual priority");
     }
 }
 
+/// Does nothing: here it would be the whole process that lets others go first.
 #[cfg(not(target_os = "linux"))]
-fn stand_back() {}
+pub fn stand_back() {}

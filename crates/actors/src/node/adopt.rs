@@ -221,6 +221,7 @@ impl Node {
 fn spec_of(record: &SessionRecord) -> Result<PerformanceSpec, NodeError> {
     Ok(PerformanceSpec {
         session: record.id,
+        account: record.account,
         avatar: record.avatar.as_str().into(),
         fps: record.fps,
         width: record.width,

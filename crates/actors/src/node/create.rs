@@ -72,7 +72,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::InvalidField`] says what to change.
     pub fn weight_of(&self, create: &CreateSession) -> Result<u64, NodeError> {
-        Ok(self.check(SessionId(Uuid::nil()), create.clone())?.spec.weight_milli())
+        Ok(self.check(SessionId(Uuid::nil()), AccountId(Uuid::nil()), create.clone())?.spec.weight_milli())
     }
 
     async fn try_create(&self, who: Caller, id: SessionId, create: CreateSession) -> Result<SessionRecord, NodeError> {
@@ -83,7 +83,7 @@ impl Node {
             // Its lease is over: an heir of what it had would not find this one.
             return Err(NodeError::Draining);
         }
-        let mut order = self.check(id, create)?;
+        let mut order = self.check(id, account, create)?;
         if order.product.is_remote() {
             return self.create_engine_session(id, account, secret, &order).await;
         }
@@ -136,7 +136,7 @@ impl Node {
         }
     }
 
-    fn check(&self, id: SessionId, request: CreateSession) -> Result<Order, NodeError> {
+    fn check(&self, id: SessionId, account: AccountId, request: CreateSession) -> Result<Order, NodeError> {
         let options = &self.inner.parts.options;
         let product = request.product.unwrap_or(Product::EssenceCloud);
         if !product.is_remote() && product != Product::EssenceCloud {
@@ -155,6 +155,7 @@ impl Node {
         let (width, height) = (request.width.unwrap_or(512), request.height.unwrap_or(512));
         let spec = PerformanceSpec {
             session: id,
+            account,
             avatar: request.avatar.as_deref().unwrap_or(DEFAULT_AVATAR).into(),
             fps,
             width,

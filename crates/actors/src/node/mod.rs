@@ -41,14 +41,14 @@ use crate::health::{Capacity, Readiness, UnreadyReason};
 use crate::meter::{MeterFigures, MeterHandle, MeterOptions, MeterParts, ProgressRecord};
 use crate::metrics::Metrics;
 use crate::scrape::Scrape;
-use crate::speech::SpeechKeeper;
+use crate::speech::{KeptLimits, SpeechKeeper};
 use crate::supervisor::{RoomLimits, SupervisorHandle};
 use crate::time::NodeClock;
 use crate::{NodeError, NodeOptions, SpeakingSlots};
 
 pub use accounts::Granted;
 pub use engines::{EngineAnswer, EngineReport};
-pub use sessions::{SessionFilter, SessionList};
+pub use sessions::{SessionFilter, SessionList, SpeechRoom};
 
 /// What a node is made of.
 pub struct NodeParts {
@@ -152,7 +152,11 @@ impl Node {
             tokio::spawn(progress.mirror(Arc::clone(&parts.store), boot, parts.options.progress_every / 2));
         }
         let (store, wall) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
-        let keeper = SpeechKeeper::start(store, wall, Arc::clone(&metrics), is_shared);
+        let kept = KeptLimits {
+            node: parts.options.max_kept_speech_bytes,
+            account: parts.options.max_kept_speech_bytes_per_account,
+        };
+        let keeper = SpeechKeeper::start(store, wall, Arc::clone(&metrics), is_shared.then_some(kept));
         let meter_parts = MeterParts {
             desk: parts.desk.clone(),
             options: meter_options(&parts),
@@ -340,6 +344,7 @@ async fn speaking_slots_milli(parts: &NodeParts) -> Result<u64, NodeError> {
             let stage = Arc::clone(&parts.stage);
             let spec = PerformanceSpec {
                 session: SessionId(Uuid::nil()),
+                account: AccountId(Uuid::nil()),
                 avatar: DEFAULT_AVATAR.into(),
                 fps: 25,
                 width: 512,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Message, dev::ToEnvelope};
 use footlight_ledger::{AccountId, EndReason, PauseReason, SessionId};
 use footlight_session::{Input, SessionRecord, SessionState, UtteranceId};
-use footlight_stage::{Gesture, Interrupted, LiveFeed, Outlet, OutletOptions, SpeakMode, StageError};
+use footlight_stage::{Gesture, Interrupted, LiveFeed, Outlet, OutletOptions, Performance, SpeakMode, StageError};
 use uuid::Uuid;
 
 use super::{Inner, Node};
@@ -32,6 +32,25 @@ pub struct SessionList {
     pub records: Vec<SessionRecord>,
     /// Ask for those before this one; `None` when there are no more.
     pub next: Option<SessionId>,
+}
+
+/// What a session has room for. It changes as others speak: [`Node::speak`] has the last word.
+#[derive(Debug, Clone)]
+pub struct SpeechRoom {
+    /// `None` between a renderer that failed and the next one.
+    performance: Option<Performance>,
+    mode: SpeakMode,
+}
+
+impl SpeechRoom {
+    /// Whether so many samples would be queued now.
+    ///
+    /// # Errors
+    /// [`NodeError::AudioQueueFull`]; [`NodeError::Stage`] where all of the node's or the account's sessions have no room.
+    pub fn check(&self, samples: u64) -> Result<(), NodeError> {
+        let Some(performance) = &self.performance else { return Ok(()) };
+        Ok(performance.check_room(samples, self.mode)?)
+    }
 }
 
 /// How long a stop waits for the last settlement: an ended session settles within a second, and the answer should show
@@ -187,6 +206,15 @@ impl Node {
     pub async fn gesture(&self, who: Caller, id: SessionId, name: &str) -> Result<Arc<Gesture>, NodeError> {
         let card = self.staged_card(who, id).await?;
         self.tell(&card, PlayGesture(name.to_owned())).await?
+    }
+
+    /// What a session has room for, of an utterance that is to be spoken in this mode: to be asked before work is done on it.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`], [`NodeError::Ended`], [`NodeError::MadeElsewhere`], [`NodeError::Moving`].
+    pub async fn room_for_speech(&self, who: Caller, id: SessionId, mode: SpeakMode) -> Result<SpeechRoom, NodeError> {
+        let card = self.staged_card(who, id).await?;
+        Ok(SpeechRoom { performance: card.performance(), mode })
     }
 
     /// Queues an utterance, behind what is queued or in its place. Where nodes share a store it is there when this answers, unless the

@@ -10,6 +10,7 @@ use footlight_store::{Expected, RecordVersion, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
+use super::budget::Place;
 use super::shelf::{self, Fate};
 use super::{Shared, unnamed};
 
@@ -39,6 +40,8 @@ pub(super) struct Entry {
     /// Somebody is at it.
     pub(super) is_busy: bool,
     since: Instant,
+    /// What its samples take of what may be kept.
+    _place: Option<Place>,
     /// Told once it is durable.
     durable: Option<oneshot::Sender<()>>,
 }
@@ -52,9 +55,9 @@ enum Step {
 }
 
 impl Entry {
-    pub(super) fn of_upload(audio: Arc<[i16]>, durable: oneshot::Sender<()>) -> Self {
+    pub(super) fn of_upload(audio: Arc<[i16]>, place: Place, durable: oneshot::Sender<()>) -> Self {
         let utterance = unnamed(KeptKind::Upload, audio.len() as u64);
-        Self { audio: Some(audio), durable: Some(durable), ..Self::new(utterance) }
+        Self { audio: Some(audio), _place: Some(place), durable: Some(durable), ..Self::new(utterance) }
     }
 
     pub(super) fn of_live() -> Self {
@@ -62,9 +65,9 @@ impl Entry {
     }
 
     /// One that a former owner left, whose record has this version now.
-    pub(super) fn inherited(utterance: KeptUtterance, from: u64, version: RecordVersion) -> Self {
+    pub(super) fn inherited(utterance: KeptUtterance, from: u64, version: RecordVersion, place: Option<Place>) -> Self {
         let has_blob = utterance.kind == KeptKind::Upload;
-        Self { from, has_blob, version: Some(version), is_stale: false, ..Self::new(utterance) }
+        Self { from, has_blob, version: Some(version), is_stale: false, _place: place, ..Self::new(utterance) }
     }
 
     fn new(utterance: KeptUtterance) -> Self {
@@ -79,6 +82,7 @@ impl Entry {
             is_over: false,
             is_busy: false,
             since: Instant::now(),
+            _place: None,
             durable: None,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use footlight_ledger::{AccountId, SessionId, Units};
 use footlight_session::UtteranceId;
-use footlight_session::kept::{KeptUtterance, Testament};
+use footlight_session::kept::{KeptKind, KeptUtterance, Testament};
 use footlight_stage::{Remainder, Utterance};
 use footlight_store::records::write_surely;
 use footlight_store::{Expected, Owner, RecordBatch, RecordOutcome, RecordVersion, StoreError};
@@ -58,7 +58,9 @@ impl SpeechKeeper {
         let from = |id| testament.speak.iter().chain(&testament.resend).find(|left| left.id == id);
         for (utterance, version) in claimed {
             if let Some(left) = from(utterance.id) {
-                kept.entries.insert(utterance.id, Entry::inherited(utterance, left.from, version));
+                let is_upload = utterance.kind == KeptKind::Upload;
+                let place = is_upload.then(|| shared.budget.take_over(account, shelf::bytes_of(utterance.samples)));
+                kept.entries.insert(utterance.id, Entry::inherited(utterance, left.from, version, place));
             }
         }
         if !kept.entries.is_empty() {

@@ -5,8 +5,9 @@
 //! new ones, and a former owner can then neither change nor remove them.
 //!
 //! Suggested reading order: `entry` (one utterance on its way into the store and out of it), `shelf` (how it lies there),
-//! `inherit` (what an heir finds), `janitor` (what a crash left).
+//! `budget` (how much may lie there), `inherit` (what an heir finds), `janitor` (what a crash left).
 
+mod budget;
 mod entry;
 mod inherit;
 mod janitor;
@@ -25,9 +26,11 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
+use self::budget::Budget;
 use self::entry::Entry;
 use crate::metrics::Metrics;
 
+pub(crate) use budget::KeptLimits;
 pub(crate) use inherit::Inheritance;
 pub(crate) use shelf::discard;
 
@@ -48,6 +51,7 @@ struct Shared {
     /// Where the work is done: never on the threads that carry sessions.
     runtime: Handle,
     turns: Semaphore,
+    budget: Arc<Budget>,
     /// As many utterances as stages hold, and those that are being removed.
     sessions: Mutex<HashMap<SessionId, Kept>>,
     settled: Notify,
@@ -61,15 +65,16 @@ struct Kept {
 }
 
 impl SpeechKeeper {
-    /// Keeps nothing unless `is_shared`. Must be called within a tokio runtime.
-    pub(crate) fn start(store: Arc<dyn Store>, wall: Clock, metrics: Arc<Metrics>, is_shared: bool) -> Self {
-        let shared = is_shared.then(|| {
+    /// Keeps as much as `limits` say, and nothing where they are `None`. Must be called within a tokio runtime.
+    pub(crate) fn start(store: Arc<dyn Store>, wall: Clock, metrics: Arc<Metrics>, limits: Option<KeptLimits>) -> Self {
+        let shared = limits.map(|limits| {
             let shared = Arc::new(Shared {
                 store,
                 wall,
                 metrics,
                 runtime: Handle::current(),
                 turns: Semaphore::new(MOVED_AT_ONCE),
+                budget: Arc::new(Budget::new(limits)),
                 sessions: Mutex::default(),
                 settled: Notify::new(),
             });
@@ -79,7 +84,7 @@ impl SpeechKeeper {
         Self { shared }
     }
 
-    /// Keeps an upload behind what the session has. Answered once it is durable; `None` where nothing is kept.
+    /// Keeps an upload behind what the session has. Answered once it is durable; `None` where nothing is kept, or no more is.
     pub(crate) fn keep(
         &self,
         account: AccountId,
@@ -87,8 +92,14 @@ impl SpeechKeeper {
         id: UtteranceId,
         audio: Arc<[i16]>,
     ) -> Option<oneshot::Receiver<()>> {
+        let shared = self.shared.as_ref()?;
+        let Some(place) = shared.budget.take(account, shelf::bytes_of(audio.len() as u64)) else {
+            tracing::debug!(%account, %session, utterance = %id, "as much speech is kept as may be; this is not");
+            shared.metrics.speech_not_kept.inc();
+            return None;
+        };
         let (durable, told) = oneshot::channel();
-        let entry = Entry::of_upload(audio, durable);
+        let entry = Entry::of_upload(audio, place, durable);
         self.insert(account, session, id, entry).then_some(told)
     }
 

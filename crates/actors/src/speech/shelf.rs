@@ -19,6 +19,9 @@ pub(super) const KEPT: &str = "kept";
 /// When it looks at an utterance, in milliseconds from its last change.
 pub(super) const LOOKED_AT_AFTER_MS: i64 = 3_600_000;
 
+/// The bytes of a sample.
+const SAMPLE_BYTES: u64 = 2;
+
 /// Records read at once.
 const PAGE: usize = 200;
 /// Pages read at most for one session: more utterances than a stage takes.
@@ -56,6 +59,11 @@ pub(super) fn session_of(record_id: &str) -> Option<SessionId> {
 
 fn blob_id(session: SessionId, id: UtteranceId) -> String {
     format!("{SPEECH_BLOBS}{session}.{id}")
+}
+
+/// How many bytes the samples of an upload take.
+pub(super) const fn bytes_of(samples: u64) -> u64 {
+    samples.saturating_mul(SAMPLE_BYTES)
 }
 
 /// The step that writes an utterance.

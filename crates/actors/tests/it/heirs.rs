@@ -412,6 +412,37 @@ async fn a_node_that_starts_again_goes_on_with_what_it_left_where_it_is_told_to(
 }
 
 #[actix_rt::test]
+async fn an_account_is_kept_only_so_much_speech_and_more_once_some_is_over() {
+    let mut setting = Setting::shared("a");
+    // Two seconds.
+    setting.options.max_kept_speech_bytes_per_account = 2 * 96_000;
+    let stand = Stand::with(setting).await;
+    let account = stand.account_with(Microcredits::from_credits(10)).await;
+    let (first, second) = (
+        stand.session(account, CreateSession::default()).await,
+        stand.session(account, CreateSession::default()).await,
+    );
+    say(&first, 2.0).await;
+    say(&second, 1.0).await;
+    assert_eq!(kept(&stand, account).await, 1, "the second is spoken, and not kept");
+    assert!(stand.node.metrics().contains("footlight_speech_not_kept_total 1"));
+    let other = stand.account_with(Microcredits::from_credits(10)).await;
+    say(&stand.session(other, CreateSession::default()).await, 1.0).await;
+    assert_eq!(kept(&stand, other).await, 1, "others have room of their own");
+
+    stand.node.interrupt(first.who, first.id).await.expect("it is cut off");
+    until_nothing_is_kept(&stand, account).await;
+    for _ in 0..400 {
+        say(&second, 1.0).await;
+        if kept(&stand, account).await == 1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("what is over is counted as kept");
+}
+
+#[actix_rt::test]
 async fn interrupts_and_replacements_leave_nothing_to_inherit() {
     let (stand, account, session) = speaking().await;
     let _watcher = session.watch().await;

@@ -10,6 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Authenticated;
 use crate::body::{self, QueryOf, SessionPath};
+use crate::decoders;
 use crate::idempotency::{self, Answer};
 use crate::problem::{Problem, ProblemSchema};
 use crate::speech;
@@ -98,19 +99,21 @@ pub(crate) async fn speak(
     let digest = idempotency::digest_of_upload(&request, &upload, &format!("{mode:?} {raw:?}")).await?;
     let (shared, node, max_s) = (state.clone(), state.node.clone(), state.options.max_utterance_s);
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {
-        let decoder = shared.decoder().await?;
-        let audio = web::block(move || {
-            let decoded = speech::decode(upload, raw, max_s);
-            drop((decoder, memory));
-            decoded
-        })
-        .await
-        .map_err(Problem::internal)??;
-        let duration_ms = audio.len() as u64 / 48;
         let mode = match mode {
             Mode::Append => SpeakMode::Append,
             Mode::Replace => SpeakMode::Replace,
         };
+        // Before and while it is decoded: nobody's cores are spent on what will not be taken.
+        let room = node.room_for_speech(caller.into(), session.0, mode).await?;
+        room.check(1)?;
+        let turn = shared.decoders.turn(caller.account).await?;
+        let decoded = decoders::stand_back_and(move || {
+            let decoded = speech::decode(upload, raw, max_s, |samples| Ok(room.check(samples)?));
+            drop((turn, memory));
+            decoded
+        });
+        let audio = decoded.await??;
+        let duration_ms = audio.len() as u64 / 48;
         let utterance_id = node.speak(caller.into(), session.0, Speech { audio }, mode).await?;
         Answer::json(StatusCode::ACCEPTED, &SpeechAcceptedJson { utterance_id, duration_ms })
     })

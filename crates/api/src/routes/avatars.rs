@@ -141,9 +141,9 @@ pub(crate) async fn upload(
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {
         let new = NewAvatar { bundle: Vec::from(bundle), preview: None, job: None, is_copy: false, replace };
         // Unpacking takes a core, as decoding does.
-        let decoder = shared.decoder().await?;
+        let turn = shared.decoders.turn(caller.account).await?;
         let checked = shared.wardrobe.check(new).await?;
-        drop(decoder);
+        drop(turn);
         let kept = shared.wardrobe.put(caller.account, checked).await?;
         drop(memory);
         Answer::json(StatusCode::CREATED, &AvatarJson::own(kept))

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::close;
 use super::command::{Command, Reply};
+use super::formats::FormatChanges;
 use crate::problem::{Code, Problem};
 use crate::speech;
 
@@ -43,7 +44,10 @@ pub(crate) struct Inbound {
     session: SessionId,
     /// The format that binary messages have unless `audio_begin` says otherwise.
     default_format: PcmFormat,
+    /// What `ear` takes.
+    format: PcmFormat,
     ear: Ear,
+    format_changes: FormatChanges,
     /// The utterance that binary messages belong to.
     feed: Option<LiveFeed>,
     /// The client was told of that utterance: it has taken samples.
@@ -74,7 +78,9 @@ impl Inbound {
             may_control,
             session,
             default_format,
+            format: default_format,
             ear,
+            format_changes: FormatChanges::default(),
             feed: None,
             is_announced: false,
             odd_byte: None,
@@ -126,9 +132,7 @@ impl Inbound {
             Command::AudioBegin { rate, channels, .. } => {
                 let rate = rate.unwrap_or(self.default_format.rate);
                 let channels = channels.unwrap_or(self.default_format.channels);
-                let ear = speech::ear(rate, channels)?;
-                self.end_utterance();
-                self.ear = ear;
+                self.begin_utterance(PcmFormat { rate, channels }).await?;
             }
             Command::AudioEnd { .. } => self.end_utterance(),
             Command::Interrupt { .. } => {
@@ -163,12 +167,13 @@ impl Inbound {
     async fn audio(&mut self, message: &[u8]) -> Result<(), Unread> {
         self.speech.clear();
         let samples = samples(&mut self.odd_byte, message);
-        if let Some(feed) = &self.feed
-            && let Err(error) = feed.check_room(self.ear.length_of(samples.len()))
-        {
+        if samples.is_empty() {
+            return Ok(());
+        }
+        if let Err(problem) = self.find_room(self.ear.length_of(samples.len())).await {
             // Before any work is done on what will not be taken.
             self.ear.skip(samples);
-            return self.tell_of_audio(NodeError::from(error).into());
+            return self.tell_of_audio(problem);
         }
         self.ear.push(samples, &mut self.speech);
         if self.speech.is_empty() {
@@ -180,24 +185,51 @@ impl Inbound {
         }
     }
 
-    /// Gives the speech at hand to the open utterance, or to a new one if that is over.
-    async fn push(&mut self) -> Result<(), Problem> {
-        let mut pushed = match &self.feed {
-            Some(feed) => feed.push(&self.speech),
+    /// Looks that the open utterance, or a new one if that is over, takes so many samples.
+    async fn find_room(&mut self, samples: u64) -> Result<(), Problem> {
+        self.in_utterance(|feed| feed.check_room(samples)).await
+    }
+
+    /// Does something with the open utterance, or with a new one if that is over.
+    async fn in_utterance<T>(&mut self, act: impl Fn(&LiveFeed) -> Result<T, StageError>) -> Result<T, Problem> {
+        let mut acted = match &self.feed {
+            Some(feed) => act(feed),
             None => Err(StageError::UtteranceOver),
         };
-        if matches!(pushed, Err(StageError::UtteranceOver | StageError::Closed)) {
+        if matches!(acted, Err(StageError::UtteranceOver | StageError::Closed)) {
             // Kept whether it takes these samples or not: each message that is refused must not open one more.
             let feed = self.feed.insert(self.node.live(self.who, self.session).await?);
             self.is_announced = false;
-            pushed = feed.push(&self.speech);
+            acted = act(feed);
         }
-        pushed.map_err(NodeError::from)?;
+        Ok(acted.map_err(NodeError::from)?)
+    }
+
+    /// Gives the speech at hand to the utterance.
+    async fn push(&mut self) -> Result<(), Problem> {
+        let speech = std::mem::take(&mut self.speech);
+        let pushed = self.in_utterance(|feed| feed.push(&speech)).await;
+        // Kept for the next message's.
+        self.speech = speech;
+        pushed?;
         let Some(feed) = self.feed.as_ref().filter(|_| !self.is_announced) else { return Ok(()) };
         let utterance_id = feed.utterance();
         self.is_announced = true;
         self.tell(Outgoing::Reply(Reply::UtteranceQueued { utterance_id }))
             .map_err(|Unread| Problem::new(Code::AudioQueueFull, "too many answers wait: read them"))
+    }
+
+    /// Lets the utterance end, and the next one have this format.
+    async fn begin_utterance(&mut self, format: PcmFormat) -> Result<(), Problem> {
+        if format == self.format {
+            self.end_utterance();
+            return Ok(());
+        }
+        self.format_changes.take(Instant::now())?;
+        let ear = speech::ear(format.rate, format.channels).await?;
+        self.end_utterance();
+        (self.ear, self.format) = (ear, format);
+        Ok(())
     }
 
     /// Speaks what the resampler still holds, and lets the utterance end.

@@ -5,6 +5,7 @@
 //! outlet, never anybody's memory.
 
 mod command;
+mod formats;
 mod inbound;
 mod outbound;
 mod pace;
@@ -117,11 +118,11 @@ pub(crate) async fn open(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let (who, session, query) = (caller.for_session(session.0)?, session.0, query.0);
-    let ear = speech::ear(query.rate, query.channels)?;
     // The session first: for a client without a session an upgrade is the smaller trouble, and a stranger must not
     // learn from a lack of seats that there is one.
     let events = state.node.events(who, session).await?;
     let seat = state.seats.take(session.0, caller.follower(), state.options.max_streams_per_session)?;
+    let ear = speech::ear(query.rate, query.channels).await?;
     let outlet_options = OutletOptions {
         kind: if query.recording { OutletKind::ActiveOnly } else { OutletKind::Live },
         max_queued: Some(state.options.stream_queue_units),

@@ -120,6 +120,23 @@ async fn wrong_paths_and_methods_are_problems_too() {
 }
 
 #[actix_web::test]
+async fn what_finds_no_room_is_refused_before_it_is_decoded() {
+    let served = serve().await;
+    let customer = served.customer("10").await;
+    let id = served.create(&customer, json!({})).await;
+    let speak = |body: Vec<u8>, content_type: &'static str, mode: &str| {
+        let path = format!("/v1/sessions/{id}/audio?mode={mode}");
+        let request = served.request(&customer, Method::POST, &path).header("content-type", content_type);
+        answer(request.body(body))
+    };
+    let full = speak(vec![0; 96_000 * 600], "audio/pcm;rate=48000", "append").await;
+    assert_eq!(full.status, StatusCode::ACCEPTED, "{}", full.text);
+    // Whoever looks into it finds that it is no audio.
+    speak(b"no audio".to_vec(), "audio/wav", "append").await.problem(429, "audio_queue_full");
+    speak(b"no audio".to_vec(), "audio/wav", "replace").await.problem(415, "audio_unsupported");
+}
+
+#[actix_web::test]
 async fn bad_audio_is_named_for_what_it_is() {
     let served = serve_with(|options| options.max_utterance_s = 20).await;
     let customer = served.customer("10").await;

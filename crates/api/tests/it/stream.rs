@@ -177,6 +177,39 @@ async fn streamed_samples_are_spoken_and_commands_are_answered() {
 }
 
 #[actix_web::test]
+async fn a_client_changes_its_format_a_few_times_a_second_and_to_usual_rates() {
+    let served = serve().await;
+    let customer = served.customer("10").await;
+    let id = served.create(&customer, json!({})).await;
+    let mut viewer = connect(&served, &customer, &id, "?media=none&rate=11025").await;
+    viewer.say(r#"{"type":"audio_begin","rate":191999,"id":"odd"}"#).await;
+    let (refused, _) = viewer.text(|text| text["id"] == "odd").await;
+    assert_eq!(refused["problem"]["code"], "audio_unsupported", "{refused}");
+    assert!(refused["problem"]["detail"].as_str().is_some_and(|detail| detail.contains("191999")), "{refused}");
+
+    // It may begin as often as it likes in the format that it has.
+    let mut changes = 0;
+    for (number, rate) in [11_025; 20].into_iter().chain((0..40).map(|n| 16_000 + 100 * n)).enumerate() {
+        let number = number.to_string();
+        viewer.say(&format!(r#"{{"type":"audio_begin","rate":{rate},"id":"{number}"}}"#)).await;
+        let (told, _) = viewer.text(|text| text["id"] == number).await;
+        match (rate, told["problem"]["code"].as_str()) {
+            (11_025, code) => assert_eq!(code, None, "{told}"),
+            (_, None) => changes += 1,
+            (_, code) => assert_eq!(code, Some("too_many_commands"), "{told}"),
+        }
+    }
+    assert!((1..40).contains(&changes), "{changes} changes were made");
+    viewer.play(vec![0; 32_000]).await;
+    viewer.text(|text| text["type"] == "utterance_queued").await;
+
+    // Nothing is made for who has no such session.
+    let stranger = served.customer("10").await;
+    let stream = format!("/v1/sessions/{id}/stream?rate=1");
+    served.call(&stranger, Method::GET, &stream).await.problem(404, "unknown_session");
+}
+
+#[actix_web::test]
 async fn a_client_gets_the_media_it_asks_for() {
     let served = serve().await;
     let customer = served.customer("10").await;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use footlight_avatar::bundle::AvatarChoice;
-use footlight_session::{SessionId, WhenUnwatched};
+use footlight_session::{AccountId, SessionId, WhenUnwatched};
 use footlight_stage::offline::frame_count;
 use footlight_stage::{PerformanceSpec, Stage, StageError, StageOptions, Unit};
 use indicatif::ProgressBar;
@@ -27,6 +27,7 @@ pub(crate) fn run(global: &Global, options: &Render) -> anyhow::Result<()> {
     let stage = Stage::start_with(StageOptions { workers: 1, ..StageOptions::default() }, avatars)?;
     let spec = PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
+        account: AccountId(Uuid::nil()),
         avatar: AvatarChoice::Shared(avatar),
         fps: picture.fps,
         width: picture.width,

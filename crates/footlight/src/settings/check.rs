@@ -13,6 +13,8 @@ const PLAN_MAX: Microcredits = Microcredits::from_credits(1_000_000_000 / 12);
 
 /// What secrets begin with in the files that ship, where people put their own in their place; keys are zeros there.
 const PUBLISHED: &str = "example-only";
+/// What a second of speech takes: 48 000 samples of two bytes.
+const SPEECH_BYTES_PER_S: u64 = 96_000;
 
 /// # Errors
 /// At the first setting that is out of range, by its key and with the range.
@@ -72,6 +74,19 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         "`api.max_connections` is {connections}; it must be between 16 and 1000000"
     );
     between("api.max_utterance", settings.api.max_utterance, SECOND, settings.stage.max_queued_audio)?;
+    let least = 2 * SPEECH_BYTES_PER_S * settings.api.max_utterance.as_secs();
+    ensure!(
+        settings.stage.max_queued_bytes >= least,
+        "`stage.max_queued_bytes` is {}; it must be at least {least}, so that an account's half holds one utterance of `api.max_utterance`",
+        settings.stage.max_queued_bytes
+    );
+    let speech = &settings.speech;
+    ensure!(
+        speech.max_kept_bytes_per_account <= speech.max_kept_bytes,
+        "`speech.max_kept_bytes_per_account` is {}; it must be at most `speech.max_kept_bytes`, {}",
+        speech.max_kept_bytes_per_account,
+        speech.max_kept_bytes
+    );
 
     check_unpublished(settings)?;
     let mut tokens = vec![settings.admin_token.0.as_str()];

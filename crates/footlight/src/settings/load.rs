@@ -270,4 +270,18 @@ mod tests {
             "development takes any that is long"
         );
     }
+
+    #[test]
+    fn room_for_audio_holds_an_utterance_of_every_account() {
+        let refused = |flags: &[(&str, u64)]| {
+            let flags: Vec<_> = flags.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
+            load(&[], &flags).err().map(|error| format!("{error:#}"))
+        };
+        let (one, all) = ("speech.max_kept_bytes_per_account", "speech.max_kept_bytes");
+        assert_eq!(refused(&[("stage.max_queued_bytes", 115_200_000)]), None, "twice ten minutes");
+        let problem = refused(&[("stage.max_queued_bytes", 115_199_999)]).expect("an utterance does not fit");
+        assert!(problem.contains("at least 115200000"), "{problem}");
+        assert_eq!(refused(&[(one, 0), (all, 0)]), None, "none may be kept");
+        assert!(refused(&[(all, 1)]).is_some_and(|problem| problem.contains(one)));
+    }
 }

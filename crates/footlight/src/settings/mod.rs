@@ -45,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) admin_tokens: BTreeMap<String, OperatorSettings>,
     pub(crate) tokens: TokenSettings,
     pub(crate) stage: StageSettings,
+    pub(crate) speech: SpeechSettings,
     pub(crate) api: ApiSettings,
     pub(crate) webhooks: WebhookSettings,
     pub(crate) jobs: JobSettings,
@@ -209,6 +210,7 @@ pub(crate) struct StageSettings {
     pub(crate) renderer: Renderer,
     #[serde(with = "humantime_serde")]
     pub(crate) max_queued_audio: Duration,
+    pub(crate) max_queued_bytes: u64,
     #[serde(deserialize_with = "text::read_path")]
     pub(crate) avatars_dir: PathBuf,
 }
@@ -218,6 +220,13 @@ pub(crate) struct StageSettings {
 pub(crate) enum Renderer {
     Essence,
     Null,
+}
+
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpeechSettings {
+    pub(crate) max_kept_bytes: u64,
+    pub(crate) max_kept_bytes_per_account: u64,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]

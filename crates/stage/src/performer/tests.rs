@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use footlight_avatar::bundle::Catalogue;
 use footlight_session::slice::{MOST_ROOM, SliceGate};
-use footlight_session::{SessionId, UtteranceId, WhenUnwatched};
+use footlight_session::{AccountId, SessionId, UtteranceId, WhenUnwatched};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use crate::event::StageEvent;
 use crate::library::Library;
 use crate::outlet::Port;
 use crate::performance::{Command, Shared, UTTERANCES_MAX};
+use crate::room::AudioBounds;
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::PerformerKey;
@@ -48,11 +49,13 @@ impl Rehearsal {
     fn drawn_by(renderer: RendererKind, fps: u32, change: impl FnOnce(Shared) -> Shared) -> Self {
         let now = Instant::now();
         let errands = crossbeam_channel::unbounded().0;
-        let shared = Arc::new(change(Shared::new(PerformerKey(0), errands, 48_000 * 60, now, Tenure::forever())));
+        let shared =
+            Arc::new(change(Shared::new(PerformerKey(0), errands, AudioBounds::of_tests(), now, Tenure::forever())));
         let options = StageOptions { renderer, ..StageOptions::default() };
         let library = Arc::new(Library::new(&options, Catalogue::default()).expect("what ships is whole"));
         let spec = PerformanceSpec {
             session: SessionId(Uuid::nil()),
+            account: AccountId(Uuid::nil()),
             avatar: "ada".into(),
             fps,
             width: 64,
@@ -88,8 +91,9 @@ impl Rehearsal {
         let id = UtteranceId(Uuid::now_v7());
         let audio: Arc<[i16]> = vec![1_000; ms * 48].into();
         self.shared.enter().expect("there is room");
-        self.shared.reserve(audio.len() as u64).expect("there is room");
-        self.obey(Command::Speak { utterance: Utterance { id, audio }, mode: SpeakMode::Append });
+        let mut claim = self.shared.bounds.claim();
+        self.shared.reserve(audio.len() as u64, &mut claim).expect("there is room");
+        self.obey(Command::Speak { utterance: Utterance { id, audio }, mode: SpeakMode::Append, claim });
         id
     }
 

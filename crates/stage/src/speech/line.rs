@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::UtteranceId;
 use crate::live::LiveBuffer;
+use crate::room::Claim;
 
 /// Live sound that was spoken is forgotten in pieces of at least this many samples, one second.
 const FORGET: usize = 48_000;
@@ -20,8 +21,8 @@ pub(super) struct Line {
 
 /// Where an utterance's samples are. Numbered from its first one.
 pub(super) enum Sound {
-    /// All there.
-    Whole(Arc<[i16]>),
+    /// All there, and taking its room until it is over.
+    Whole { samples: Arc<[i16]>, _claim: Claim },
     /// Arriving.
     Live {
         /// Where they arrive.
@@ -75,7 +76,7 @@ impl Sound {
     /// The number after the last sample there is.
     pub(super) fn known_end(&self) -> usize {
         match self {
-            Self::Whole(samples) => samples.len(),
+            Self::Whole { samples, .. } => samples.len(),
             Self::Live { arrived, first, .. } => first + arrived.len(),
         }
     }
@@ -83,21 +84,28 @@ impl Sound {
     /// Whether nothing follows what is there.
     pub(super) fn is_ended(&self) -> bool {
         match self {
-            Self::Whole(_) => true,
+            Self::Whole { .. } => true,
             Self::Live { ended, .. } => *ended,
         }
     }
 
     /// Whether samples stay after they were spoken.
     pub(super) fn is_kept(&self) -> bool {
-        matches!(self, Self::Whole(_))
+        matches!(self, Self::Whole { .. })
     }
 
     /// The samples numbered `from` to before `to`, which must be there.
     pub(super) fn between(&self, from: usize, to: usize) -> &[i16] {
         match self {
-            Self::Whole(samples) => &samples[from..to],
+            Self::Whole { samples, .. } => &samples[from..to],
             Self::Live { arrived, first, .. } => &arrived[from - first..to - first],
+        }
+    }
+
+    /// So many samples more were spoken, or will not be.
+    pub(super) fn spoken(&self, samples: u64) {
+        if let Self::Live { buffer, .. } = self {
+            buffer.spoken(samples);
         }
     }
 
@@ -114,7 +122,7 @@ impl Sound {
     /// Takes nothing more. Returns how many samples had arrived without being fetched.
     pub(super) fn end(&mut self) -> u64 {
         match self {
-            Self::Whole(_) => 0,
+            Self::Whole { .. } => 0,
             Self::Live { buffer, ended, .. } => {
                 *ended = true;
                 buffer.close()

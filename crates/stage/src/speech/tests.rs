@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{Cue, SpeechQueue};
 use crate::live::LiveFeed;
 use crate::performance::Shared;
+use crate::room::AudioBounds;
 use crate::voice::Voice;
 use crate::worker::PerformerKey;
 use crate::{StageError, Utterance, ear};
@@ -26,14 +27,21 @@ fn hello() -> Arc<[i16]> {
 
 fn queue() -> (SpeechQueue, Arc<Shared>) {
     let errands = crossbeam_channel::unbounded().0;
-    let shared = Arc::new(Shared::new(PerformerKey(0), errands, 48_000 * 60, Instant::now(), crate::Tenure::forever()));
+    let shared = Arc::new(Shared::new(
+        PerformerKey(0),
+        errands,
+        AudioBounds::of_tests(),
+        Instant::now(),
+        crate::Tenure::forever(),
+    ));
     (SpeechQueue::new(Arc::clone(&shared), FRAME), shared)
 }
 
 fn append(queue: &mut SpeechQueue, shared: &Shared, audio: &Arc<[i16]>) {
     shared.enter().expect("there is room");
-    shared.reserve(audio.len() as u64).expect("there is room");
-    queue.append(Utterance { id: UtteranceId(Uuid::now_v7()), audio: Arc::clone(audio) });
+    let mut claim = shared.bounds.claim();
+    shared.reserve(audio.len() as u64, &mut claim).expect("there is room");
+    queue.append(Utterance { id: UtteranceId(Uuid::now_v7()), audio: Arc::clone(audio) }, claim);
 }
 
 fn voice() -> Result<Option<Voice>, StageError> {

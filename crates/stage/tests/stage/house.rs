@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use footlight_session::slice::{MOST_ROOM, SliceGate};
-use footlight_session::{SessionId, UtteranceId, WhenUnwatched};
+use footlight_session::{AccountId, SessionId, UtteranceId, WhenUnwatched};
 use footlight_stage::{
     Outlet, OutletKind, OutletOptions, Performance, PerformanceSpec, RendererKind, SpeakMode, Stage, StageEvent,
     StageOptions, Unit, Utterance, VideoUnit, ear,
@@ -40,6 +40,7 @@ pub(crate) fn speech(name: &str) -> Arc<[i16]> {
 pub(crate) fn spec(fps: u32) -> PerformanceSpec {
     PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
+        account: AccountId(Uuid::nil()),
         avatar: "ada".into(),
         fps,
         width: 96,

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use footlight_session::{UtteranceId, WhenUnwatched};
-use footlight_stage::{OutletKind, SpeakMode, StageError, StageEvent, Unit, Utterance, UtteranceOutcome};
+use footlight_session::{AccountId, UtteranceId, WhenUnwatched};
+use footlight_stage::{
+    OutletKind, PerformanceSpec, RendererKind, SpeakMode, Stage, StageError, StageEvent, StageOptions, Unit, Utterance,
+    UtteranceOutcome,
+};
 use uuid::Uuid;
 
 use crate::house::{Show, assert_decodes, null_stage, read_for, read_until, spec, speech, stage, videos};
@@ -248,6 +251,66 @@ fn audio_beyond_the_queue_is_refused_by_name_and_room_comes_back() {
         assert!(std::time::Instant::now() < end, "{:?}", show.performance.snapshot());
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn sessions_of_one_account_share_its_half_of_the_room_and_leave_the_rest() {
+    // Four seconds for all, two for each account.
+    let options =
+        StageOptions { renderer: RendererKind::Null, max_queued_bytes: 4 * 96_000, ..StageOptions::default() };
+    let stage = Stage::start(options).expect("nothing to load");
+    let of = |account| Show::open(&stage, PerformanceSpec { account: AccountId(Uuid::from_u128(account)), ..spec(25) });
+    let (first, second, other) = (of(1), of(1), of(2));
+    let audio: Arc<[i16]> = vec![0; 48_000].into();
+    let utterance = || Utterance { id: UtteranceId(Uuid::now_v7()), audio: Arc::clone(&audio) };
+    first.speak(&audio);
+    second.speak(&audio);
+    let refused = second.performance.speak(utterance(), SpeakMode::Append);
+    assert!(
+        matches!(refused, Err(StageError::NoRoom { of_account: true, bytes: 192_000, limit_bytes: 192_000 })),
+        "{refused:?}"
+    );
+    let feed = first.performance.live(UtteranceId(Uuid::now_v7())).expect("it is open");
+    assert!(matches!(feed.check_room(960), Err(StageError::NoRoom { .. })));
+    assert!(matches!(feed.push(&[0; 960]), Err(StageError::NoRoom { .. })));
+    assert_eq!(first.performance.snapshot().queued_ms, 1_000, "nothing of it is counted");
+    second.performance.speak(utterance(), SpeakMode::Replace).expect("it takes the room of what it replaces");
+    other.speak(&audio);
+    other.speak(&audio);
+
+    // What ends with its session makes room.
+    first.performance.close();
+    let end = std::time::Instant::now() + Duration::from_secs(5);
+    while let Err(error) = second.performance.speak(utterance(), SpeakMode::Append) {
+        assert!(std::time::Instant::now() < end, "{error}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn live_speech_gives_its_room_back_as_it_is_spoken() {
+    let options =
+        StageOptions { renderer: RendererKind::Null, max_queued_bytes: 2 * 96_000, ..StageOptions::default() };
+    let stage = Stage::start(options).expect("nothing to load");
+    let show = Show::open(&stage, spec(25)).unlimited();
+    let _outlet = show.attach();
+    let feed = show.performance.live(UtteranceId(Uuid::now_v7())).expect("it is open");
+    let half = vec![0; 24_000];
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    let mut pushed = 0;
+    // Three times as much as there is room for.
+    while pushed < 6 {
+        match feed.push(&half) {
+            Ok(_) => pushed += 1,
+            Err(StageError::NoRoom { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(std::time::Instant::now() < end, "only {pushed} were taken");
+    }
+    feed.end();
+    show.wait_for_end_of(feed.utterance());
+    let another = show.performance.live(UtteranceId(Uuid::now_v7())).expect("it is open");
+    another.push(&[0; 48_000]).expect("all of it was given back");
 }
 
 #[test]

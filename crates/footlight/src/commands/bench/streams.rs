@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use footlight_session::slice::SliceGate;
-use footlight_session::{SessionId, UtteranceId, WhenUnwatched};
+use footlight_session::{AccountId, SessionId, UtteranceId, WhenUnwatched};
 use footlight_stage::{
     Outlet, OutletOptions, Performance, PerformanceSpec, SpeakMode, Stage, StageOptions, StageStats, Unit, Utterance,
 };
@@ -113,7 +113,9 @@ pub(crate) fn run(global: &Global, seconds: u64, workers: usize) -> anyhow::Resu
 
 /// Runs so many streams for so long.
 fn measure(workers: usize, streams: usize, time: Duration, speech: &Arc<[i16]>) -> anyhow::Result<Step> {
-    let stage = Stage::start(StageOptions { workers, max_queued_audio_s: 3_600, ..StageOptions::default() })?;
+    let options =
+        StageOptions { workers, max_queued_audio_s: 3_600, max_queued_bytes: u64::MAX, ..StageOptions::default() };
+    let stage = Stage::start(options)?;
     let mut performances = Vec::new();
     let mut outlets = Vec::new();
     for number in 0..streams {
@@ -151,6 +153,7 @@ fn measure(workers: usize, streams: usize, time: Duration, speech: &Arc<[i16]>) 
 fn open(stage: &Stage) -> anyhow::Result<Performance> {
     let spec = PerformanceSpec {
         session: SessionId(Uuid::now_v7()),
+        account: AccountId(Uuid::nil()),
         avatar: "ada".into(),
         fps: 25,
         width: 512,

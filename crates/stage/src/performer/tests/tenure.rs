@@ -83,7 +83,9 @@ fn an_utterance_that_was_begun_elsewhere_goes_on_from_its_position() {
     // As its handle does: the last one is over.
     rehearsal.shared.queued.fetch_add(500 * 48, Ordering::AcqRel);
     (0..2).for_each(|_| rehearsal.shared.enter().expect("there is room"));
-    rehearsal.obey(Command::GoOn(remainders.into_iter().take(2).collect()));
+    let claimed = remainders.into_iter().take(2).map(|remainder| (remainder, rehearsal.shared.bounds.claim()));
+    let claimed = claimed.collect();
+    rehearsal.obey(Command::GoOn(claimed));
     rehearsal.run(ms(1_000));
     // A hundred milliseconds are two frames and a half.
     assert_eq!(active_frames(&mut outlet), 3 + 10);
