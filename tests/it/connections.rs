@@ -21,10 +21,10 @@ async fn a_node_keeps_so_many_connections_and_takes_the_next_when_they_are_close
     }
     // All of them are closed after five seconds in which they ask nothing.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let http = reqwest::Client::new();
+    let http = footlight_client::http_client(Duration::from_secs(60))?;
     let ask = |within: Duration| http.get(format!("{}/openapi.json", node.url)).timeout(within).send();
     ensure!(ask(Duration::from_secs(1)).await.is_err(), "one more is taken");
-    let operator = reqwest::get(format!("{}/healthz", node.admin_url)).await?;
+    let operator = http.get(format!("{}/healthz", node.admin_url)).send().await?;
     ensure!(operator.status().is_success(), "operators have their own: {}", operator.status());
     drop(held);
     let answered = ask(Duration::from_secs(10)).await?;

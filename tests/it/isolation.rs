@@ -62,7 +62,8 @@ impl Operation {
 }
 
 async fn operations(url: &str) -> anyhow::Result<Vec<Operation>> {
-    let document: Value = reqwest::get(format!("{url}/openapi.json")).await?.json().await?;
+    let http = footlight_client::http_client(Duration::from_secs(60))?;
+    let document: Value = http.get(format!("{url}/openapi.json")).send().await?.json().await?;
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().context("paths")? {
         for (method, operation) in item.as_object().context("operations")? {
