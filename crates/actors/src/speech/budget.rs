@@ -99,6 +99,7 @@ mod tests {
         assert!(budget.take(one, 1).is_none(), "what is inherited counts");
         drop(inherited);
         assert!(budget.take(one, 60).is_some(), "it was given back");
-        assert_eq!((budget.kept.lock().all, budget.kept.lock().by_account.len()), (40, 1));
+        let kept = budget.kept.lock();
+        assert_eq!((kept.all, kept.by_account.len()), (40, 1));
     }
 }
