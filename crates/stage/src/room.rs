@@ -188,6 +188,7 @@ mod tests {
         assert!(new.check(5).is_ok() && new.check(6).is_err());
         inherited.give_back(1_000);
         drop(new);
-        assert_eq!((room.taken.lock().all, room.taken.lock().by_account.len()), (0, 0));
+        let taken = room.taken.lock();
+        assert_eq!((taken.all, taken.by_account.len()), (0, 0));
     }
 }
