@@ -50,11 +50,21 @@ pub(crate) async fn watch(cluster: Weak<Inner>) {
             Ok(nodes) => {
                 inner.note_store(true);
                 inner.show(&nodes);
-                if let Some((then, former)) = before.replace((asked, nodes.clone()))
-                    && clock_stepped(&former, &nodes, then.elapsed())
-                {
-                    tracing::warn!("the store's clock was set forward; every node gets the time to renew its lease");
-                    inner.begin_quarantine();
+                if let Some((then, former)) = before.replace((asked, nodes.clone())) {
+                    let elapsed = then.elapsed();
+                    if elapsed > inner.parts.options.times().unschedulable_after() {
+                        // It stood still, or the store did. Others may have come back a moment ago as well.
+                        tracing::warn!(
+                            ?elapsed,
+                            "the other nodes were not looked at for long; each gets the time to renew its lease"
+                        );
+                        inner.begin_quarantine();
+                    } else if clock_stepped(&former, &nodes, elapsed) {
+                        tracing::warn!(
+                            "the store's clock was set forward; every node gets the time to renew its lease"
+                        );
+                        inner.begin_quarantine();
+                    }
                 }
                 inner.look_after(nodes);
             }
