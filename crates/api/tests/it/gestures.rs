@@ -76,7 +76,11 @@ async fn over_the_socket_it_is_a_command_and_a_browsers_token_may_give_it() {
     let (mut done, mut started) = (None, None);
     while done.is_none() || started.is_none() {
         let (text, _) = viewer.text(|text| text["type"] == "done" || text["type"] == "gesture_started").await;
-        *(if text["type"] == "done" { &mut done } else { &mut started }) = Some(text);
+        if text["type"] == "done" {
+            done = Some(text);
+        } else {
+            started = Some(text);
+        }
     }
     let expected = json!({"type": "done", "command": "gesture", "id": "g1", "duration_ms": 900, "holds": false});
     assert_eq!(done, Some(expected));
