@@ -76,7 +76,7 @@ impl Faults {
     }
 
     async fn make_one(&self, fault: &Fault) {
-        if let Some(why) = self.impossible(fault) {
+        if let Some(why) = self.impossible(fault).await {
             return self.say(&format!("left out: {fault} ({why})"));
         }
         self.say(&fault.to_string());
@@ -95,9 +95,13 @@ impl Faults {
         }
     }
 
-    /// Why this machine cannot make it; `None` when it can.
-    fn impossible(&self, fault: &Fault) -> Option<String> {
+    /// Why it cannot be made, on this machine or now; `None` when it can.
+    async fn impossible(&self, fault: &Fault) -> Option<String> {
         let possible = match fault {
+            // One that was killed comes up late where its store is away.
+            Fault::Kill { node, .. } | Fault::Stop { node, .. } if !self.nodes.is_up(*node).await => {
+                Err(anyhow::anyhow!("the node is starting still"))
+            }
             Fault::Cut { .. } | Fault::Slow { .. } if !self.has_namespaces => Err(anyhow::anyhow!("no namespaces")),
             Fault::Clock { node, .. } => self.nodes.set_clock(*node, 0),
             Fault::FillDisk { node, .. } => self.nodes.disk(*node).map(drop),

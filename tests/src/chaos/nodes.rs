@@ -165,6 +165,11 @@ impl Nodes {
         self.running[place].lock().await.take().context("the node runs")?.kill().await
     }
 
+    /// Whether a node has been started, and not been killed since.
+    pub async fn is_up(&self, place: usize) -> bool {
+        self.running[place].lock().await.is_some()
+    }
+
     /// Sends a signal by name.
     ///
     /// # Errors
