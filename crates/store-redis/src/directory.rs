@@ -119,16 +119,17 @@ pub(crate) async fn put_session(link: &Link, record: &SessionRecord, kept: Durat
     let put = replies.pop().expect("one reply per command")?;
     replies.into_iter().try_for_each(|reply| reply.map(drop))?;
     let place = "a session";
-    let (written, former) = match reply::list(place, put)?.as_slice() {
-        [written, Value::BulkString(former)] => {
-            (reply::number(place, written)? == 1, String::from_utf8_lossy(former).into_owned())
+    let (answer, former) = match reply::list(place, put)?.as_slice() {
+        [answer, Value::BulkString(former)] => {
+            (reply::number(place, answer)?, String::from_utf8_lossy(former).into_owned())
         }
         other => {
             return Err(StoreError::Corrupt { place: place.to_owned(), detail: format!("redis replied {other:?}") });
         }
     };
-    if !written {
-        if former != record.node {
+    let (is_written, is_over) = (answer == 1, answer == 2);
+    if !is_written {
+        if is_over || former != record.node {
             remove(link, "SREM", &live, &[id]).await?;
         }
         return Ok(SessionPut::Fenced);

@@ -197,15 +197,16 @@ pub trait SecretStore: Send + Sync + 'static {
 pub enum SessionPut {
     /// It is written.
     Written,
-    /// The one that is there is of a later epoch: the session has another owner, whose record stands.
+    /// The one that is there stands: it is of a later epoch, so that the session has another owner; or it is of this one, and
+    /// over, and what came was late on its way.
     Fenced,
 }
 
 /// Sessions as their users see them, kept beyond their end.
 #[async_trait]
 pub trait SessionDirectory: Send + Sync + 'static {
-    /// Writes a session's record, new or changed, unless the one that is there is of a later epoch: compared and written
-    /// in one step. Where its owner has changed the session leaves the former one's list.
+    /// Writes a session's record, new or changed, unless the one that is there is of a later epoch, or of the same one and over
+    /// where this one is not: compared and written in one step. Where its owner has changed the session leaves the former one's list.
     async fn put_session(&self, record: SessionRecord) -> Result<SessionPut, StoreError>;
     /// One session.
     async fn get_session(&self, session: SessionId) -> Result<Option<SessionRecord>, StoreError>;

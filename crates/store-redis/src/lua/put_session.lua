@@ -7,7 +7,7 @@
 --
 -- KEYS   1 the record
 -- ARGV   1 the value   2 seconds to live, for one that is over; empty for one that is not
--- Reply  1 if it was written, 0 if it was not; then the node that owned it before, empty for none
+-- Reply  1 if it was written, 0 if it has another owner, 2 if it is over; then the node that owned it before, empty for none
 
 local function number(value, from, to)
   local sum = 0
@@ -21,7 +21,7 @@ if stored and string.byte(stored, 1) == 2 then
   former = string.sub(stored, 8, 7 + number(stored, 6, 7))
   local before, now = number(stored, 2, 5), number(ARGV[1], 2, 5)
   if before > now then return { 0, former } end
-  if before == now and ARGV[2] == '' and redis.call('TTL', KEYS[1]) >= 0 then return { 0, former } end
+  if before == now and ARGV[2] == '' and redis.call('TTL', KEYS[1]) >= 0 then return { 2, former } end
 end
 if ARGV[2] == '' then
   redis.call('SET', KEYS[1], ARGV[1])

@@ -147,9 +147,16 @@ pub async fn a_former_owner_writes_no_record(store: Arc<dyn Store>) {
     let mut of_third = SessionRecord { epoch: 3, boot: again, ..of_former };
     put(&store, &of_third).await;
     assert_eq!((owned("b", next).await.len(), owned("a", again).await.len()), (0, 1));
+    let alive = of_third.clone();
     of_third.end(now(), EndReason::Stopped);
     put(&store, &of_third).await;
     assert_eq!(owned("a", again).await, []);
+    // One that was late on its way does not bring it back to life.
+    assert_eq!(store.put_session(alive).await, Ok(SessionPut::Fenced));
+    assert_eq!(store.get_session(of_third.id).await.expect("reads"), Some(of_third.clone()));
+    assert_eq!(owned("a", again).await, []);
+    of_third.units += 1;
+    put(&store, &of_third).await;
 }
 
 /// The same key is the same request; another body under it is refused.

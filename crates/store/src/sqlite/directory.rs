@@ -49,7 +49,11 @@ pub(super) fn list_secrets(connection: &Connection, account: AccountId) -> Resul
 
 /// There is one writer, so nothing comes between the reading and the writing.
 pub(super) fn put_session(connection: &Connection, record: &SessionRecord) -> Result<SessionPut, Failure> {
-    if get_session(connection, record.id)?.is_some_and(|stored| stored.epoch > record.epoch) {
+    let is_over = |record: &SessionRecord| record.state == SessionState::Ended;
+    let stands = |stored: SessionRecord| {
+        stored.epoch > record.epoch || (stored.epoch == record.epoch && is_over(&stored) && !is_over(record))
+    };
+    if get_session(connection, record.id)?.is_some_and(stands) {
         return Ok(SessionPut::Fenced);
     }
     let owner = (record.state != SessionState::Ended).then_some(&record.node);
