@@ -79,8 +79,8 @@ pub(crate) struct Inner {
     pub(crate) leaving: AtomicBool,
     /// Sessions that are being moved away.
     pub(crate) moving: Mutex<HashSet<SessionId>>,
-    /// It hands out sessions of lost nodes.
-    pub(crate) inheriting: AtomicBool,
+    /// One turn at handing out what lost nodes left.
+    pub(crate) inheriting: Arc<Semaphore>,
     /// Turns at waiting for room.
     pub(crate) queue: Semaphore,
 }
@@ -104,7 +104,7 @@ impl Cluster {
             begins: AtomicBool::new(true),
             leaving: AtomicBool::new(false),
             moving: Mutex::default(),
-            inheriting: AtomicBool::new(false),
+            inheriting: Arc::new(Semaphore::new(1)),
             left_behind: Mutex::default(),
             queue: Semaphore::new(queue),
             parts,

@@ -5,7 +5,6 @@
 //! between is done again, by this heir or the next.
 
 use std::collections::HashMap;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -139,13 +138,11 @@ impl Inner {
             // It begins with the thaw: those who come back have been heard by the time that anybody is given up.
             self.begin_quarantine();
         }
-        if self.inheriting.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        let Ok(turn) = Arc::clone(&self.inheriting).try_acquire_owned() else { return };
         let inner = Arc::clone(self);
         tokio::spawn(async move {
             inner.inherit_from(&nodes).await;
-            inner.inheriting.store(false, Ordering::Release);
+            drop(turn);
         });
     }
 
