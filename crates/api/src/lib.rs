@@ -11,7 +11,7 @@
 //! - [`problem`]: what goes wrong, as clients see it; `mapping` says which refusal becomes which problem.
 //! - [`json`]: the shapes.
 //! - `routes`, `stream`, `admin`: the calls, one file per noun.
-//! - `auth`, `forwarded`, `body`, `idempotency`, `decoders`, `trace`: what stands before and around them.
+//! - `auth`, `forwarded`, `body`, `idempotency`, `upload_memory`, `turns`, `decoders`, `trace`: what stands before and around them.
 //! - `cluster`: what nodes ask of each other; `proxy`: calls about sessions that live elsewhere; `placing`: where a new one
 //!   shall live.
 //! - [`openapi`] and `docs`: the same, for readers.
@@ -45,6 +45,7 @@ mod stream;
 mod token;
 mod trace;
 mod turns;
+mod upload_memory;
 
 use actix_web::web::{Data, ServiceConfig};
 

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::problem::{Code, Problem};
 
-/// How long a call waits for a turn. Only what is held up by its own sender takes longer.
+/// How long a call waits for a turn, unless told otherwise. Only what is held up by its own sender takes longer.
 const TURN_WITHIN: Duration = Duration::from_secs(2);
 /// When a call that got no turn should come back, in seconds.
 const TURN_RETRY_S: u64 = 2;
-/// Calls of one account that wait at once. Each keeps its connection and nothing else.
+/// Calls of one account that wait at once, unless told otherwise. Each keeps its connection and nothing else.
 const WAITING_MAX: usize = 512;
 
 /// The turns at one kind of work. Clones share them.
@@ -28,6 +28,8 @@ pub(crate) struct Turns {
     at_once: usize,
     /// Those of all accounts together, where that is bounded.
     in_all: Option<Arc<Semaphore>>,
+    /// Those of one account that wait at once.
+    waiting_max: usize,
     within: Duration,
     callers: Arc<Mutex<HashMap<AccountId, Callers>>>,
 }
@@ -50,7 +52,14 @@ pub(crate) struct Turn {
 impl Turns {
     /// So many turns `at_once` for each account, one at least.
     pub(crate) fn new(what: &'static str, at_once: usize) -> Self {
-        Self { what, at_once: at_once.max(1), in_all: None, within: TURN_WITHIN, callers: Arc::default() }
+        Self {
+            what,
+            at_once: at_once.max(1),
+            in_all: None,
+            waiting_max: WAITING_MAX,
+            within: TURN_WITHIN,
+            callers: Arc::default(),
+        }
     }
 
     /// And so many for all accounts together.
@@ -58,17 +67,23 @@ impl Turns {
         Self { in_all: Some(Arc::new(Semaphore::new(count))), ..self }
     }
 
-    /// Waits a moment for a turn of this account.
+    /// And so many calls of an account wait, each so long.
+    pub(crate) fn with_patience(self, waiting_max: usize, within: Duration) -> Self {
+        Self { waiting_max, within, ..self }
+    }
+
+    /// Waits for a turn of this account: of its own first, so that of those who wait for the turns of all, no account has more than it
+    /// may have turns.
     ///
     /// # Errors
-    /// A problem with a time to come back when none is free by then.
+    /// A problem with a time to come back when none is free in time, or too many wait.
     pub(crate) async fn take(&self, account: AccountId) -> Result<Turn, Problem> {
         let (of_account, mut turn) = {
             let mut callers = self.callers.lock();
             let present = callers
                 .entry(account)
                 .or_insert_with(|| Callers { count: 0, free: Arc::new(Semaphore::new(self.at_once)) });
-            if present.count >= self.at_once + WAITING_MAX {
+            if present.count >= self.at_once + self.waiting_max {
                 return Err(self.none_free());
             }
             present.count += 1;

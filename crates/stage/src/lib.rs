@@ -8,9 +8,10 @@
 //!
 //! Suggested reading order: [`spec`], [`ear`], [`pool`], [`performance`], [`outlet`], [`event`], [`offline`]; then, inside,
 //! `worker` (one thread), `performer` (one session), `speech` (what it still has to say), `scene` (where its pictures come
-//! from) and `soundtrack`; `room` is what all sessions' audio may take.
+//! from) and `soundtrack`; `bounds` is how much audio may wait, in one session and in all of them ([`room`]).
 
 mod blend;
+mod bounds;
 mod capacity;
 mod clock;
 pub mod ear;
@@ -25,7 +26,7 @@ pub mod outlet;
 pub mod performance;
 mod performer;
 pub mod pool;
-mod room;
+pub mod room;
 mod scene;
 mod soundtrack;
 pub mod spec;

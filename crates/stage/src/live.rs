@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::Mutex;
 
+use crate::bounds::AudioBounds;
 use crate::performance::Shared;
-use crate::room::{AudioBounds, Claim};
+use crate::room::Claim;
 use crate::{StageError, UtteranceId};
 
 /// The sender's end of a live utterance. Dropping it ends the utterance.
@@ -139,14 +140,14 @@ impl Shared {
         }
         let fits = |queued: u64| (queued + samples <= self.bounds.queue_limit).then_some(queued + samples);
         match self.queued.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
-            Ok(_) => claim.take(samples, 0).inspect_err(|_| self.release(samples)),
+            Ok(_) => Ok(claim.take(samples).inspect_err(|_| self.release(samples))?),
             Err(_) => Err(self.queue_full(samples)),
         }
     }
 
     /// Whether so many samples more would find room now.
     pub(crate) fn check_room(&self, samples: u64, claim: &Claim) -> Result<(), StageError> {
-        if samples > self.room() { Err(self.queue_full(samples)) } else { claim.check(samples) }
+        if samples > self.room() { Err(self.queue_full(samples)) } else { Ok(claim.check(samples)?) }
     }
 
     /// Whether so many samples would find room if nothing else waited.

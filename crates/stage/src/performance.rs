@@ -8,9 +8,10 @@ use crossbeam_channel::Sender;
 use footlight_avatar::bundle::Gesture;
 use tokio::sync::oneshot;
 
+use crate::bounds::AudioBounds;
 use crate::live::LiveBuffer;
 use crate::outlet::Port;
-use crate::room::{AudioBounds, Claim};
+use crate::room::Claim;
 use crate::worker::{Errand, PerformerKey};
 use crate::{LiveFeed, Outlet, OutletOptions, StageError, Tenure, UtteranceId};
 
@@ -280,7 +281,7 @@ impl Performance {
             // What it replaces gives its room back, so only its own length counts.
             SpeakMode::Replace => {
                 shared.check_alone(samples)?;
-                claim.take(samples, shared.queued.load(Ordering::Acquire))?;
+                claim.take_for(samples, shared.queued.load(Ordering::Acquire))?;
                 shared.queued.fetch_add(samples, Ordering::AcqRel);
                 shared.enter_always();
             }
@@ -302,7 +303,7 @@ impl Performance {
             SpeakMode::Append => shared.check_room(samples, &claim),
             SpeakMode::Replace => {
                 shared.check_alone(samples)?;
-                claim.check(samples.saturating_sub(shared.queued.load(Ordering::Acquire)))
+                Ok(claim.check(samples.saturating_sub(shared.queued.load(Ordering::Acquire)))?)
             }
         }
     }

@@ -9,11 +9,12 @@ use crossbeam_channel::{Sender, unbounded};
 use footlight_avatar::bundle::Catalogue;
 use footlight_session::slice::SliceGate;
 
+use crate::bounds::{AudioBounds, audio_room};
 use crate::event::EventSink;
 use crate::library::Library;
 use crate::performance::Shared;
 use crate::performer::{Backstage, Performer};
-use crate::room::{AudioBounds, AudioRoom};
+use crate::room::Room;
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::{Errand, PerformerKey, Worker};
@@ -32,7 +33,7 @@ pub struct Stage {
     started: Instant,
     tenure: Tenure,
     /// For the audio of all performances.
-    room: Arc<AudioRoom>,
+    room: Arc<Room>,
 }
 
 struct WorkerHandle {
@@ -70,7 +71,7 @@ impl Stage {
         };
         let workers = (0..count).map(|index| WorkerHandle::start(index, &library)).collect::<Result<_, _>>()?;
         let (opened, started, tenure) = (AtomicU64::new(0), Instant::now(), Tenure::forever());
-        let room = Arc::new(AudioRoom::new(options.max_queued_bytes));
+        let room = audio_room(options.max_queued_bytes);
         Ok(Self { options, library, workers, opened, started, tenure, room })
     }
 

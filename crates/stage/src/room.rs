@@ -1,7 +1,7 @@
-//! Room for the audio that waits on a whole stage.
+//! Room that all accounts share, and of which each may take a part.
 //!
-//! A session's own bound keeps one client from sending too far ahead. It does not keep many sessions, which cost nothing while
-//! nobody watches them, from filling a node's memory together.
+//! A bound on each session or call keeps one client from taking much at once. It does not keep many of them, which cost nothing
+//! while nobody watches, from filling what a node has together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,16 +9,9 @@ use std::sync::Arc;
 use footlight_session::AccountId;
 use parking_lot::Mutex;
 
-use crate::StageError;
-
-/// The bytes of a sample.
-const SAMPLE_BYTES: u64 = 2;
-/// One account's audio may fill this part of the room.
-const ACCOUNT_SHARE: u64 = 2;
-
-/// Room for the audio of all performances, of which each account may take a share. Counted in samples.
+/// Room for so much, counted in whatever its owner counts: bytes, or samples.
 #[derive(Debug)]
-pub(crate) struct AudioRoom {
+pub struct Room {
     limit: u64,
     share: u64,
     taken: Mutex<Taken>,
@@ -31,114 +24,113 @@ struct Taken {
     by_account: HashMap<AccountId, u64>,
 }
 
-/// How much audio may wait in one performance.
+/// What one thing takes of a [`Room`]; given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct AudioBounds {
-    /// In samples.
-    pub(crate) queue_limit: u64,
-    /// Shared with all others.
-    pub(crate) room: Arc<AudioRoom>,
-    pub(crate) account: AccountId,
-}
-
-/// What something that waits takes of the room; given back when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Claim {
-    room: Arc<AudioRoom>,
+pub struct Claim {
+    room: Arc<Room>,
     account: AccountId,
-    samples: u64,
+    size: u64,
 }
 
-impl AudioRoom {
-    pub(crate) fn new(bytes: u64) -> Self {
-        let limit = bytes / SAMPLE_BYTES;
-        Self { limit, share: limit / ACCOUNT_SHARE, taken: Mutex::default() }
+/// There is no room for so much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full {
+    /// Whether the account's share is meant, and not what all accounts have together.
+    pub of_account: bool,
+    /// What is taken of it.
+    pub taken: u64,
+    /// What may be.
+    pub limit: u64,
+}
+
+impl Room {
+    /// Room for `limit` in all, and for `share` of each account.
+    #[must_use]
+    pub fn new(limit: u64, share: u64) -> Arc<Self> {
+        Arc::new(Self { limit, share, taken: Mutex::default() })
     }
 
-    fn check(&self, taken: &Taken, account: AccountId, samples: u64) -> Result<(), StageError> {
+    /// A claim of an account, which takes nothing yet.
+    #[must_use]
+    pub fn claim(self: &Arc<Self>, account: AccountId) -> Claim {
+        Claim { room: Arc::clone(self), account, size: 0 }
+    }
+
+    fn check(&self, taken: &Taken, account: AccountId, more: u64) -> Result<(), Full> {
         let of_account = taken.by_account.get(&account).copied().unwrap_or_default();
-        let no_room = |of_account: bool, taken: u64, limit: u64| {
-            Err(StageError::NoRoom { of_account, bytes: taken * SAMPLE_BYTES, limit_bytes: limit * SAMPLE_BYTES })
-        };
-        if samples == 0 {
+        if more == 0 {
             Ok(())
-        } else if of_account.saturating_add(samples) > self.share {
-            no_room(true, of_account, self.share)
-        } else if taken.all.saturating_add(samples) > self.limit {
-            no_room(false, taken.all, self.limit)
+        } else if of_account.saturating_add(more) > self.share {
+            Err(Full { of_account: true, taken: of_account, limit: self.share })
+        } else if taken.all.saturating_add(more) > self.limit {
+            Err(Full { of_account: false, taken: taken.all, limit: self.limit })
         } else {
             Ok(())
         }
     }
 }
 
-impl AudioBounds {
-    /// A minute for one session that has the room for itself.
-    #[cfg(test)]
-    pub(crate) fn of_tests() -> Self {
-        let account = AccountId(uuid::Uuid::nil());
-        Self { queue_limit: 48_000 * 60, room: Arc::new(AudioRoom::new(u64::MAX)), account }
-    }
-
-    /// A claim on the room, which takes nothing yet.
-    pub(crate) fn claim(&self) -> Claim {
-        Claim { room: Arc::clone(&self.room), account: self.account, samples: 0 }
-    }
-}
-
 impl Claim {
-    /// Whether so many samples more would be taken now.
+    /// Whether so much more would be given now.
     ///
     /// # Errors
-    /// [`StageError::NoRoom`] when they would not.
-    pub(crate) fn check(&self, samples: u64) -> Result<(), StageError> {
-        self.room.check(&self.room.taken.lock(), self.account, samples)
+    /// [`Full`] when it would not.
+    pub fn check(&self, more: u64) -> Result<(), Full> {
+        self.room.check(&self.room.taken.lock(), self.account, more)
     }
 
-    /// Takes so many samples more, all or nothing. `replaced` are those that are about to be given back for them.
+    /// Takes so much more, all or nothing.
     ///
     /// # Errors
-    /// [`StageError::NoRoom`] when they do not fit.
-    pub(crate) fn take(&mut self, samples: u64, replaced: u64) -> Result<(), StageError> {
+    /// [`Full`] when it does not fit.
+    pub fn take(&mut self, more: u64) -> Result<(), Full> {
+        self.take_for(more, 0)
+    }
+
+    /// Takes so much more, all or nothing, where `replaced` is about to be given back for it.
+    ///
+    /// # Errors
+    /// [`Full`] when it does not fit.
+    pub fn take_for(&mut self, more: u64, replaced: u64) -> Result<(), Full> {
         let mut taken = self.room.taken.lock();
-        self.room.check(&taken, self.account, samples.saturating_sub(replaced))?;
-        taken.add(self.account, samples);
-        self.samples += samples;
+        self.room.check(&taken, self.account, more.saturating_sub(replaced))?;
+        taken.add(self.account, more);
+        self.size += more;
         Ok(())
     }
 
-    /// Takes so many samples more even where there is no room: for what found room before, here or at another node.
-    pub(crate) fn take_always(&mut self, samples: u64) {
-        self.room.taken.lock().add(self.account, samples);
-        self.samples += samples;
+    /// Takes so much more even where there is no room: for what found room before, here or at another node.
+    pub fn take_always(&mut self, more: u64) {
+        self.room.taken.lock().add(self.account, more);
+        self.size += more;
     }
 
     /// Gives some back, at most what it has.
-    pub(crate) fn give_back(&mut self, samples: u64) {
-        let samples = samples.min(self.samples);
-        self.samples -= samples;
-        self.room.taken.lock().remove(self.account, samples);
+    pub fn give_back(&mut self, some: u64) {
+        let some = some.min(self.size);
+        self.size -= some;
+        self.room.taken.lock().remove(self.account, some);
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.give_back(self.samples);
+        self.give_back(self.size);
     }
 }
 
 impl Taken {
-    fn add(&mut self, account: AccountId, samples: u64) {
-        if samples > 0 {
-            self.all += samples;
-            *self.by_account.entry(account).or_default() += samples;
+    fn add(&mut self, account: AccountId, more: u64) {
+        if more > 0 {
+            self.all += more;
+            *self.by_account.entry(account).or_default() += more;
         }
     }
 
-    fn remove(&mut self, account: AccountId, samples: u64) {
-        self.all -= samples;
+    fn remove(&mut self, account: AccountId, some: u64) {
+        self.all -= some;
         if let Some(share) = self.by_account.get_mut(&account) {
-            *share -= samples;
+            *share -= some;
             if *share == 0 {
                 self.by_account.remove(&account);
             }
@@ -156,31 +148,24 @@ mod tests {
     const OTHER: AccountId = AccountId(Uuid::from_u128(2));
     const THIRD: AccountId = AccountId(Uuid::from_u128(3));
 
-    fn claim(room: &Arc<AudioRoom>, account: AccountId) -> Claim {
-        AudioBounds { queue_limit: u64::MAX, room: Arc::clone(room), account }.claim()
-    }
-
     #[test]
     fn one_account_takes_its_share_and_all_together_what_there_is() {
-        // A hundred samples, fifty for each account.
-        let room = Arc::new(AudioRoom::new(200));
-        let (mut first, mut second, mut other) = (claim(&room, ONE), claim(&room, ONE), claim(&room, OTHER));
-        assert!(first.take(30, 0).is_ok() && second.take(20, 0).is_ok());
-        let refused = first.take(1, 0);
-        assert!(matches!(refused, Err(StageError::NoRoom { of_account: true, bytes: 100, limit_bytes: 100 })));
-        assert!(first.take(0, 0).is_ok(), "nothing always fits");
-        assert!(other.check(50).is_ok() && other.take(45, 0).is_ok(), "the others have theirs");
-        let refused = claim(&room, THIRD).take(6, 0);
-        assert!(matches!(refused, Err(StageError::NoRoom { of_account: false, bytes: 190, limit_bytes: 200 })));
+        let room = Room::new(100, 50);
+        let (mut first, mut second, mut other) = (room.claim(ONE), room.claim(ONE), room.claim(OTHER));
+        assert!(first.take(30).is_ok() && second.take(20).is_ok());
+        assert_eq!(first.take(1), Err(Full { of_account: true, taken: 50, limit: 50 }));
+        assert!(first.take(0).is_ok(), "nothing always fits");
+        assert!(other.check(50).is_ok() && other.take(45).is_ok(), "the others have theirs");
+        assert_eq!(room.claim(THIRD).take(6), Err(Full { of_account: false, taken: 95, limit: 100 }));
         drop(second);
-        assert!(first.take(20, 0).is_ok(), "it was given back");
+        assert!(first.take(20).is_ok(), "it was given back");
     }
 
     #[test]
     fn what_is_replaced_makes_room_and_what_had_room_before_has_it_again() {
-        let room = Arc::new(AudioRoom::new(200));
-        let (mut old, mut new, mut inherited) = (claim(&room, ONE), claim(&room, ONE), claim(&room, ONE));
-        assert!(old.take(50, 0).is_ok() && new.take(40, 50).is_ok());
+        let room = Room::new(100, 50);
+        let (mut old, mut new, mut inherited) = (room.claim(ONE), room.claim(ONE), room.claim(ONE));
+        assert!(old.take(50).is_ok() && new.take_for(40, 50).is_ok());
         drop(old);
         inherited.take_always(80);
         assert!(new.check(1).is_err(), "what is over the share is taken of it");

@@ -22,6 +22,7 @@ use footlight_avatar::bundle::DEFAULT_AVATAR;
 use footlight_ledger::{AccountId, BootId, Command, Microcredits, Outcome, RateCard, SessionId, Terms, Timestamp};
 use footlight_session::meter::SliceClockOptions;
 use footlight_session::{Heirloom, SessionState, WhenUnwatched};
+use footlight_stage::room::Room;
 use footlight_stage::{PerformanceSpec, Stage};
 use footlight_store::desk::Clock;
 use footlight_store::nodes::NodeRoom;
@@ -41,7 +42,7 @@ use crate::health::{Capacity, Readiness, UnreadyReason};
 use crate::meter::{MeterFigures, MeterHandle, MeterOptions, MeterParts, ProgressRecord};
 use crate::metrics::Metrics;
 use crate::scrape::Scrape;
-use crate::speech::{KeptLimits, SpeechKeeper};
+use crate::speech::SpeechKeeper;
 use crate::supervisor::{RoomLimits, SupervisorHandle};
 use crate::time::NodeClock;
 use crate::{NodeError, NodeOptions, SpeakingSlots};
@@ -152,10 +153,7 @@ impl Node {
             tokio::spawn(progress.mirror(Arc::clone(&parts.store), boot, parts.options.progress_every / 2));
         }
         let (store, wall) = (Arc::clone(&parts.store), Arc::clone(&parts.clock));
-        let kept = KeptLimits {
-            node: parts.options.max_kept_speech_bytes,
-            account: parts.options.max_kept_speech_bytes_per_account,
-        };
+        let kept = Room::new(parts.options.max_kept_speech_bytes, parts.options.max_kept_speech_bytes_per_account);
         let keeper = SpeechKeeper::start(store, wall, Arc::clone(&metrics), is_shared.then_some(kept));
         let meter_parts = MeterParts {
             desk: parts.desk.clone(),

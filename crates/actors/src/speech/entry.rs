@@ -6,11 +6,11 @@ use std::time::Duration;
 use footlight_ledger::{AccountId, SessionId};
 use footlight_session::UtteranceId;
 use footlight_session::kept::{KeptKind, KeptUtterance};
+use footlight_stage::room::Claim;
 use footlight_store::{Expected, RecordVersion, StoreError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-use super::budget::Place;
 use super::shelf::{self, Fate};
 use super::{Shared, unnamed};
 
@@ -41,7 +41,7 @@ pub(super) struct Entry {
     pub(super) is_busy: bool,
     since: Instant,
     /// What its samples take of what may be kept.
-    _place: Option<Place>,
+    _claim: Option<Claim>,
     /// Told once it is durable.
     durable: Option<oneshot::Sender<()>>,
 }
@@ -55,9 +55,9 @@ enum Step {
 }
 
 impl Entry {
-    pub(super) fn of_upload(audio: Arc<[i16]>, place: Place, durable: oneshot::Sender<()>) -> Self {
+    pub(super) fn of_upload(audio: Arc<[i16]>, claim: Claim, durable: oneshot::Sender<()>) -> Self {
         let utterance = unnamed(KeptKind::Upload, audio.len() as u64);
-        Self { audio: Some(audio), _place: Some(place), durable: Some(durable), ..Self::new(utterance) }
+        Self { audio: Some(audio), _claim: Some(claim), durable: Some(durable), ..Self::new(utterance) }
     }
 
     pub(super) fn of_live() -> Self {
@@ -65,9 +65,9 @@ impl Entry {
     }
 
     /// One that a former owner left, whose record has this version now.
-    pub(super) fn inherited(utterance: KeptUtterance, from: u64, version: RecordVersion, place: Option<Place>) -> Self {
+    pub(super) fn inherited(utterance: KeptUtterance, from: u64, version: RecordVersion, claim: Option<Claim>) -> Self {
         let has_blob = utterance.kind == KeptKind::Upload;
-        Self { from, has_blob, version: Some(version), is_stale: false, _place: place, ..Self::new(utterance) }
+        Self { from, has_blob, version: Some(version), is_stale: false, _claim: claim, ..Self::new(utterance) }
     }
 
     fn new(utterance: KeptUtterance) -> Self {
@@ -82,7 +82,7 @@ impl Entry {
             is_over: false,
             is_busy: false,
             since: Instant::now(),
-            _place: None,
+            _claim: None,
             durable: None,
         }
     }

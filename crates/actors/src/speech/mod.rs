@@ -5,9 +5,8 @@
 //! new ones, and a former owner can then neither change nor remove them.
 //!
 //! Suggested reading order: `entry` (one utterance on its way into the store and out of it), `shelf` (how it lies there),
-//! `budget` (how much may lie there), `inherit` (what an heir finds), `janitor` (what a crash left).
+//! `inherit` (what an heir finds), `janitor` (what a crash left).
 
-mod budget;
 mod entry;
 mod inherit;
 mod janitor;
@@ -20,17 +19,16 @@ use std::time::Duration;
 use footlight_ledger::{AccountId, SessionId, Units};
 use footlight_session::UtteranceId;
 use footlight_session::kept::{Begun, KeptKind, KeptUtterance};
+use footlight_stage::room::Room;
 use footlight_store::Store;
 use footlight_store::desk::Clock;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, oneshot};
 
-use self::budget::Budget;
 use self::entry::Entry;
 use crate::metrics::Metrics;
 
-pub(crate) use budget::KeptLimits;
 pub(crate) use inherit::Inheritance;
 pub(crate) use shelf::discard;
 
@@ -51,7 +49,7 @@ struct Shared {
     /// Where the work is done: never on the threads that carry sessions.
     runtime: Handle,
     turns: Semaphore,
-    budget: Arc<Budget>,
+    room: Arc<Room>,
     /// As many utterances as stages hold, and those that are being removed.
     sessions: Mutex<HashMap<SessionId, Kept>>,
     settled: Notify,
@@ -65,16 +63,16 @@ struct Kept {
 }
 
 impl SpeechKeeper {
-    /// Keeps as much as `limits` say, and nothing where they are `None`. Must be called within a tokio runtime.
-    pub(crate) fn start(store: Arc<dyn Store>, wall: Clock, metrics: Arc<Metrics>, limits: Option<KeptLimits>) -> Self {
-        let shared = limits.map(|limits| {
+    /// Keeps as many bytes as there is `room` for, and nothing where there is none. Must be called within a tokio runtime.
+    pub(crate) fn start(store: Arc<dyn Store>, wall: Clock, metrics: Arc<Metrics>, room: Option<Arc<Room>>) -> Self {
+        let shared = room.map(|room| {
             let shared = Arc::new(Shared {
                 store,
                 wall,
                 metrics,
                 runtime: Handle::current(),
                 turns: Semaphore::new(MOVED_AT_ONCE),
-                budget: Arc::new(Budget::new(limits)),
+                room,
                 sessions: Mutex::default(),
                 settled: Notify::new(),
             });
@@ -93,13 +91,14 @@ impl SpeechKeeper {
         audio: Arc<[i16]>,
     ) -> Option<oneshot::Receiver<()>> {
         let shared = self.shared.as_ref()?;
-        let Some(place) = shared.budget.take(account, shelf::bytes_of(audio.len() as u64)) else {
+        let mut claim = shared.room.claim(account);
+        if claim.take(shelf::bytes_of(audio.len() as u64)).is_err() {
             tracing::debug!(%account, %session, utterance = %id, "as much speech is kept as may be; this is not");
             shared.metrics.speech_not_kept.inc();
             return None;
-        };
+        }
         let (durable, told) = oneshot::channel();
-        let entry = Entry::of_upload(audio, place, durable);
+        let entry = Entry::of_upload(audio, claim, durable);
         self.insert(account, session, id, entry).then_some(told)
     }
 

@@ -106,7 +106,7 @@ pub(crate) async fn speak(
         // Before and while it is decoded: nobody's cores are spent on what will not be taken.
         let room = node.room_for_speech(caller.into(), session.0, mode).await?;
         room.check(1)?;
-        let turn = shared.decoders.turn(caller.account).await?;
+        let turn = shared.decoders.take(caller.account).await?;
         let decoded = decoders::stand_back_and(move || {
             let decoded = speech::decode(upload, raw, max_s, |samples| Ok(room.check(samples)?));
             drop((turn, memory));

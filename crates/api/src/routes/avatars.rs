@@ -141,7 +141,7 @@ pub(crate) async fn upload(
     idempotency::once(&state, &request, &caller.account.to_string(), digest, async move {
         let new = NewAvatar { bundle: Vec::from(bundle), preview: None, job: None, is_copy: false, replace };
         // Unpacking takes a core, as decoding does.
-        let turn = shared.decoders.turn(caller.account).await?;
+        let turn = shared.decoders.take(caller.account).await?;
         let checked = shared.wardrobe.check(new).await?;
         drop(turn);
         let kept = shared.wardrobe.put(caller.account, checked).await?;

@@ -13,11 +13,11 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{Backstage, Pace, Performer};
+use crate::bounds::AudioBounds;
 use crate::event::StageEvent;
 use crate::library::Library;
 use crate::outlet::Port;
 use crate::performance::{Command, Shared, UTTERANCES_MAX};
-use crate::room::AudioBounds;
 use crate::scene::CameraPool;
 use crate::stats::WorkerStats;
 use crate::worker::PerformerKey;

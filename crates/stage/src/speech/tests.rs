@@ -10,9 +10,9 @@ use footlight_session::UtteranceId;
 use uuid::Uuid;
 
 use super::{Cue, SpeechQueue};
+use crate::bounds::AudioBounds;
 use crate::live::LiveFeed;
 use crate::performance::Shared;
-use crate::room::AudioBounds;
 use crate::voice::Voice;
 use crate::worker::PerformerKey;
 use crate::{StageError, Utterance, ear};
