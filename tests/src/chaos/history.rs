@@ -71,11 +71,13 @@ pub struct Frame {
     pub pts_us: u64,
     /// The viewer's connection that it came over.
     pub connection: usize,
-    /// Who made it; `None` where the session moved while the viewer attached.
+    /// The epoch that it was most likely made in.
+    pub epoch: u32,
+    /// Who made it for certain; `None` where the session moved while the viewer attached.
     pub source: Option<Source>,
 }
 
-/// Who made a frame.
+/// Who made a frame for certain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// The epoch in which the viewer attached.
@@ -184,7 +186,7 @@ impl SessionSeen {
     #[must_use]
     pub fn received(&self) -> i64 {
         let shown: std::collections::BTreeSet<_> =
-            self.frames.iter().map(|frame| (frame.source.map(|source| source.epoch), frame.pts_us)).collect();
+            self.frames.iter().map(|frame| (frame.epoch, frame.pts_us)).collect();
         i64::try_from(shown.len()).unwrap_or(i64::MAX)
     }
 

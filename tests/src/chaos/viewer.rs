@@ -63,13 +63,11 @@ impl Viewer {
     #[must_use]
     pub fn frames(&self, owners: &[Owned]) -> Vec<Frame> {
         let tape = locked(&self.tape);
-        let sources: Vec<Option<Source>> =
+        let sources: Vec<(u32, Option<Source>)> =
             tape.connections.iter().map(|(owner, attached)| source(owners, owner, *attached)).collect();
-        let frame = |&(at, pts_us, connection): &(Duration, u64, usize)| Frame {
-            at,
-            pts_us,
-            connection,
-            source: sources[connection],
+        let frame = |&(at, pts_us, connection): &(Duration, u64, usize)| {
+            let (epoch, source) = sources[connection];
+            Frame { at, pts_us, connection, epoch, source }
         };
         tape.frames.iter().map(frame).collect()
     }
@@ -81,13 +79,14 @@ impl Drop for Viewer {
     }
 }
 
-/// Whose frames come over a connection to `owner`: its own, unless the session went elsewhere before the connection was
-/// there, since then the node may have passed it on.
-fn source(owners: &[Owned], owner: &Owned, attached: Duration) -> Option<Source> {
-    let at = owners.iter().position(|other| other == owner)?;
-    let moved = owners.get(at + 1).map(|next| next.at);
-    let is_sure = moved.is_none_or(|moved| moved > attached + BLUR);
-    is_sure.then_some(Source { epoch: owner.epoch, node: owner.node })
+/// Whose frames come over a connection to `owner`: its own, unless the session went elsewhere before the connection was there.
+/// Then they are most likely its heir's, since the node passes those on, or is the heir itself.
+fn source(owners: &[Owned], owner: &Owned, attached: Duration) -> (u32, Option<Source>) {
+    let Some(at) = owners.iter().position(|other| other == owner) else { return (owner.epoch, None) };
+    match owners.get(at + 1) {
+        Some(next) if next.at <= attached + BLUR => (next.epoch, None),
+        _ => (owner.epoch, Some(Source { epoch: owner.epoch, node: owner.node })),
+    }
 }
 
 async fn watch(watched: Watched, tape: Arc<Mutex<Tape>>) {
@@ -133,12 +132,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_of_a_connection_made_while_the_session_moved_have_no_source() {
+    fn frames_of_a_connection_made_while_the_session_moved_are_most_likely_the_heirs() {
         let owned = |at, epoch, node| Owned { at: Duration::from_secs(at), epoch, node };
         let owners = [owned(1, 1, 0), owned(10, 2, 1)];
         let first = Some(Source { epoch: 1, node: 0 });
-        assert_eq!(source(&owners, &owners[0], Duration::from_secs(2)), first);
-        assert_eq!(source(&owners, &owners[0], Duration::from_millis(9_800)), None);
-        assert_eq!(source(&owners, &owners[1], Duration::from_secs(11)), Some(Source { epoch: 2, node: 1 }));
+        assert_eq!(source(&owners, &owners[0], Duration::from_secs(2)), (1, first));
+        assert_eq!(source(&owners, &owners[0], Duration::from_millis(9_800)), (2, None));
+        assert_eq!(source(&owners, &owners[1], Duration::from_secs(11)), (2, Some(Source { epoch: 2, node: 1 })));
+        assert_eq!(source(&owners, &owned(3, 1, 2), Duration::from_secs(4)), (1, None), "nobody knows of it");
     }
 }

@@ -1,14 +1,16 @@
-//! Each active frame is charged at most once, and at least once but for what could not be proved: two seconds a crash, and
-//! a lease and two seconds a partition.
+//! Each active frame is charged at most once, and at least once but for what could not be proved: what an owner made in the last
+//! two seconds before another took over, and since nobody could hear it.
+//!
+//! An owner that is heard again settles all that it made meanwhile, so a fault that no take-over follows excuses nothing.
 
 use std::time::Duration;
 
-use super::super::history::{FPS, Harm, Harmed, History, SessionEnd, SessionSeen};
+use super::super::history::{FPS, Harm, Harmed, History, Owned, SessionEnd, SessionSeen};
 use super::Finding;
 use crate::client::cost;
 
 const NAME: &str = "charges";
-/// What a crash may leave unproved: a progress record is made each second, and written within another.
+/// What an owner that can be heard may leave unproved: a progress record is made each second, and written within another.
 const UNPROVED: Duration = Duration::from_secs(2);
 /// Frames that are counted, and on their way when a connection ends.
 const ON_THE_WAY: i64 = 3;
@@ -31,11 +33,11 @@ fn check_session(history: &History, id: &str, session: &SessionSeen, end: &Sessi
     if end.frames > received + on_the_way {
         found(format!("{} frames were charged, and {received} came: {} too many", end.frames, end.frames - received));
     }
-    let allowed = allowed(history, session);
+    let allowed = allowed(history, session, end);
     let unbilled = received - end.frames;
     if unbilled > allowed + on_the_way {
         found(format!(
-            "{unbilled} of {received} frames were not charged ({:.1} s); the faults that hit its owners allow {allowed}",
+            "{unbilled} of {received} frames were not charged ({:.1} s); its owners were lost in ways that allow {allowed}",
             unbilled as f64 / f64::from(FPS)
         ));
     }
@@ -45,41 +47,53 @@ fn check_session(history: &History, id: &str, session: &SessionSeen, end: &Sessi
     findings
 }
 
-/// How many frames of a session may be unbilled, by what hit its owners while they were that.
-fn allowed(history: &History, session: &SessionSeen) -> i64 {
+/// How many frames of a session may be unbilled, by how it lost its owners.
+fn allowed(history: &History, session: &SessionSeen, end: &SessionEnd) -> i64 {
     let mut allowed = Duration::ZERO;
     for (at, owned) in session.owners.iter().enumerate() {
-        let until = session.owners.get(at + 1).map_or(Duration::MAX, |next| next.at);
+        let (until, lost) = match session.owners.get(at + 1) {
+            // Those in between were never seen.
+            Some(next) => (next.at, next.epoch.saturating_sub(owned.epoch)),
+            None => (Duration::MAX, u32::from(end.reason == "node_lost")),
+        };
         // It was the owner a little before that was seen.
         let from = owned.at.saturating_sub(Duration::from_secs(1));
-        let hits = |harm: &&Harmed| harm.node.is_none_or(|node| node == owned.node);
-        let in_its_time = |harm: &&Harmed| harm.from < until && harm.until > from;
-        for harm in history.harms.iter().filter(hits).filter(in_its_time) {
-            allowed += match harm.harm {
-                Harm::Crash => UNPROVED + unheard_before(history, owned.node, harm.from),
-                Harm::Partition | Harm::FailOver => history.lease + UNPROVED,
-                Harm::Inconvenience => Duration::ZERO,
-            };
+        if harms(history, owned).any(|harm| harm.from < until && harm.until > from) {
+            let last = last_frame(session, owned, until).unwrap_or(from);
+            allowed += (UNPROVED + unheard(history, owned, last)) * lost;
         }
     }
     i64::try_from(allowed.as_millis()).unwrap_or(i64::MAX) * i64::from(FPS) / 1_000
 }
 
-/// For how long a node that crashed could not be heard when it did: what it proved last is that much older.
-fn unheard_before(history: &History, node: usize, crash: Duration) -> Duration {
-    let unheard = history.harms.iter().filter(|harm| {
-        matches!(harm.harm, Harm::Partition | Harm::FailOver)
-            && harm.node.is_none_or(|other| other == node)
-            && harm.from <= crash
-            && crash <= harm.until + UNPROVED
+/// The faults that can part a session from its owner.
+fn harms<'a>(history: &'a History, owned: &Owned) -> impl Iterator<Item = &'a Harmed> {
+    let node = owned.node;
+    let parts = |harm: &&Harmed| harm.harm != Harm::Inconvenience;
+    history.harms.iter().filter(parts).filter(move |harm| harm.node.is_none_or(|hit| hit == node))
+}
+
+/// When the last frame of an owner came.
+fn last_frame(session: &SessionSeen, owned: &Owned, until: Duration) -> Option<Duration> {
+    let its = session.frames.iter().filter(|frame| frame.epoch == owned.epoch);
+    its.map(|frame| frame.at).filter(|at| *at < until).max()
+}
+
+/// For how long an owner could not be heard at a moment: what it had proved by then is that much older.
+fn unheard(history: &History, owned: &Owned, at: Duration) -> Duration {
+    let unheard = harms(history, owned).filter(|harm| harm.harm != Harm::Crash).filter_map(|harm| {
+        // A connection doubles its pauses between two tries: it may be silent once more as long as it was.
+        let again = harm.until + (harm.until - harm.from).min(history.lease) + UNPROVED;
+        (harm.from <= at && at <= again).then(|| at - harm.from)
     });
-    unheard.map(|harm| crash - harm.from).max().unwrap_or_default()
+    unheard.max().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::examples::{at, session, well};
     use super::*;
+    use crate::chaos::history::Frame;
 
     fn charged(history: &mut History, frames: i64) {
         let end = session(history).end.as_mut().expect("it ended");
@@ -93,21 +107,39 @@ mod tests {
         assert!(check(&history)[0].says.contains("225 frames were charged, and 200 came: 25 too many"));
     }
 
+    /// The first owner's last frame came at 5 s.
+    fn harmed(node: impl Into<Option<usize>>, harm: Harm, from: f64, until: f64) -> Harmed {
+        Harmed { node: node.into(), harm, from: at(from), until: at(until) }
+    }
+
     #[test]
-    fn what_is_unbilled_is_bounded_by_what_hit_the_owner() {
+    fn what_is_unbilled_is_bounded_by_how_its_owner_was_lost() {
         let mut history = well();
         charged(&mut history, 130);
         assert_eq!(check(&history).len(), 1, "no fault explains it");
-        let harm = |node, harm| Harmed { node, harm, from: at(6.0), until: at(9.0) };
-        history.harms.push(harm(Some(1), Harm::Partition));
+        history.harms.push(harmed(1, Harm::Partition, 3.0, 9.0));
         assert_eq!(check(&history).len(), 1, "that node was no owner then");
-        history.harms.push(harm(Some(0), Harm::Crash));
+        history.harms.push(harmed(0, Harm::Crash, 5.0, 9.0));
         assert_eq!(check(&history).len(), 1, "70 frames are more than 2 s");
-        let mut partition = history.clone();
-        partition.harms.push(harm(Some(0), Harm::Partition));
-        assert_eq!(check(&partition), []);
-        history.harms.push(Harmed { node: None, harm: Harm::Partition, from: at(4.0), until: at(7.0) });
+        let mut cut_off = history.clone();
+        cut_off.harms.push(harmed(0, Harm::Partition, 4.0, 5.0));
+        assert_eq!(check(&cut_off), [], "the last second was not heard");
+        history.harms.push(harmed(None, Harm::Partition, 4.0, 7.0));
         assert_eq!(check(&history), [], "nothing could be proved while the store was away");
+    }
+
+    #[test]
+    fn a_fault_that_no_owner_was_lost_to_excuses_nothing() {
+        let mut history = well();
+        charged(&mut history, 190);
+        history.harms.push(harmed(1, Harm::Partition, 13.0, 15.0));
+        assert_eq!(check(&history).len(), 1, "the second owner was heard again");
+        session(&mut history).end.as_mut().expect("it ended").reason = "node_lost".into();
+        assert_eq!(check(&history), []);
+        session(&mut history).end.as_mut().expect("it ended").reason = "stopped".into();
+        history.harms.push(harmed(0, Harm::Partition, 1.0, 1.5));
+        charged(&mut history, 100);
+        assert_eq!(check(&history).len(), 1, "the first owner was heard again for seconds");
     }
 
     #[test]
@@ -128,6 +160,8 @@ mod tests {
     #[test]
     fn frames_that_two_connections_show_are_counted_once() {
         let mut history = well();
+        let unsure = session(&mut history).frames.clone().into_iter().map(|frame| Frame { source: None, ..frame });
+        session(&mut history).frames.extend(unsure);
         let mut again = session(&mut history).frames.clone();
         again.iter_mut().for_each(|frame| frame.connection += 10);
         session(&mut history).frames.extend(again);

@@ -77,14 +77,15 @@ mod examples {
         let frame = |number: u64| {
             let came = from + number as f64 * 0.04;
             let source = Some(Source { epoch, node });
-            Frame { at: at(came), pts_us: (came * 1e6) as u64, connection: epoch as usize, source }
+            Frame { at: at(came), pts_us: (came * 1e6) as u64, connection: epoch as usize, epoch, source }
         };
         (0..count).map(frame).collect()
     }
 
     /// One session: 100 frames at the first node, which loses it, and 100 at the second.
     pub(super) fn well() -> History {
-        let mut history = History { lease: Duration::from_secs(5), ..History::default() };
+        let settled_after = Some(Duration::ZERO);
+        let mut history = History { lease: Duration::from_secs(5), settled_after, ..History::default() };
         let lease =
             |from: u64, until: u64| (from..until).map(|s| Leased { at: at(s as f64), until: at(s as f64 + 5.0) });
         history.leases = vec![lease(0, 5).collect(), lease(0, 30).collect()];
