@@ -137,7 +137,8 @@ async fn create_at(
         }
         Err(error) => {
             tracing::warn!(%error, %session, "whether a session was created is looked up");
-            if let Some(record) = state.node.store().get_session(session).await? {
+            let record = state.node.store().get_session(session).await?;
+            if let Some(record) = record.filter(|record| record.end_reason.is_none()) {
                 return answer(SessionJson::of(record)).map(Tried::Answered);
             }
             actix_web::rt::spawn(end_if_it_appears(state.clone(), peer.clone(), session));

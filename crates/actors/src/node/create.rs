@@ -1,4 +1,4 @@
-//! Creating a session: check, admit, begin, prepare, write down, start.
+//! Creating a session: check, admit, write down, begin, prepare, start.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -23,6 +23,8 @@ use crate::{Caller, CreateSession, NodeError};
 
 /// Frame rates that an engine elsewhere may count by.
 const ENGINE_FRAME_RATES: RangeInclusive<u32> = 1..=240;
+/// The epoch that a session begins with.
+const FIRST_EPOCH: u32 = 1;
 const AVATAR_BYTES_MAX: usize = 128;
 const METADATA_KEYS_MAX: usize = 16;
 const METADATA_KEY_BYTES_MAX: usize = 64;
@@ -90,17 +92,13 @@ impl Node {
         let inner = &self.inner;
         let own = self.has_avatar(account, &order).await?;
         let seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
-        // Asked first, so that who cannot pay costs nothing; taken back when anything after it fails.
-        let mut opening = Opening::new(self, id, account);
-        let epoch = self.begin_or_forget(&mut opening, id, account, secret, &order).await?;
+        let record = self.first_record(id, account, secret, &order);
+        // Taken back when anything after it fails.
+        let mut opening = self.open(&record).await?;
         if own {
             order.spec.avatar = self.open_avatar(account, &order).await?;
         }
         self.prepare(&order.spec).await?;
-
-        let record = self.first_record(id, account, secret, epoch, &order);
-        opening.written(record.clone());
-        self.put_record(&record).await?;
         opening.stays();
         let max_duration = Duration::from_secs(u64::from(order.max_duration_s));
         let launch = Launch { record: record.clone(), spec: order.spec, seat, max_duration, former: None };
@@ -217,36 +215,24 @@ impl Node {
         }
     }
 
-    /// Opens the tab. Asked before anything else is done, so that who cannot pay costs nothing.
-    pub(super) async fn begin_or_forget(
-        &self,
-        opening: &mut Opening,
-        session: SessionId,
-        account: AccountId,
-        secret: Option<SecretId>,
-        order: &Order,
-    ) -> Result<u32, NodeError> {
-        let begun = self.begin(session, account, secret, order).await;
-        if let Err(error) = &begun
-            && !matches!(error, NodeError::StoreUnreachable(_) | NodeError::Store(_))
-        {
-            opening.stays();
+    /// Opens a session: its record is written, and then its tab is begun, so that whoever finds what a crash in between left
+    /// knows of the tab. An account that would refuse is asked before, so that who cannot pay leaves no record.
+    pub(super) async fn open(&self, record: &SessionRecord) -> Result<Opening, NodeError> {
+        let begin = Command::BeginSession {
+            session: record.id,
+            product: record.product,
+            pricing: record.pricing,
+            secret: record.secret,
+            owner: record.boot,
+        };
+        let foreseen = self.inner.parts.desk.foresee(record.account, &begin).await;
+        if let Outcome::Refused(refusal) = foreseen.inspect_err(|error| self.inner.metrics.store_failed(error))? {
+            return Err(refusal.into());
         }
-        begun
-    }
-
-    async fn begin(
-        &self,
-        session: SessionId,
-        account: AccountId,
-        secret: Option<SecretId>,
-        order: &Order,
-    ) -> Result<u32, NodeError> {
-        let (product, pricing) = (order.product, order.pricing);
-        let owner = self.inner.boot;
-        let begin = Command::BeginSession { session, product, pricing, secret, owner };
-        match self.submit(account, begin).await? {
-            Outcome::Begun { epoch } => Ok(epoch),
+        let opening = Opening { node: Some(self.clone()), record: record.clone() };
+        self.put_record(record).await?;
+        match self.submit(record.account, begin).await? {
+            Outcome::Begun { .. } => Ok(opening),
             outcome => {
                 Err(NodeError::Internal { detail: format!("a session's beginning was answered by {outcome:?}") })
             }
@@ -258,7 +244,6 @@ impl Node {
         id: SessionId,
         account: AccountId,
         secret: Option<SecretId>,
-        epoch: u32,
         order: &Order,
     ) -> SessionRecord {
         SessionRecord {
@@ -281,7 +266,7 @@ impl Node {
             units: 0,
             stalls: 0,
             credits_used: Microcredits::ZERO,
-            epoch,
+            epoch: FIRST_EPOCH,
             node: self.inner.parts.options.name.clone(),
             boot: self.inner.boot,
             created_at: self.now(),
@@ -293,12 +278,10 @@ impl Node {
 }
 
 /// A session's beginning that may yet come to nothing: the store's answer was lost, a later step failed, or whoever asked
-/// went away. Then its place in the account is given back.
+/// went away. Then its record ends, and its place in the account is given back.
 pub(super) struct Opening {
     node: Option<Node>,
-    session: SessionId,
-    account: AccountId,
-    record: Option<SessionRecord>,
+    record: SessionRecord,
 }
 
 /// How often the end of such a session is tried. After that the sweeper ends it.
@@ -309,16 +292,7 @@ const CANCEL_FIRST: Duration = Duration::from_millis(250);
 const CANCEL_LAST: Duration = Duration::from_secs(30);
 
 impl Opening {
-    pub(super) fn new(node: &Node, session: SessionId, account: AccountId) -> Self {
-        Self { node: Some(node.clone()), session, account, record: None }
-    }
-
-    /// Its record may be in the store from now on.
-    pub(super) fn written(&mut self, record: SessionRecord) {
-        self.record = Some(record);
-    }
-
-    /// It came to something, or the ledger said no: there is nothing to take back.
+    /// It came to something: there is nothing to take back.
     pub(super) fn stays(&mut self) {
         self.node = None;
     }
@@ -327,11 +301,10 @@ impl Opening {
 impl Drop for Opening {
     fn drop(&mut self) {
         let Some(node) = self.node.take() else { return };
-        if let Some(mut record) = self.record.take() {
-            record.end(node.now(), EndReason::Cancelled);
-            node.inner.directory.put(record, Finality::Last);
-        }
-        let (session, account) = (self.session, self.account);
+        let (session, account) = (self.record.id, self.record.account);
+        let mut record = self.record.clone();
+        record.end(node.now(), EndReason::Cancelled);
+        node.inner.directory.put(record, Finality::Last);
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { node.cancel(session, account).await });
         }
@@ -341,7 +314,8 @@ impl Drop for Opening {
 impl Node {
     /// Ends a session that nobody was told of. Its beginning, if it is under way still, is before this in the desk.
     async fn cancel(&self, session: SessionId, account: AccountId) {
-        let end = Command::EndSession { session, epoch: 1, number: 1, units: 0, reason: EndReason::Cancelled };
+        let end =
+            Command::EndSession { session, epoch: FIRST_EPOCH, number: 1, units: 0, reason: EndReason::Cancelled };
         let mut pause = CANCEL_FIRST;
         for _ in 0..CANCEL_TRIES {
             match self.inner.parts.desk.submit(account, end.clone()).await {

@@ -14,7 +14,7 @@ use footlight_session::{SessionRecord, SessionState};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
-use super::create::{Opening, Order};
+use super::create::Order;
 use super::{Inner, Node, sessions};
 use crate::card::{Counter, SessionCard};
 use crate::directory::Finality;
@@ -199,13 +199,8 @@ impl Node {
         if used >= total {
             return Err(NodeError::Capacity { what: "engines", used, total, retry_after_s: FULL_RETRY_S });
         }
-        let mut opening = Opening::new(self, id, account);
-        let epoch = self.begin_or_forget(&mut opening, id, account, secret, order).await?;
-        let record =
-            SessionRecord { state: SessionState::Idle, ..self.first_record(id, account, secret, epoch, order) };
-        opening.written(record.clone());
-        self.put_record(&record).await?;
-        opening.stays();
+        let record = SessionRecord { state: SessionState::Idle, ..self.first_record(id, account, secret, order) };
+        self.open(&record).await?.stays();
         inner.adopt_engine(record.clone());
         Ok(record)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use footlight_actors::CreateSession;
+use footlight_actors::{Caller, CreateSession};
 use footlight_ledger::{
     AccountId, Ask, BootId, Command, EndReason, Microcredits, Outcome, Pricing, Product, Rounding, SessionId, Terms,
     Touched, Units,
@@ -72,6 +72,39 @@ async fn one_account_that_is_missing_keeps_nobody_else_from_being_recovered() {
     let kept = ProgressWriter::recover(stand.data_dir.path(), next.boot()).expect("the directory is there");
     let kept: Vec<BootId> = kept.into_iter().map(|(boot, _)| boot).collect();
     assert!(kept.contains(&lost_boot) && !kept.contains(&boot), "what could not be settled is kept");
+}
+
+/// Creates a session as far as the store is when `is_far_enough`, and there the node crashes.
+async fn crash_while_creating(stand: &Stand, account: AccountId, is_far_enough: impl AsyncFn() -> bool) {
+    let mut create = Box::pin(stand.node.create_session(Caller::account(account), CreateSession::default()));
+    while !is_far_enough().await {
+        assert!(futures_util::poll!(create.as_mut()).is_pending(), "it was answered before");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    // Dropping it would take it back, which whoever crashes does not.
+    std::mem::forget(create);
+}
+
+#[actix_rt::test]
+async fn the_next_run_finds_what_a_crash_left_of_a_create() {
+    let setting = Setting::default();
+    let stand = Stand::with(setting.clone()).await;
+    let owned = async || stand.store.list_owned(stand.node.name(), stand.node.boot()).await.expect("it lists");
+    let written = stand.account_with(Microcredits::from_credits(1)).await;
+    crash_while_creating(&stand, written, async || owned().await.len() == 1).await;
+    let begun = stand.account_with(Microcredits::from_credits(1)).await;
+    crash_while_creating(&stand, begun, async || stand.books(begun).await.open_sessions == 1).await;
+    let left = owned().await;
+    assert_eq!(left.len(), 2, "each has a record by the time that it is in the books");
+
+    let _next = stand.restart(&setting).await;
+    for account in [written, begun] {
+        assert_eq!(stand.assert_settled(account).await.open_sessions, 0);
+    }
+    for record in left {
+        let ended = stand.store.get_session(record.id).await.expect("it answers").expect("it is there");
+        assert_eq!((ended.end_reason, ended.units), (Some(EndReason::NodeLost), 0));
+    }
 }
 
 #[actix_rt::test]

@@ -153,6 +153,17 @@ impl LedgerDesk {
         Ok(self.ground.store.load_account(account, &touched).await?.map(|loaded| loaded.books))
     }
 
+    /// What a command would come to now, without doing it. Whatever else is done to the account may change that.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub async fn foresee(&self, account: AccountId, command: &Command) -> Result<Outcome, StoreError> {
+        let Some(mut books) = self.inspect(account, command.touched()).await? else {
+            return Err(StoreError::NoAccount { account });
+        };
+        Ok(books.apply(&self.ground.terms, (self.ground.clock)(), command).outcome)
+    }
+
     /// Accounts whose available credits rose, here or (with a store that tells) in another process. A hint: whoever waits
     /// asks again, and a lagging receiver should take it that any account may have risen.
     #[must_use]
