@@ -13,6 +13,7 @@ use footlight_session::{Heirloom, Inherited, SessionRecord};
 use footlight_store::nodes::{Claimed, NodeEntry, Placed, Wish};
 use footlight_store::{StoreError, recover_from_store};
 use futures_util::stream::{self, StreamExt as _};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::Inner;
@@ -172,10 +173,11 @@ impl Inner {
         let lease_ended = Instant::now()
             .checked_sub(Duration::from_millis(lost.lease_left_ms.unsigned_abs()))
             .unwrap_or_else(Instant::now);
-        let extending = tokio::spawn(extend(Arc::clone(self), boot));
-        let handed_out = self.hand_out_all(name, boot, lease_ended).await;
-        extending.abort();
-        let left = handed_out?;
+        // Ends with this, however this ends.
+        let mut extending = JoinSet::new();
+        extending.spawn(extend(Arc::clone(self), boot));
+        let left = self.hand_out_all(name, boot, lease_ended).await?;
+        drop(extending);
         if left == 0 {
             self.metrics.nodes_lost.inc();
             self.parts.store.delete_progress(boot).await?;

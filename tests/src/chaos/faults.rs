@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, block_in_place};
 
 use super::history::{Event, Harm, Harmed};
 use super::nodes::Nodes;
@@ -110,7 +110,8 @@ impl Faults {
         possible.err().map(|error| error.to_string())
     }
 
-    /// Makes it, waits, and undoes it; answers what is to be said of it beside.
+    /// Makes it, waits, and undoes it; answers what is to be said of it beside. Commands that change the network may wait for
+    /// the kernel's lock on all networks: meanwhile the observer has to go on.
     async fn attempt(&self, fault: &Fault) -> anyhow::Result<String> {
         let Self { nodes, store, .. } = self;
         match fault {
@@ -126,14 +127,15 @@ impl Faults {
             }
             Fault::Cut { node, way, whom, lasts } => {
                 let others = world::others(&nodes.hosts, &store.hosts, *node, *whom);
-                nodes.hosts[*node].cut(&others, *way, true)?;
+                let cut = |cut| block_in_place(|| nodes.hosts[*node].cut(&others, *way, cut));
+                cut(true)?;
                 tokio::time::sleep(*lasts).await;
-                nodes.hosts[*node].cut(&others, *way, false)?;
+                cut(false)?;
             }
             Fault::Slow { node, lasts } => {
-                let how = nodes.hosts[*node].slow_down()?;
+                let how = block_in_place(|| nodes.hosts[*node].slow_down())?;
                 tokio::time::sleep(*lasts).await;
-                nodes.hosts[*node].speed_up()?;
+                block_in_place(|| nodes.hosts[*node].speed_up())?;
                 return Ok(format!(" ({how})"));
             }
             Fault::KillStore { down } => {
@@ -153,9 +155,10 @@ impl Faults {
                 nodes.set_clock(*node, 0)?;
             }
             Fault::FillDisk { node, lasts } => {
-                nodes.disk(*node)?.fill()?;
+                let disk = nodes.disk(*node)?;
+                block_in_place(|| disk.fill())?;
                 tokio::time::sleep(*lasts).await;
-                nodes.disk(*node)?.make_room()?;
+                block_in_place(|| disk.make_room())?;
             }
         }
         ensure!(nodes.dead().await.is_empty(), "a node ended that nobody killed");

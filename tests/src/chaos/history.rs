@@ -182,6 +182,12 @@ pub struct History {
 }
 
 impl SessionSeen {
+    /// Frames that were most likely made in an epoch.
+    #[must_use]
+    pub fn frames_of(&self, epoch: u32) -> Vec<&Frame> {
+        self.frames.iter().filter(|frame| frame.epoch == epoch).collect()
+    }
+
     /// Frames that came, each counted once: two connections to one owner show the same ones.
     #[must_use]
     pub fn received(&self) -> i64 {

@@ -127,7 +127,7 @@ async fn open_accounts(nodes: &Nodes) -> anyhow::Result<(Vec<Client>, Vec<TopUp>
 fn gather(history: &mut History, load: &Load, observed: &Observed, found: Found) {
     for Begun { id, at, account, viewer } in &load.seen().sessions {
         let owners = observed.owners.get(id).cloned().unwrap_or_default();
-        let frames = viewer.frames(&owners);
+        let frames = viewer.frames(&owners, &history.harms);
         let seen = SessionSeen { account: *account, begun: *at, acknowledged: true, owners, frames, end: None };
         history.sessions.insert(id.clone(), seen);
     }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::history::{Frame, Owned, Source};
+use super::history::{Frame, Harm, Harmed, Owned, Source};
 use super::observer::Observer;
 use crate::Watcher;
 
@@ -59,12 +59,12 @@ impl Viewer {
         Self { tape, task }
     }
 
-    /// All active frames that came, and who made them by what the session's owners were.
+    /// All active frames that came, and who made them by what the session's owners were and which nodes crashed.
     #[must_use]
-    pub fn frames(&self, owners: &[Owned]) -> Vec<Frame> {
+    pub fn frames(&self, owners: &[Owned], harms: &[Harmed]) -> Vec<Frame> {
         let tape = locked(&self.tape);
         let sources: Vec<(u32, Option<Source>)> =
-            tape.connections.iter().map(|(owner, attached)| source(owners, owner, *attached)).collect();
+            tape.connections.iter().map(|(owner, attached)| source(owners, harms, owner, *attached)).collect();
         let frame = |&(at, pts_us, connection): &(Duration, u64, usize)| {
             let (epoch, source) = sources[connection];
             Frame { at, pts_us, connection, epoch, source }
@@ -79,13 +79,19 @@ impl Drop for Viewer {
     }
 }
 
-/// Whose frames come over a connection to `owner`: its own, unless the session went elsewhere before the connection was there.
-/// Then they are most likely its heir's, since the node passes those on, or is the heir itself.
-fn source(owners: &[Owned], owner: &Owned, attached: Duration) -> (u32, Option<Source>) {
+/// Whose frames come over a connection to `owner`: its own, unless the session went elsewhere before the connection was there, or
+/// the node is another run by then. Then they are most likely its heir's, since the node passes those on, or is the heir itself.
+fn source(owners: &[Owned], harms: &[Harmed], owner: &Owned, attached: Duration) -> (u32, Option<Source>) {
     let Some(at) = owners.iter().position(|other| other == owner) else { return (owner.epoch, None) };
-    match owners.get(at + 1) {
-        Some(next) if next.at <= attached + BLUR => (next.epoch, None),
-        _ => (owner.epoch, Some(Source { epoch: owner.epoch, node: owner.node })),
+    // It was the owner a little before that was seen.
+    let from = owner.at.saturating_sub(BLUR);
+    let crashed = harms.iter().any(|harm| {
+        harm.node == Some(owner.node) && harm.harm == Harm::Crash && from <= harm.from && harm.from <= attached
+    });
+    let moved = owners[at + 1..].iter().rfind(|next| next.at <= attached + BLUR);
+    match moved.or_else(|| owners.get(at + 1).filter(|_| crashed)) {
+        Some(heir) => (heir.epoch, None),
+        None => (owner.epoch, Some(Source { epoch: owner.epoch, node: owner.node })),
     }
 }
 
@@ -134,11 +140,19 @@ mod tests {
     #[test]
     fn frames_of_a_connection_made_while_the_session_moved_are_most_likely_the_heirs() {
         let owned = |at, epoch, node| Owned { at: Duration::from_secs(at), epoch, node };
-        let owners = [owned(1, 1, 0), owned(10, 2, 1)];
+        let owners = [owned(1, 1, 0), owned(10, 2, 1), owned(12, 3, 0)];
+        let source =
+            |owner: &Owned, attached, harms: &[_]| source(&owners, harms, owner, Duration::from_millis(attached));
         let first = Some(Source { epoch: 1, node: 0 });
-        assert_eq!(source(&owners, &owners[0], Duration::from_secs(2)), (1, first));
-        assert_eq!(source(&owners, &owners[0], Duration::from_millis(9_800)), (2, None));
-        assert_eq!(source(&owners, &owners[1], Duration::from_secs(11)), (2, Some(Source { epoch: 2, node: 1 })));
-        assert_eq!(source(&owners, &owned(3, 1, 2), Duration::from_secs(4)), (1, None), "nobody knows of it");
+        assert_eq!(source(&owners[0], 2_000, &[]), (1, first));
+        assert_eq!(source(&owners[0], 9_800, &[]), (2, None));
+        assert_eq!(source(&owners[0], 11_800, &[]), (3, None), "it moved twice");
+        assert_eq!(source(&owners[1], 11_000, &[]), (2, Some(Source { epoch: 2, node: 1 })));
+        assert_eq!(source(&owned(3, 1, 2), 4_000, &[]), (1, None), "nobody knows of it");
+        let (from, until) = (Duration::from_secs(4), Duration::from_secs(6));
+        let crash = |node| Harmed { node: Some(node), harm: Harm::Crash, from, until };
+        assert_eq!(source(&owners[0], 7_000, &[crash(0)]), (2, None), "the next run has nothing of its own to say");
+        assert_eq!(source(&owners[0], 7_000, &[crash(1)]), (1, first));
+        assert_eq!(source(&owners[0], 2_000, &[crash(0)]), (1, first), "it crashed later");
     }
 }

@@ -11,6 +11,7 @@ use footlight_stage::PerformanceSpec;
 use super::Node;
 use super::create::parse_colour;
 use super::launch::{Former, Launch};
+use super::opening::FIRST_EPOCH;
 use crate::directory::Finality;
 use crate::{NodeError, announce, speech};
 
@@ -147,7 +148,7 @@ impl Node {
         let mut record = self.record_of_heir(&former, epoch, units);
         record.end(self.now(), reason);
         record.credits_used = charged;
-        self.write_end(record.clone()).await?;
+        self.write_end(&former, record.clone()).await?;
         Ok(record)
     }
 
@@ -187,12 +188,15 @@ impl Node {
         let mut record = former.clone();
         record.end(self.now(), reason);
         (record.units, record.credits_used) = (units, charged);
-        self.write_end(record).await?;
+        self.write_end(former, record).await?;
         Err(NodeError::Ended { reason })
     }
 
-    async fn write_end(&self, record: SessionRecord) -> Result<(), NodeError> {
+    async fn write_end(&self, former: &SessionRecord, record: SessionRecord) -> Result<(), NodeError> {
         let parts = &self.inner.parts;
+        if was_starting(former) {
+            parts.announcer.session(SessionChange::Started, former.clone());
+        }
         parts.announcer.session(SessionChange::Ended, record.clone());
         announce::written(&*parts.announcer).await;
         self.put_record(&record).await?;
@@ -215,6 +219,11 @@ impl Node {
             ..former.clone()
         }
     }
+}
+
+/// Whether a node was lost while it created this session, so that its beginning may not have been told.
+pub(super) fn was_starting(record: &SessionRecord) -> bool {
+    record.state == SessionState::Starting && record.epoch == FIRST_EPOCH
 }
 
 /// What a session is made of, by its record.

@@ -1,4 +1,4 @@
-//! Creating a session: check, admit, write down, begin, prepare, start.
+//! Creating a session: check, admit, prepare, open, start.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -6,25 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use footlight_avatar::bundle::{AvatarChoice, DEFAULT_AVATAR};
-use footlight_ledger::{
-    AccountId, Command, Counting, EndReason, Microcredits, Outcome, Pricing, Product, Refusal, SecretId, SessionId,
-};
+use footlight_ledger::{AccountId, Counting, Microcredits, Pricing, Product, Refusal, SecretId, SessionId};
 use footlight_session::{SessionRecord, SessionState};
 use footlight_stage::PerformanceSpec;
 use footlight_stage::spec::FRAME_RATES;
-use footlight_store::{SessionPut, StoreError};
+use footlight_store::SessionPut;
 use uuid::Uuid;
 
 use super::Node;
 use super::launch::Launch;
-use crate::directory::Finality;
+use super::opening::FIRST_EPOCH;
 use crate::metrics::REFUSALS;
 use crate::{Caller, CreateSession, NodeError};
 
 /// Frame rates that an engine elsewhere may count by.
 const ENGINE_FRAME_RATES: RangeInclusive<u32> = 1..=240;
-/// The epoch that a session begins with.
-const FIRST_EPOCH: u32 = 1;
 const AVATAR_BYTES_MAX: usize = 128;
 const METADATA_KEYS_MAX: usize = 16;
 const METADATA_KEY_BYTES_MAX: usize = 64;
@@ -92,14 +88,13 @@ impl Node {
         let inner = &self.inner;
         let own = self.has_avatar(account, &order).await?;
         let seat = inner.supervisor.admit(order.spec.weight_milli()).await?;
-        let record = self.first_record(id, account, secret, &order);
-        // Taken back when anything after it fails.
-        let mut opening = self.open(&record).await?;
+        let mut opening = self.foresee(self.first_record(id, account, secret, &order)).await?;
         if own {
             order.spec.avatar = self.open_avatar(account, &order).await?;
         }
         self.prepare(&order.spec).await?;
-        opening.stays();
+        self.open(&mut opening).await?;
+        let record = opening.stays();
         let max_duration = Duration::from_secs(u64::from(order.max_duration_s));
         let launch = Launch { record: record.clone(), spec: order.spec, seat, max_duration, former: None };
         self.launch(launch).await?;
@@ -215,30 +210,6 @@ impl Node {
         }
     }
 
-    /// Opens a session: its record is written, and then its tab is begun, so that whoever finds what a crash in between left
-    /// knows of the tab. An account that would refuse is asked before, so that who cannot pay leaves no record.
-    pub(super) async fn open(&self, record: &SessionRecord) -> Result<Opening, NodeError> {
-        let begin = Command::BeginSession {
-            session: record.id,
-            product: record.product,
-            pricing: record.pricing,
-            secret: record.secret,
-            owner: record.boot,
-        };
-        let foreseen = self.inner.parts.desk.foresee(record.account, &begin).await;
-        if let Outcome::Refused(refusal) = foreseen.inspect_err(|error| self.inner.metrics.store_failed(error))? {
-            return Err(refusal.into());
-        }
-        let opening = Opening { node: Some(self.clone()), record: record.clone() };
-        self.put_record(record).await?;
-        match self.submit(record.account, begin).await? {
-            Outcome::Begun { .. } => Ok(opening),
-            outcome => {
-                Err(NodeError::Internal { detail: format!("a session's beginning was answered by {outcome:?}") })
-            }
-        }
-    }
-
     pub(super) fn first_record(
         &self,
         id: SessionId,
@@ -273,67 +244,6 @@ impl Node {
             ended_at: None,
             metadata: order.request.metadata.clone(),
             labels: order.request.labels.clone(),
-        }
-    }
-}
-
-/// A session's beginning that may yet come to nothing: the store's answer was lost, a later step failed, or whoever asked
-/// went away. Then its record ends, and its place in the account is given back.
-pub(super) struct Opening {
-    node: Option<Node>,
-    record: SessionRecord,
-}
-
-/// How often the end of such a session is tried. After that the sweeper ends it.
-const CANCEL_TRIES: u32 = 12;
-/// The pause after the first try; each further one is twice as long.
-const CANCEL_FIRST: Duration = Duration::from_millis(250);
-/// The longest pause.
-const CANCEL_LAST: Duration = Duration::from_secs(30);
-
-impl Opening {
-    /// It came to something: there is nothing to take back.
-    pub(super) fn stays(&mut self) {
-        self.node = None;
-    }
-}
-
-impl Drop for Opening {
-    fn drop(&mut self) {
-        let Some(node) = self.node.take() else { return };
-        let (session, account) = (self.record.id, self.record.account);
-        let mut record = self.record.clone();
-        record.end(node.now(), EndReason::Cancelled);
-        node.inner.directory.put(record, Finality::Last);
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { node.cancel(session, account).await });
-        }
-    }
-}
-
-impl Node {
-    /// Ends a session that nobody was told of. Its beginning, if it is under way still, is before this in the desk.
-    async fn cancel(&self, session: SessionId, account: AccountId) {
-        let end =
-            Command::EndSession { session, epoch: FIRST_EPOCH, number: 1, units: 0, reason: EndReason::Cancelled };
-        let mut pause = CANCEL_FIRST;
-        for _ in 0..CANCEL_TRIES {
-            match self.inner.parts.desk.submit(account, end.clone()).await {
-                // Refused means that it never began, or is over.
-                Ok(_) => return,
-                Err(error) => {
-                    self.inner.metrics.store_failed(&error);
-                    // Nothing that passes.
-                    if matches!(
-                        error,
-                        StoreError::Refused { .. } | StoreError::Corrupt { .. } | StoreError::NoAccount { .. }
-                    ) {
-                        return;
-                    }
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(CANCEL_LAST);
         }
     }
 }

@@ -200,7 +200,9 @@ impl Node {
             return Err(NodeError::Capacity { what: "engines", used, total, retry_after_s: FULL_RETRY_S });
         }
         let record = SessionRecord { state: SessionState::Idle, ..self.first_record(id, account, secret, order) };
-        self.open(&record).await?.stays();
+        let mut opening = self.foresee(record).await?;
+        self.open(&mut opening).await?;
+        let record = opening.stays();
         inner.adopt_engine(record.clone());
         Ok(record)
     }

@@ -1,4 +1,4 @@
-//! Starting the actor of a session that is admitted, begun, prepared and written down.
+//! Starting the actor of a session that is admitted, prepared, written down and begun.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use footlight_session::{Input, RestartBudget, SessionRecord, SessionRules, Slice
 use footlight_stage::PerformanceSpec;
 
 use super::Node;
+use super::adopt::was_starting;
 use crate::NodeError;
 use crate::card::{Counter, SessionCard};
 use crate::session::{Do, HasStarted, SessionActor, SessionParts};
@@ -47,7 +48,7 @@ impl Node {
         let gate = Arc::new(SliceGate::new(record.units));
         let counter = Counter::Gate(Arc::clone(&gate));
         let card = Arc::new(SessionCard::new(record.clone(), counter, Arc::clone(&inner.metrics)));
-        let is_new = former.is_none();
+        let is_new = former.as_ref().is_none_or(|former| was_starting(&former.record));
         let (mut remainders, mut held) = (Vec::new(), Vec::new());
         if let Some(Former { record: former, inheritance }) = former {
             card.inherit(&former, inheritance.resend);

@@ -9,6 +9,7 @@ mod drain;
 mod engines;
 mod launch;
 mod moving;
+mod opening;
 mod recovery;
 mod sessions;
 

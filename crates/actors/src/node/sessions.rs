@@ -142,10 +142,11 @@ impl Node {
     /// Ends a session; one that is over stays as it ended. The answer shows what it cost.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`]; what the store said.
+    /// [`NodeError::NotFound`]; [`NodeError::Moving`] while it is on its way to a node, or being created; what the store said.
     pub async fn stop(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
         let Some(card) = self.visible(who, id) else {
-            return self.session(who, id).await;
+            let record = self.session(who, id).await?;
+            return if record.end_reason.is_some() { Ok(record) } else { Err(NodeError::Moving) };
         };
         if card.engine().is_some() && card.end_reason().is_none() {
             self.cut_engine(&card, EndReason::Stopped).await?;

@@ -102,8 +102,7 @@ impl Passage {
         let mut outcomes = Vec::with_capacity(self.groups.len());
         let mut available_rose = false;
         let mut moved = Moved::default();
-        // The ledger asserts the sum rule. Books that break it must not be written, and must not stop other accounts.
-        let applied = catch_unwind(AssertUnwindSafe(|| {
+        let changes = guarded(ground, self.account, || {
             for command in self.commands() {
                 let before = known.books.account.totals;
                 let applied = known.books.apply(&ground.terms, now, command);
@@ -112,13 +111,6 @@ impl Passage {
                 outcomes.push(applied.outcome);
             }
             known.books.take_changes()
-        }));
-        let changes = applied.map_err(|panic| {
-            ground.counters.sum_rule_failures.fetch_add(1, Relaxed);
-            StoreError::Corrupt {
-                place: self.account.to_string(),
-                detail: format!("the ledger refuses these books: {}", panic_text(panic.as_ref())),
-            }
         })?;
         moved.add_grants(&changes.entries);
         let due = changes
@@ -413,6 +405,18 @@ fn union<'a>(commands: impl Iterator<Item = &'a Command>) -> Touched {
         names: names.into_iter().collect(),
         jobs: jobs.into_iter().collect(),
     }
+}
+
+/// Does something to an account's books. The ledger asserts the sum rule: books that break it must not be written, and must not
+/// stop other accounts.
+pub(super) fn guarded<T>(ground: &Ground, account: AccountId, work: impl FnOnce() -> T) -> Result<T, StoreError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        ground.counters.sum_rule_failures.fetch_add(1, Relaxed);
+        StoreError::Corrupt {
+            place: account.to_string(),
+            detail: format!("the ledger refuses these books: {}", panic_text(panic.as_ref())),
+        }
+    })
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

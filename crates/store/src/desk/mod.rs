@@ -161,7 +161,8 @@ impl LedgerDesk {
         let Some(mut books) = self.inspect(account, command.touched()).await? else {
             return Err(StoreError::NoAccount { account });
         };
-        Ok(books.apply(&self.ground.terms, (self.ground.clock)(), command).outcome)
+        let (ground, now) = (&self.ground, (self.ground.clock)());
+        flight::guarded(ground, account, || books.apply(&ground.terms, now, command).outcome)
     }
 
     /// Accounts whose available credits rose, here or (with a store that tells) in another process. A hint: whoever waits

@@ -1,7 +1,7 @@
 //! The books balance: by every audit, by the accounts' own figures, and by what the sessions say; and nobody could destroy
 //! them.
 
-use super::super::history::{AccountEnd, Harm, History};
+use super::super::history::{AccountEnd, History};
 use super::Finding;
 
 const NAME: &str = "books";
@@ -21,9 +21,7 @@ pub(super) fn check(history: &History) -> Vec<Finding> {
         findings.extend(check_figures(account).into_iter().map(|says| Finding::general(NAME, says)));
         findings.extend(check_sessions(history, place, account));
     }
-    // What only the former master had of a session is gone; the sweeper ends what is left of it, after the grace.
-    let failed_over = history.harms.iter().any(|harm| harm.harm == Harm::FailOver);
-    if history.settled_after.is_none() && !failed_over {
+    if history.settled_after.is_none() {
         let says = "sessions stayed open in the books after all had ended, or held credits".to_owned();
         findings.push(Finding::general(NAME, says));
     }
@@ -74,11 +72,8 @@ fn check_sessions(history: &History, place: usize, account: &AccountEnd) -> Vec<
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::examples::well;
     use super::*;
-    use crate::chaos::history::Harmed;
 
     fn says(change: impl Fn(&mut History)) -> Vec<String> {
         let mut history = well();
@@ -109,14 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn books_that_stay_open_are_found_unless_a_master_was_lost() {
+    fn books_that_stay_open_are_found() {
         assert_eq!(says(|history| history.settled_after = None).len(), 1);
-        let failed_over = says(|history| {
-            history.settled_after = None;
-            let (from, until) = (Duration::ZERO, Duration::from_secs(5));
-            history.harms.push(Harmed { node: None, harm: Harm::FailOver, from, until });
-        });
-        assert_eq!(failed_over, Vec::<String>::new());
     }
 
     #[test]

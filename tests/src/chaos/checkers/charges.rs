@@ -49,21 +49,27 @@ fn check_session(history: &History, id: &str, session: &SessionSeen, end: &Sessi
 
 /// How many frames of a session may be unbilled, by how it lost its owners.
 fn allowed(history: &History, session: &SessionSeen, end: &SessionEnd) -> i64 {
-    let mut allowed = Duration::ZERO;
+    let mut allowed = 0;
     for (at, owned) in session.owners.iter().enumerate() {
         let (until, lost) = match session.owners.get(at + 1) {
             // Those in between were never seen.
             Some(next) => (next.at, next.epoch.saturating_sub(owned.epoch)),
             None => (Duration::MAX, u32::from(end.reason == "node_lost")),
         };
-        // It was the owner a little before that was seen.
-        let from = owned.at.saturating_sub(Duration::from_secs(1));
-        if harms(history, owned).any(|harm| harm.from < until && harm.until > from) {
-            let last = last_frame(session, owned, until).unwrap_or(from);
-            allowed += (UNPROVED + unheard(history, owned, last)) * lost;
+        let frames = session.frames_of(owned.epoch);
+        // What was never seen of an owner is not counted either.
+        let Some(last) = frames.iter().map(|frame| frame.at).filter(|at| *at < until).max() else { continue };
+        let lost_to = |harm: &Harmed| harm.from < until && last < again(history, harm);
+        if lost > 0 && harms(history, owned).any(lost_to) {
+            let unproved = in_frames(UNPROVED * lost + unheard(history, owned, last));
+            allowed += if lost == 1 { unproved.min(i64::try_from(frames.len()).unwrap_or(i64::MAX)) } else { unproved };
         }
     }
-    i64::try_from(allowed.as_millis()).unwrap_or(i64::MAX) * i64::from(FPS) / 1_000
+    allowed
+}
+
+fn in_frames(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX) * i64::from(FPS) / 1_000
 }
 
 /// The faults that can part a session from its owner.
@@ -73,20 +79,17 @@ fn harms<'a>(history: &'a History, owned: &Owned) -> impl Iterator<Item = &'a Ha
     history.harms.iter().filter(parts).filter(move |harm| harm.node.is_none_or(|hit| hit == node))
 }
 
-/// When the last frame of an owner came.
-fn last_frame(session: &SessionSeen, owned: &Owned, until: Duration) -> Option<Duration> {
-    let its = session.frames.iter().filter(|frame| frame.epoch == owned.epoch);
-    its.map(|frame| frame.at).filter(|at| *at < until).max()
-}
-
 /// For how long an owner could not be heard at a moment: what it had proved by then is that much older.
 fn unheard(history: &History, owned: &Owned, at: Duration) -> Duration {
-    let unheard = harms(history, owned).filter(|harm| harm.harm != Harm::Crash).filter_map(|harm| {
-        // A connection doubles its pauses between two tries: it may be silent once more as long as it was.
-        let again = harm.until + (harm.until - harm.from).min(history.lease) + UNPROVED;
-        (harm.from <= at && at <= again).then(|| at - harm.from)
-    });
+    let partitions = harms(history, owned).filter(|harm| harm.harm != Harm::Crash);
+    let unheard = partitions.filter(|harm| harm.from <= at && at <= again(history, harm)).map(|harm| at - harm.from);
     unheard.max().unwrap_or_default()
+}
+
+/// When whoever a fault hit is heard again, at the latest: a connection doubles its pauses between two tries, so it may be silent
+/// once more as long as it was.
+fn again(history: &History, harm: &Harmed) -> Duration {
+    harm.until + (harm.until - harm.from).min(history.lease) + UNPROVED
 }
 
 #[cfg(test)]
