@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_finding_is_told_with_the_seed_and_what_happened() {
-        let mut history = History::default();
+        let mut history = History { settled_after: Some(Duration::ZERO), ..History::default() };
         history.events.push(Event { at: Duration::from_millis(1_500), what: "over: kill -9 n1".to_owned() });
         history.troubles.push("n1 ended by itself".to_owned());
         let schedule = Schedule::of(17, Duration::from_secs(20), 3);
