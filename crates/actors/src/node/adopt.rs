@@ -106,6 +106,7 @@ impl Node {
                 return Err(error);
             }
         }
+        self.check_still_holds().inspect_err(|_| inner.keeper.forget(record.id))?;
         let max_duration = former.duration_left(self.now());
         let former = Some(Former { record: former, inheritance });
         self.launch(Launch { record: record.clone(), spec, seat, max_duration, former }).await?;
@@ -118,7 +119,15 @@ impl Node {
         // The account knows the engine's own epoch, which goes on.
         let record = SessionRecord { node: self.inner.parts.options.name.clone(), boot: self.inner.boot, ..record };
         self.put_record(&record).await?;
+        self.check_still_holds()?;
         Ok(self.inner.adopt_engine_of(record).record())
+    }
+
+    /// Whether whoever claims this node finds what it has adopted. One that claimed it already may have looked before; whoever
+    /// offers the session offers it to another then.
+    fn check_still_holds(&self) -> Result<(), NodeError> {
+        let ended = || NodeError::Internal { detail: "the node's lease ended while it adopted the session".to_owned() };
+        if self.tenure().holds_now() { Ok(()) } else { Err(ended()) }
     }
 
     /// What the session of this record weighs while it speaks, in thousandths of a slot.

@@ -91,7 +91,8 @@ impl Node {
         if written.elapsed() > RECORD_STANDS_FOR {
             self.put_record(&opening.record).await?;
         }
-        Ok(())
+        // Who claims this node from now on finds the record. Who did before may have looked already.
+        if self.tenure().holds_now() { Ok(()) } else { Err(NodeError::Draining) }
     }
 
     async fn begin(&self, opening: &mut Opening) -> Result<(), NodeError> {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use footlight_actors::{Announcer, CreateSession, EventStream, Node, NodeError, SessionEventKind};
+use footlight_actors::{Announcer, Caller, CreateSession, EventStream, Node, NodeError, SessionEventKind};
 use footlight_ledger::{AccountId, EndReason, Microcredits, PauseReason, Units};
 use footlight_session::{Heirloom, Inherited, SessionChange, SessionRecord, SessionState, UtteranceId};
 use footlight_stage::{OutletOptions, SpeakMode};
-use footlight_store::{BlobStore as _, Owner, RecordRange, RecordStore as _, Store, recover_from_store};
+use footlight_store::{
+    BlobStore as _, Owner, RecordRange, RecordStore as _, SessionDirectory as _, Store, recover_from_store,
+};
 use parking_lot::Mutex;
 
 use crate::harness::{Session, Setting, Stand, speech};
@@ -495,4 +497,50 @@ async fn a_session_is_let_go_once_at_a_time() {
     stand.node.take_back(session.id).await;
     session.until("it speaks on", |record| record.units > heirloom.proved).await;
     watcher.leave().await;
+}
+
+/// Goes on with `work` until the store lists something of the node, and then ends the node's tenure.
+async fn until_its_lease_ends<T>(stand: &Stand, node: &Node, work: impl Future<Output = T>) -> T {
+    let mut work = Box::pin(work);
+    loop {
+        if let std::task::Poll::Ready(done) = futures_util::poll!(work.as_mut()) {
+            return done;
+        }
+        let owned = stand.store.list_owned(node.name(), node.boot()).await.expect("it lists");
+        if !owned.is_empty() {
+            node.tenure().end();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[actix_rt::test]
+async fn a_session_that_is_written_down_when_the_lease_ends_is_no_session() {
+    let stand = Stand::with(Setting::shared("a")).await;
+    let account = stand.account_with(Microcredits::from_credits(1)).await;
+    let create = stand.node.create_session(Caller::account(account), CreateSession::default());
+    let created = until_its_lease_ends(&stand, &stand.node, create).await;
+    assert!(matches!(created, Err(NodeError::Draining)), "{created:?}");
+    for _ in 0..400 {
+        let open = stand.books(account).await.open_sessions;
+        if open == 0 && stand.store.list_owned("a", stand.node.boot()).await.expect("it lists").is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("something is left of it");
+}
+
+#[actix_rt::test]
+async fn a_session_whose_heirs_lease_ends_meanwhile_is_offered_to_another() {
+    let (stand, _account, session) = speaking().await;
+    cut_off(&session).await;
+    let heirloom = only_left_by(&stand, &stand.node).await;
+    let (first, _first_dir) = stand.other(&Setting::shared("b")).await;
+    let adopted = until_its_lease_ends(&stand, &first, first.adopt(heirloom)).await;
+    assert!(matches!(adopted, Err(NodeError::Internal { .. })), "{adopted:?}");
+    assert!(first.hosted().is_empty());
+    let (second, _second_dir) = stand.other(&Setting::shared("c")).await;
+    let record = second.adopt(only_left_by(&stand, &first).await).await.expect("it goes on");
+    assert_eq!((record.id, record.epoch), (session.id, 3));
 }

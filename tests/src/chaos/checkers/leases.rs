@@ -7,6 +7,8 @@ use super::super::history::{Frame, Harm, History, Source};
 use super::{Finding, seconds, slack};
 
 const NAME: &str = "leases";
+/// How long nodes take to see that the store is back: until then they tell each other that it is away.
+const LEARNS_IN: Duration = Duration::from_secs(2);
 
 pub(super) fn check(history: &History) -> Vec<Finding> {
     history.sessions.iter().filter_map(|(id, session)| check_session(history, id, &session.frames)).collect()
@@ -44,8 +46,8 @@ fn leased_until(history: &History, node: usize, moment: Duration) -> Option<Dura
 
 /// Whether no node could reach the store, so that none could claim what another had.
 fn may_go_on(history: &History, moment: Duration) -> bool {
-    // Nodes that went on do so until they have renewed, within a lease.
-    let after = history.lease + slack(history);
+    // Nodes that went on do so until they have renewed, within a lease of the others' last word that the store is away.
+    let after = history.lease + LEARNS_IN + slack(history);
     let is_away = |(from, until): &(Duration, Duration)| *from <= moment + slack(history) && moment <= *until + after;
     let cut_off = (0..history.leases.len()).filter(|node| {
         history.harms.iter().any(|harm| {
