@@ -315,7 +315,7 @@ impl Inner {
             // Adopting twice is adopting once.
             let Err(NotAdopted::Unclear { .. }) = answer else { break };
             sleep(OFFER_AGAIN_AFTER).await;
-            answer = self.parts.calls.adopt(peer, heirloom).await.map(drop);
+            answer = clearer(answer, self.parts.calls.adopt(peer, heirloom).await.map(drop));
         }
         answer
     }
@@ -325,6 +325,15 @@ impl Inner {
             // It ends by itself.
             tracing::debug!(%error, "a reserved place could not be given back");
         }
+    }
+}
+
+/// What is known of an offer after it was repeated, which waits at the node for what went before.
+fn clearer(unclear: Result<(), NotAdopted>, again: Result<(), NotAdopted>) -> Result<(), NotAdopted> {
+    match again {
+        // That it failed now says nothing of before: the node may have the session, and be cut off.
+        Err(NotAdopted::Failed { .. }) => unclear,
+        clear => clear,
     }
 }
 
@@ -361,6 +370,18 @@ mod tests {
         let mut nodes = nodes(1, 2);
         nodes[1].given_up = true;
         assert!(!is_frozen(&nodes, HALF), "an operator has given one of them up");
+    }
+
+    #[test]
+    fn a_repeated_offer_that_fails_leaves_open_whether_the_first_one_was_taken() {
+        let why = || "it was cut off".to_owned();
+        let unclear = || Err(NotAdopted::Unclear { detail: why() });
+        assert!(matches!(
+            clearer(unclear(), Err(NotAdopted::Failed { detail: why() })),
+            Err(NotAdopted::Unclear { .. })
+        ));
+        assert!(matches!(clearer(unclear(), Err(NotAdopted::Full)), Err(NotAdopted::Full)));
+        assert!(clearer(unclear(), Ok(())).is_ok());
     }
 
     #[test]
