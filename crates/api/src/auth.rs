@@ -501,7 +501,11 @@ async fn recognise_caller(request: &HttpRequest) -> Result<Credential, Problem> 
     }
     let claims = read.map_err(|fault| match fault {
         TokenFault::Invalid => {
-            let detail = "the token is not one of this system's, or is damaged";
+            let detail = if secret::is_well_formed(&text) {
+                "an API secret is sent in the header `api-secret`; `authorization: Bearer` is for tokens"
+            } else {
+                "the token is not one of this system's, or is damaged"
+            };
             note_failure(request, Problem::new(Code::TokenInvalid, detail))
         }
         TokenFault::Expired => Problem::new(Code::TokenExpired, "the token has expired; ask for a new one"),

@@ -182,6 +182,8 @@ async fn forged_expired_and_revoked_tokens_open_nothing() {
     ] {
         beat(&served, &forged, &session, number_one.clone()).await.problem(401, "token_invalid");
     }
+    let told = beat(&served, &customer.secret, &session, number_one.clone()).await.problem(401, "token_invalid");
+    assert!(told["detail"].as_str().is_some_and(|detail| detail.contains("`api-secret`")), "{told}");
     // The account is in the token: a changed one is not signed.
     let theirs = URL_SAFE_NO_PAD.decode(said).expect("base64");
     let changed = String::from_utf8(theirs).expect("text").replacen("self_hosted", "on_device", 1);
