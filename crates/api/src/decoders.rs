@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use crate::problem::Problem;
 use crate::turns::Turns;
 
-/// Uploads of one account that wait to be decoded at once. A client that sends a sentence to each of its sessions has one for each.
-const WAITING_MAX: usize = 100;
+/// Uploads of one account that are decoded or wait for it at once. A client that sends a sentence to each of its sessions has one
+/// for each.
+const ACCOUNT_LINE_MAX: usize = 100;
 /// How long an upload waits for its turn: beyond it whoever sent it does better to come back.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -21,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn turns(count: usize) -> Turns {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let count = if count == 0 { (cores / 2).max(1) } else { count };
-    Turns::new("decoders", count / 2).in_all(count).with_patience(WAITING_MAX, PATIENCE)
+    let share = (count / 2).max(1);
+    Turns::new("decoders", share).in_all(count).with_patience(ACCOUNT_LINE_MAX.saturating_sub(share), PATIENCE)
 }
 
 /// Does a decoder's work on a thread of its own, which lets those who speak go first. A thread that steps back does so for good, so
@@ -81,6 +83,23 @@ mod tests {
         let others = (decoders.take(OTHER).await, decoders.take(OTHER).await);
         assert!(others.0.is_ok() && others.1.is_ok());
         assert!(poll!(third.as_mut()).is_pending());
+    }
+
+    #[actix_web::test]
+    async fn a_line_has_an_end_and_so_has_waiting() {
+        let decoders = turns(1);
+        let turn = decoders.take(ONE).await.expect("nobody is there");
+        let mut waiting: Vec<_> = (1..ACCOUNT_LINE_MAX).map(|_| Box::pin(decoders.take(ONE))).collect();
+        for place in &mut waiting {
+            assert!(poll!(place.as_mut()).is_pending());
+        }
+        let refused = decoders.take(ONE).await.err().expect("the line is full");
+        assert_eq!((refused.code, refused.retry_after_s), (Code::Capacity, Some(2)));
+        let impatient = decoders.clone().with_patience(ACCOUNT_LINE_MAX, Duration::from_millis(20));
+        let refused = impatient.take(OTHER).await.err().expect("its turn does not come");
+        assert_eq!((refused.code, refused.retry_after_s), (Code::Capacity, Some(2)));
+        drop((turn, waiting));
+        assert!(decoders.take(ONE).await.is_ok());
     }
 
     #[actix_web::test]
