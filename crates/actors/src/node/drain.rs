@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use actix::{Handler, Message};
 use footlight_ledger::{EndReason, PauseReason};
 use footlight_session::{Input, SessionState};
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::Node;
 use crate::health::DrainReport;
-use crate::session::Do;
+use crate::session::{Do, Ping, SessionActor};
 
 /// How often a drain looks whether speech has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -61,6 +63,11 @@ impl Node {
         if !self.inner.meter.settled(left()).await {
             tracing::warn!("some sessions could not be settled in time; they are settled at the next start");
         }
+        // The meter tells a session that it is settled just before it says so here: the session writes its last record then.
+        let heard = self.send_all(|| Ping);
+        if tokio::time::timeout(left(), heard).await.is_err() {
+            tracing::warn!("some sessions' last records could not be written in time; they are at the next start");
+        }
         self.inner.directory.flush(left()).await;
         self.inner.keeper.settled(left()).await;
         self.inner.meter.stop().await;
@@ -68,9 +75,18 @@ impl Node {
     }
 
     async fn tell_all(&self, input: impl Fn() -> Input) {
+        self.send_all(|| Do(input())).await;
+    }
+
+    /// Returns once every session has come to its message.
+    async fn send_all<M>(&self, message: impl Fn() -> M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        SessionActor: Handler<M>,
+    {
         let addrs: Vec<_> = self.inner.cards.all().iter().filter_map(|card| card.addr()).collect();
         // One that is gone by now needs to hear nothing.
-        futures_util::future::join_all(addrs.iter().map(|addr| addr.send(Do(input())))).await;
+        join_all(addrs.iter().map(|addr| addr.send(message()))).await;
     }
 
     fn states(&self) -> Vec<SessionState> {

@@ -13,7 +13,7 @@ use super::Node;
 use super::adopt::was_starting;
 use crate::NodeError;
 use crate::card::{Counter, SessionCard};
-use crate::session::{Do, HasStarted, SessionActor, SessionParts};
+use crate::session::{Do, Ping, SessionActor, SessionParts};
 use crate::speech::Inheritance;
 use crate::supervisor::Seat;
 
@@ -87,7 +87,7 @@ impl Node {
         let addr = SessionActor::start_in_arbiter(&inner.arbiters.next(), |_| SessionActor::new(parts));
         card.set_addr(Some(addr.clone()));
         let died = |_| NodeError::Internal { detail: "the session's actor did not start".to_owned() };
-        addr.send(HasStarted).await.map_err(died)?;
+        addr.send(Ping).await.map_err(died)?;
         if inner.supervisor.is_draining() {
             // The drain began while this was under way, and did not see it.
             addr.do_send(Do(Input::Hold(PauseReason::NodeDraining)));

@@ -13,8 +13,8 @@ use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
 use super::messages::{
-    DeadlineCame, Depart, Disown, Do, HasStarted, InterruptSpeech, LetGo, OpenLive, PlayGesture, SlotAnswered, Speak,
-    Staged, StopSession, TakeBack,
+    DeadlineCame, Depart, Disown, Do, InterruptSpeech, LetGo, OpenLive, Ping, PlayGesture, SlotAnswered, Speak, Staged,
+    StopSession, TakeBack,
 };
 use crate::NodeError;
 use crate::card::SessionCard;
@@ -276,10 +276,10 @@ impl Handler<Do> for SessionActor {
     }
 }
 
-impl Handler<HasStarted> for SessionActor {
+impl Handler<Ping> for SessionActor {
     type Result = ();
 
-    fn handle(&mut self, _: HasStarted, _: &mut Self::Context) {}
+    fn handle(&mut self, _: Ping, _: &mut Self::Context) {}
 }
 
 impl Handler<Speak> for SessionActor {

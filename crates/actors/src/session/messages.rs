@@ -15,10 +15,10 @@ use crate::NodeError;
 #[rtype(result = "()")]
 pub(crate) struct Do(pub(crate) Input);
 
-/// Answered once the actor has started.
+/// Answered once the actor has started, and has come to what was sent to it before.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
-pub(crate) struct HasStarted;
+pub(crate) struct Ping;
 
 /// Speak this. The answer says when it is durable, where it is kept for an heir.
 #[derive(Message)]

@@ -6,6 +6,5 @@ mod messages;
 
 pub(crate) use actor::{SessionActor, SessionParts};
 pub(crate) use messages::{
-    Depart, Disown, Do, HasStarted, InterruptSpeech, LetGo, OpenLive, PlayGesture, SlotAnswered, Speak, StopSession,
-    TakeBack,
+    Depart, Disown, Do, InterruptSpeech, LetGo, OpenLive, Ping, PlayGesture, SlotAnswered, Speak, StopSession, TakeBack,
 };
