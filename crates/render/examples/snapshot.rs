@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         for y in 0..height as usize {
             let row = (index / COLUMNS * height as usize + y) * stride + index % COLUMNS * width as usize;
             for x in 0..width as usize {
-                sheet[(row + x) * 3..][..3].copy_from_slice(&rgb(&frame, x, y));
+                sheet[(row + x) * 3..][..3].copy_from_slice(&frame.rgb(x as u32, y as u32));
             }
         }
     }
@@ -44,17 +44,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     encoder.write_header()?.write_image_data(&sheet)?;
     println!("{out}");
     Ok(())
-}
-
-/// A pixel in sRGB, from BT.709 limited range.
-fn rgb(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
-    let width = frame.width() as usize;
-    let chroma = y / 2 * (width / 2) + x / 2;
-    let light = (f32::from(frame.y()[y * width + x]) - 16.0) / 219.0;
-    let blue = (f32::from(frame.u()[chroma]) - 128.0) / 224.0;
-    let red = (f32::from(frame.v()[chroma]) - 128.0) / 224.0;
-    let channels = [light + 1.5748 * red, light - 0.1873 * blue - 0.4681 * red, light + 1.8556 * blue];
-    channels.map(|c| (c * 255.0 + 0.5).clamp(0.0, 255.0) as u8)
 }
 
 fn poses() -> Vec<(&'static str, Pose)> {

@@ -69,6 +69,22 @@ impl Frame {
         &self.data[luma + luma / 4..]
     }
 
+    /// The pixel at column `x` of row `y` in sRGB, 0 to 255, by the matrix of ITU-R BT.709 from limited range; chroma is
+    /// that of the pixel's square of four.
+    ///
+    /// # Panics
+    /// When `x` or `y` is outside of the frame.
+    #[must_use]
+    pub fn rgb(&self, x: u32, y: u32) -> [u8; 3] {
+        let (x, y, width) = (x as usize, y as usize, self.width as usize);
+        let chroma = y / 2 * (width / 2) + x / 2;
+        let light = (f32::from(self.y()[y * width + x]) - 16.0) / 219.0;
+        let blue = (f32::from(self.u()[chroma]) - 128.0) / 224.0;
+        let red = (f32::from(self.v()[chroma]) - 128.0) / 224.0;
+        let channels = [light + 1.5748 * red, light - 0.1873 * blue - 0.4681 * red, light + 1.8556 * blue];
+        channels.map(|c| (c * 255.0 + 0.5).clamp(0.0, 255.0) as u8)
+    }
+
     /// The three planes Y, U and V, to write to.
     #[must_use]
     pub fn planes_mut(&mut self) -> [&mut [u8]; 3] {

@@ -19,6 +19,21 @@ fn a_black_frame_is_black_in_limited_range() {
 }
 
 #[test]
+fn pixels_come_back_in_srgb_by_bt_709() {
+    // Colour bars at full amplitude in limited range, from the matrix of ITU-R BT.709.
+    let bars = [([16, 128, 128], [0, 0, 0]), ([235, 128, 128], [255, 255, 255]), ([63, 102, 240], [255, 0, 0])];
+    for (planes, wanted) in bars {
+        let mut frame = Frame::black(2, 2);
+        for (plane, value) in frame.planes_mut().into_iter().zip(planes) {
+            plane.fill(value);
+        }
+        for (found, wanted) in frame.rgb(1, 1).into_iter().zip(wanted) {
+            assert!(i32::from(found).abs_diff(wanted) <= 1, "{planes:?} gives {:?}", frame.rgb(1, 1));
+        }
+    }
+}
+
+#[test]
 fn null_renderer_leaves_the_frame_as_it_is_but_checks_its_size() {
     let mut renderer = NullRenderer::new(128, 64).expect("a size in range");
     let mut frame = Frame::black(128, 64);

@@ -9,6 +9,7 @@ mod bench;
 pub mod dynamics;
 pub mod order;
 pub mod portrait;
+mod sheet;
 #[cfg(test)]
 mod tests;
 pub mod workshop;

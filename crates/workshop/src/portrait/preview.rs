@@ -5,6 +5,7 @@ use footlight_avatar::weights::blendshape;
 use footlight_render::{EssenceRenderer, Frame, HeadPose, LoadedAvatar, Pose, Renderer};
 
 use super::PortraitError;
+use crate::sheet::Sheet;
 
 /// The side of one picture of the sheet, in pixels.
 const SIDE: u32 = 320;
@@ -21,37 +22,12 @@ pub fn preview(bundle: &AvatarBundle) -> Result<Vec<u8>, PortraitError> {
     let mut renderer = EssenceRenderer::new(LoadedAvatar::new(bundle.clone())?, SIDE, SIDE)?;
     let mut frame = Frame::black(SIDE, SIDE);
     let poses = poses();
-    let side = SIDE as usize;
-    let (width, height) = (COLUMNS * side, poses.len().div_ceil(COLUMNS) * side);
-    let mut sheet = vec![0; width * height * 3];
+    let mut sheet = Sheet::new(SIDE, COLUMNS as u32, poses.len().div_ceil(COLUMNS) as u32);
     for (index, pose) in poses.iter().enumerate() {
         renderer.render(pose, &mut frame)?;
-        let corner = index / COLUMNS * side * width + index % COLUMNS * side;
-        for y in 0..side {
-            for x in 0..side {
-                sheet[(corner + y * width + x) * 3..][..3].copy_from_slice(&rgb(&frame, x, y));
-            }
-        }
+        sheet.put((index % COLUMNS) as u32, (index / COLUMNS) as u32, &frame);
     }
-    let failed = |error: png::EncodingError| PortraitError::Check(error.to_string());
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgb);
-    let mut writer = encoder.write_header().map_err(failed)?;
-    writer.write_image_data(&sheet).map_err(failed)?;
-    writer.finish().map_err(failed)?;
-    Ok(out)
-}
-
-/// A pixel in sRGB, from BT.709 limited range.
-fn rgb(frame: &Frame, x: usize, y: usize) -> [u8; 3] {
-    let width = frame.width() as usize;
-    let chroma = y / 2 * (width / 2) + x / 2;
-    let light = (f32::from(frame.y()[y * width + x]) - 16.0) / 219.0;
-    let blue = (f32::from(frame.u()[chroma]) - 128.0) / 224.0;
-    let red = (f32::from(frame.v()[chroma]) - 128.0) / 224.0;
-    let channels = [light + 1.5748 * red, light - 0.1873 * blue - 0.4681 * red, light + 1.8556 * blue];
-    channels.map(|c| (c * 255.0 + 0.5).clamp(0.0, 255.0) as u8)
+    sheet.png().map_err(|error| PortraitError::Check(error.to_string()))
 }
 
 /// A pose of these blendshapes; names that are not known move nothing.
