@@ -83,7 +83,7 @@ class FakeNode:
         try:
             verdict = self.ledger.report(session, report)
         except Denied as denied:
-            return _problem(409, str(denied))
+            return _problem(409, str(denied), last=self.ledger.tabs[session].number)
         told = {
             "request_number": report.number,
             "verdict": verdict.verdict,
@@ -125,5 +125,5 @@ class FakeNode:
         }
 
 
-def _problem(status: int, code: str) -> tuple[int, dict[str, Any]]:
-    return status, {"type": f"/docs#{code}", "title": code, "status": status, "code": code, "detail": code}
+def _problem(status: int, code: str, **members: Any) -> tuple[int, dict[str, Any]]:
+    return status, {**members, "type": f"/docs#{code}", "title": code, "status": status, "code": code, "detail": code}

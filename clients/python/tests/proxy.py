@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import httpx
 
-Fault = Literal["none", "drop", "lose", "delay", "duplicate"]
-"""Drop: it never arrives. Lose: it is done, and the answer is lost. Duplicate: it is done twice, one answer is lost."""
+Fault = Literal["none", "drop", "lose", "delay", "duplicate", "not_found"]
+"""Drop: it never arrives. Lose: it is done, and the answer is lost. Duplicate: it is done twice, one answer is lost.
+Not found: it never arrives, and a proxy that knows no such page answers."""
 
 
 @dataclass
@@ -67,6 +68,9 @@ class FaultProxy:
         fault = self.fault(handler.command, handler.path)
         handler.close_connection = True
         if fault == "drop":
+            return
+        if fault == "not_found":
+            handler.send_error(404)
             return
         if fault == "delay":
             time.sleep(self.delay_s)

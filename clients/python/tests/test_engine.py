@@ -113,6 +113,18 @@ def test_an_outage_within_the_grace_is_not_noticed_and_a_longer_one_pauses(node:
         assert node.ledger.charged == engine.units
 
 
+def test_a_proxy_that_knows_no_such_page_does_not_end_a_session(node: FakeNode, tmp_path: Path) -> None:
+    is_in_place = [True]
+    with FaultProxy(node.url, lambda *_: "none" if is_in_place[0] else "not_found") as proxy:
+        with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path) as engine:
+            assert _make(engine, 20) == 20
+            is_in_place[0] = False
+            assert _make(engine, 100) == 100, "with the grace"
+            is_in_place[0] = True
+            assert _make(engine, 100) == 100
+        assert (node.ledger.charged, engine.end_reason) == (engine.units, "stopped")
+
+
 def test_a_bad_wire_charges_every_frame_once(node: FakeNode, tmp_path: Path) -> None:
     node.heartbeat_ms = 240
     node.ledger.slice_units = 12
@@ -175,6 +187,22 @@ def test_an_engine_that_cannot_settle_leaves_it_to_the_next_start(node: FakeNode
         with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path) as two:
             assert [(former.units, former.outcome) for former in two.former] == [(20, "settled")]
     assert node.ledger.charged == 20
+
+
+def test_a_record_that_was_noted_too_seldom_is_settled_all_the_same(node: FakeNode, tmp_path: Path) -> None:
+    is_online = [True]
+    with FaultProxy(node.url, lambda *_: "none" if is_online[0] else "drop") as proxy:
+        with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path, close_timeout=0.2) as one:
+            assert _make(one, 80) == 80
+            is_online[0] = False
+        (record,) = UsageRecord.abandoned(tmp_path)
+        assert record.number > 1, "several reports were answered"
+        record.write(0, record.units)
+        record.close()
+        is_online[0] = True
+        with MeteredEngine(proxy.address, node.secret, product=PRODUCT, state_dir=tmp_path) as two:
+            assert [(former.units, former.outcome) for former in two.former] == [(80, "settled")]
+    assert node.ledger.charged == 80
 
 
 def test_engines_that_run_side_by_side_leave_each_other_alone(node: FakeNode, tmp_path: Path) -> None:

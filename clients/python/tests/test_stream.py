@@ -6,13 +6,18 @@ import asyncio
 import json
 import shutil
 import subprocess
+import threading
 import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import SPEECH, Account, Node
 
-from footlight import Answer, AsyncClient, Client, ConnectionFailed, Event, MediaKind, MediaUnit, NotFound
+from footlight import Answer, AsyncClient, Client, ConnectionFailed, Event, MediaKind, MediaUnit, NotFound, Problem
 
 
 def test_speech_comes_back_as_video_and_sound_and_is_charged_to_the_frame(
@@ -145,6 +150,52 @@ def test_refusals_come_before_the_stream_opens(node: Node, account: Account) -> 
                     pass
 
     asyncio.run(use())
+
+
+def test_secrets_follow_no_redirects() -> None:
+    asked: list[str | None] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            asked.append(self.headers["api-secret"])
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Here(Elsewhere):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("location", f"http://127.0.0.1:{elsewhere.server_address[1]}/")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+    async def use(url: str) -> None:
+        async with AsyncClient(url, "fl_live_secret") as client:
+            with pytest.raises(Problem) as refused:
+                async with client.stream("ses_1"):
+                    pass
+            assert refused.value.status == 302
+
+    with _served(Elsewhere) as elsewhere, _served(Here) as here:
+        url = f"http://127.0.0.1:{here.server_address[1]}"
+        asyncio.run(use(url))
+        with Client(url, "fl_live_secret") as client, pytest.raises(Problem) as refused, client.stream("ses_1"):
+            pass
+        assert refused.value.status == 302
+    assert asked == []
+
+
+@contextmanager
+def _served(handler: type[BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 def _samples(path: Path) -> bytes:

@@ -112,6 +112,10 @@ def test_only_what_may_pass_is_tried_again() -> None:
     assert pauses[1] < 2.0
     assert pauses[2] is None
     assert _http.Retry(2).pause(create, problem(503, {"code": "capacity"}, retry_after=1.0)) is None
+    patient = problem(503, {"code": "session_moving"}, retry_after=30.0)
+    assert _http.Retry(2).pause(create, patient) == 30.0
+    patient.retry_after = 3600.0
+    assert _http.Retry(2).pause(create, patient) is None, "nobody sleeps for an hour in a call"
     assert _http.Retry(2).pause(interrupt, lost) is None
     assert _http.Retry(2).pause(interrupt, unopened) is not None
 

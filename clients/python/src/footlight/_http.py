@@ -19,8 +19,10 @@ DEFAULT_URL: Final = "http://127.0.0.1:8080"
 
 _RETRY_FIRST_S: Final = 0.25
 _RETRY_LAST_S: Final = 4.0
-# Codes under which the next moment may be better; calls that must not be done twice are not repeated. `capacity` is not one of them: whether to wait
-# or to go to another node is the caller's to say.
+# Whoever asks for more than this is not worth waiting for inside of a call.
+_ASKED_MAX_S: Final = 60.0
+# Codes under which the next moment may be better; calls that must not be done twice are not repeated. `capacity` is not
+# one of them: whether to wait or to go to another node is the caller's to say.
 _PASSING_CODES: Final = frozenset({"store_unreachable", "session_moving", "idempotency_in_progress", "rate_limited"})
 
 
@@ -78,13 +80,15 @@ class Retry:
         self._pause = _RETRY_FIRST_S
 
     def pause(self, call: Call[Any], error: FootlightError) -> float | None:
-        """How long to wait before the next attempt; none if there should not be one."""
+        """How long to wait before the next attempt; none if there should not be one, or not before long."""
         if self._left <= 0 or not _may_pass(call, error):
+            return None
+        asked = float((error.retry_after if isinstance(error, Problem) else None) or 0)
+        if asked > _ASKED_MAX_S:
             return None
         self._left -= 1
         pause, self._pause = self._pause, min(self._pause * 2, _RETRY_LAST_S)
-        asked = error.retry_after if isinstance(error, Problem) else None
-        return max(float(asked or 0), pause * random.uniform(0.5, 1.0))
+        return max(asked, pause * random.uniform(0.5, 1.0))
 
 
 def _may_pass(call: Call[Any], error: FootlightError) -> bool:

@@ -12,7 +12,8 @@ from urllib.parse import urlencode
 from websockets.asyncio.client import ClientConnection as AsyncConnection
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.sync.client import connect
+from websockets.http11 import Response
+from websockets.sync.client import ClientConnection, connect
 from websockets.sync.connection import Connection
 
 from . import _calls, _http, _json
@@ -52,6 +53,33 @@ Message = Event | Answer | MediaUnit
 """What a stream gives."""
 
 
+class _NotOpened(InvalidHandshake):
+    """What was answered instead of opening the stream.
+
+    `websockets` follows redirects where it says `InvalidStatus`, and would take the secret to wherever they lead.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"HTTP status {response.status_code}")
+        self.response = response
+
+
+class _AsyncConnection(AsyncConnection):
+    async def handshake(self, *arguments: Any, **named: Any) -> None:
+        try:
+            await super().handshake(*arguments, **named)
+        except InvalidStatus as error:
+            raise _NotOpened(error.response) from error
+
+
+class _Connection(ClientConnection):
+    def handshake(self, *arguments: Any, **named: Any) -> None:
+        try:
+            super().handshake(*arguments, **named)
+        except InvalidStatus as error:
+            raise _NotOpened(error.response) from error
+
+
 class AsyncSessionStream:
     """A session's WebSocket for asyncio: `async with client.stream(...) as stream`, then `async for message in stream`.
 
@@ -64,7 +92,7 @@ class AsyncSessionStream:
 
     async def __aenter__(self) -> AsyncSessionStream:
         try:
-            self._socket = await connect_async(**self._arguments)
+            self._socket = await connect_async(**self._arguments, create_connection=_AsyncConnection)
         except (InvalidHandshake, OSError, TimeoutError) as error:
             _refused(error)
         return self
@@ -143,7 +171,7 @@ class SessionStream:
 
     def __enter__(self) -> SessionStream:
         try:
-            self._socket = connect(**self._arguments).__enter__()
+            self._socket = connect(**self._arguments, create_connection=_Connection).__enter__()
         except (InvalidHandshake, OSError, TimeoutError) as error:
             _refused(error)
         return self
@@ -256,7 +284,7 @@ def _closed(error: ConnectionClosed) -> None:
 
 
 def _refused(error: Exception) -> NoReturn:
-    if isinstance(error, InvalidStatus):
+    if isinstance(error, _NotOpened):
         response = error.response
         raise _http.refusal_of(
             response.status_code, bytes(response.body or b""), response.headers.get("retry-after")

@@ -34,7 +34,7 @@ TIMEOUT_S: Final = 10.0
 # Tries again at the start; what an engine says later is repeated for as long as it takes.
 _START_RETRIES: Final = 3
 # A session that was closed, or has gone to another engine, takes no report any more.
-_SETTLED_CODES: Final = frozenset({"session_ended", "fenced", "stale_request"})
+_SETTLED_CODES: Final = frozenset({"session_ended", "fenced"})
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,9 @@ class Meter:
 
     def _refused(self, report: Report, error: Problem) -> None:
         clock = self.clock
-        if error.status >= 500 or isinstance(error, TooMany):
+        # What has no code of the server's was answered by something between us and it.
+        is_passing = error.status >= 500 or error.code == "unknown" or isinstance(error, TooMany)
+        if is_passing:
             asked = min(error.retry_after or 0.0, clock.terms.retry_last_s)
             clock.unanswered(now(), report.number, random.random(), at_least=asked)
         elif isinstance(error, Unauthorized):
@@ -221,18 +223,29 @@ class Meter:
 
     def _report_former(self, record: UsageRecord) -> Steps[FormerSession]:
         head, units = record.head, record.units
-        report = Report(head.epoch, record.number + 1, units, "release", end=True)
-        record.renumber(report.number)
-        yield Sync(record)
         try:
             token = yield from self._exchange(head.surface, head.session_id)
-            answer = yield from _carry(heartbeat(token, head.session_id, report), _START_RETRIES)
+            try:
+                answer = yield from self._report_last(record, token, record.number + 1)
+            except Problem as error:
+                last = error.body.get("last")
+                if error.code != "stale_request" or not isinstance(last, int):
+                    raise
+                # More was reported than could be noted.
+                answer = yield from self._report_last(record, token, last + 1)
         except Problem as error:
-            is_passing = error.status >= 500 or isinstance(error, (TooMany, Unauthorized))
+            is_passing = error.status >= 500 or error.code == "unknown" or isinstance(error, (TooMany, Unauthorized))
             return FormerSession(head.session_id, units, "kept" if is_passing else error.code)
         except FootlightError:
             return FormerSession(head.session_id, units, "kept")
         return FormerSession(head.session_id, units, "settled", answer.credits_used, answer.late)
+
+    def _report_last(self, record: UsageRecord, token: Token, number: int) -> Steps[Heartbeat]:
+        head = record.head
+        record.renumber(number)
+        yield Sync(record)
+        report = Report(head.epoch, number, record.units, "release", end=True)
+        return (yield from _carry(heartbeat(token, head.session_id, report), _START_RETRIES))
 
     def _exchange(self, surface: str, session_id: str | None = None, retries: int = _START_RETRIES) -> Steps[Token]:
         return (yield from _carry(runtime_token(self._secret, surface, session_id), retries))
