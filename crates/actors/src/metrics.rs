@@ -23,6 +23,7 @@ pub struct Metrics {
     pub store_up: IntGauge,
     pub store_errors: IntCounterVec,
     pub swept: IntCounter,
+    pub trimmed: IntCounter,
     pub recovered: IntCounter,
     pub arbiter_lag: Histogram,
     pub mailbox_wait: Histogram,
@@ -132,6 +133,7 @@ impl Metrics {
             store_up: gauge("footlight_store_up", "Whether the store answered the last time it was asked.")?,
             store_errors: counters("footlight_store_errors_total", "Failed calls of the store, by kind.", &["kind"])?,
             swept: counter("footlight_sessions_swept_total", "Overdue sessions of lost engines ended by this node.")?,
+            trimmed: counter("footlight_journal_entries_trimmed_total", "Journal entries that were kept long enough.")?,
             recovered: counter("footlight_sessions_recovered_total", "Sessions of a former run settled at start.")?,
             arbiter_lag: histogram(
                 "footlight_arbiter_lag_seconds",
@@ -226,6 +228,7 @@ impl Metrics {
         registry.register(Box::new(self.store_up.clone()))?;
         registry.register(Box::new(self.store_errors.clone()))?;
         registry.register(Box::new(self.swept.clone()))?;
+        registry.register(Box::new(self.trimmed.clone()))?;
         registry.register(Box::new(self.recovered.clone()))?;
         registry.register(Box::new(self.arbiter_lag.clone()))?;
         registry.register(Box::new(self.mailbox_wait.clone()))?;

@@ -57,6 +57,11 @@ pub struct NodeOptions {
     pub progress_every: Duration,
     /// How often overdue sessions of lost nodes are swept.
     pub sweep_every: Duration,
+    /// How long journal entries are kept before they are folded into a checkpoint; `None`: for ever. Lists, and usage by
+    /// day or session, show what is kept.
+    pub journal_kept: Option<Duration>,
+    /// How often journals are looked through for entries that were kept long enough.
+    pub trim_every: Duration,
     /// Whether other nodes use the store, and may go on with what this one leaves: then speech is kept until it is spoken,
     /// and progress is mirrored. `None`: as the store says.
     pub is_shared: Option<bool>,
@@ -94,6 +99,8 @@ impl Default for NodeOptions {
             first_beat_least: 0.5,
             progress_every: Duration::from_secs(1),
             sweep_every: Duration::from_secs(30),
+            journal_kept: None,
+            trim_every: Duration::from_secs(6 * 3600),
             is_shared: None,
             max_kept_speech_bytes: 512 << 20,
             max_kept_speech_bytes_per_account: 384 << 20,

@@ -222,6 +222,7 @@ fn node_options(settings: &Settings) -> NodeOptions {
         restart_window: settings.node.restart_window,
         drain_deadline: settings.node.drain_deadline,
         sweep_every: settings.metering.heartbeat / 2,
+        journal_kept: Some(settings.metering.keep_journal_for).filter(|kept| !kept.is_zero()),
         max_kept_speech_bytes: settings.speech.max_kept_bytes,
         max_kept_speech_bytes_per_account: settings.speech.max_kept_bytes_per_account,
         is_shared: settings.cluster.is_on().then_some(true),

@@ -1,12 +1,13 @@
 //! What is paid for, to the frame.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use footlight_actors::CreateSession;
+use footlight_actors::{CreateSession, NodeOptions};
 use footlight_ledger::{Microcredits, PauseReason};
 use footlight_session::SessionState;
+use footlight_store::AccountStore as _;
 
-use crate::harness::{Session, Stand, TENTH};
+use crate::harness::{Session, Setting, Stand, TENTH};
 
 fn at(fps: u32) -> CreateSession {
     CreateSession { fps: Some(fps), ..CreateSession::default() }
@@ -129,4 +130,25 @@ async fn a_top_up_does_not_resume_what_a_person_paused() {
     assert_eq!((record.state, record.units), (SessionState::Paused, 75));
     session.node.resume(session.who, session.id).await.expect("it resumes");
     session.until("speech goes on", |record| record.units == 150).await;
+}
+
+#[actix_rt::test]
+async fn journals_are_kept_as_long_as_the_operator_wants_them() {
+    let kept = Duration::from_secs(1);
+    let options =
+        NodeOptions { journal_kept: Some(kept), trim_every: Duration::from_millis(50), ..NodeOptions::default() };
+    let stand = Stand::with(Setting { options, ..Setting::default() }).await;
+    let since = Instant::now();
+    let account = stand.account_with(TENTH).await;
+    let entries = async || stand.store.list_entries(account, 0, 10).await.expect("entries are listed");
+    while !entries().await.is_empty() {
+        assert!(since.elapsed() < 10 * kept, "it is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(since.elapsed() >= kept, "it was kept for a while");
+    stand.top_up(account, "second", TENTH).await;
+    assert_eq!(entries().await.len(), 1, "what came later is kept");
+    let audit = footlight_store::audit_account(&*stand.store, account).await.expect("an audit").expect("the account");
+    assert_eq!((audit.entries, audit.differences), (2, Vec::new()), "what went is counted all the same");
+    assert_eq!(stand.assert_settled(account).await.totals.granted.0, 2 * TENTH.0);
 }

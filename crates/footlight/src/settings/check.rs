@@ -13,6 +13,8 @@ const PLAN_MAX: Microcredits = Microcredits::from_credits(1_000_000_000 / 12);
 
 /// What secrets begin with in the files that ship, where people put their own in their place; keys are zeros there.
 const PUBLISHED: &str = "example-only";
+/// Two long months: usage of the last whole month can always be told.
+const JOURNAL_KEPT_MIN: Duration = Duration::from_secs(62 * 24 * 3600);
 /// What a second of speech takes: 48 000 samples of two bytes.
 const SPEECH_BYTES_PER_S: u64 = 96_000;
 
@@ -51,6 +53,13 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         settings.metering.heartbeat,
     )?;
     between("metering.hold_after_speech", settings.metering.hold_after_speech, Duration::ZERO, HOUR)?;
+    let kept = settings.metering.keep_journal_for;
+    ensure!(
+        kept.is_zero() || kept >= JOURNAL_KEPT_MIN,
+        "`metering.keep_journal_for` is {}; it must be 0s (for ever) or at least {}, so that a month's usage can be told",
+        humantime::format_duration(kept),
+        humantime::format_duration(JOURNAL_KEPT_MIN)
+    );
     between("sessions.idle_timeout", settings.sessions.idle_timeout, SECOND, settings.sessions.max_idle_timeout)?;
     between("sessions.max_duration", settings.sessions.max_duration, SECOND, settings.sessions.max_max_duration)?;
     between("sessions.paused_timeout", settings.sessions.paused_timeout, SECOND, 7 * DAY)?;
@@ -99,7 +108,10 @@ pub(super) fn check(settings: &Settings) -> anyhow::Result<()> {
         );
         tokens.push(token);
         ensure!(!operator.token.0.is_empty(), "`admin_tokens.{name}.token` is empty");
-        ensure!(!operator.roles.is_empty(), "`admin_tokens.{name}.roles` is empty; name `read`, `operate` or `money`");
+        ensure!(
+            !operator.roles.is_empty(),
+            "`admin_tokens.{name}.roles` is empty; name `read`, `operate`, `money` or `work`"
+        );
     }
     let webhooks = &settings.webhooks;
     ensure!((1..=100).contains(&webhooks.max_per_account), "`webhooks.max_per_account` must be between 1 and 100");

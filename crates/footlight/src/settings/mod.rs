@@ -175,6 +175,8 @@ pub(crate) struct Metering {
     #[serde(with = "humantime_serde")]
     pub(crate) hold_after_speech: Duration,
     pub(crate) debt_limit: Amount,
+    #[serde(with = "humantime_serde")]
+    pub(crate) keep_journal_for: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
