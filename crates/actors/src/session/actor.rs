@@ -1,14 +1,17 @@
 //! One session's actor. Handlers translate, feed the machine, and perform what it decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
 use footlight_ledger::{EndReason, PauseReason, Pricing, Units};
+use footlight_session::machine::StageOrder;
 use footlight_session::meter::Notice;
 use footlight_session::{Inherited, Input, Moment, SessionMachine, SessionRules, SliceGate, UtteranceId};
-use footlight_stage::{Gesture, PerformanceSpec, Remainder, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome};
+use footlight_stage::{
+    Gesture, Performance, PerformanceSpec, Remainder, SpeakMode, Stage, StageEvent, Utterance, UtteranceOutcome,
+};
 use footlight_store::desk::Clock;
 use tokio::sync::oneshot;
 
@@ -57,8 +60,12 @@ pub(crate) struct SessionActor {
     pub(super) line: Option<MeterLine>,
     /// Counts the performances it had.
     pub(super) performance: u32,
+    /// The one that broke last: viewers see one session, whose clock and generations the next one goes on with.
+    pub(super) broken: Option<Performance>,
     /// Audio that is not over: a renderer that breaks is given again what it had not come to.
     pub(super) audio: HashMap<UtteranceId, Remainder>,
+    /// Orders that the stage has no room for yet.
+    pub(super) orders: VecDeque<StageOrder>,
     /// Counts its wishes for a speaking slot.
     pub(super) slot_wish: u64,
     pub(super) holds_slot: bool,
@@ -81,7 +88,9 @@ impl SessionActor {
             machine: None,
             line: None,
             performance: 0,
+            broken: None,
             audio: HashMap::new(),
+            orders: VecDeque::new(),
             slot_wish: 0,
             holds_slot: false,
             is_leaving: false,
@@ -226,6 +235,9 @@ impl Actor for SessionActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.parts.card.set_addr(Some(ctx.address()));
+        // From now on whoever empties the node finds it.
+        self.parts.seat.begin();
         let registration = Registration {
             session: self.parts.card.id,
             account: self.parts.card.account,
@@ -253,7 +265,8 @@ impl Actor for SessionActor {
 /// A session that panics ends; its frames are settled like those of any other.
 impl Drop for SessionActor {
     fn drop(&mut self) {
-        if self.finished {
+        if self.finished || self.parts.supervisor.has_stopped() {
+            // What a node that stops leaves unsettled, the next run or an heir settles.
             return;
         }
         tracing::error!(session = %self.parts.card.id, "the session's actor died; the session ends");
@@ -264,6 +277,7 @@ impl Drop for SessionActor {
         if let Some(line) = &self.line {
             line.end(EndReason::RendererFailed);
         }
+        self.parts.keeper.session_over(self.parts.card.id);
         self.parts.supervisor.bury(Arc::clone(&self.parts.card));
     }
 }
@@ -433,10 +447,12 @@ impl Handler<Staged> for SessionActor {
                 if failed.is_none() {
                     self.audio.remove(&utterance);
                 }
-                Input::UtteranceEnded { utterance, position_ms, interrupted, failed }
+                let is_kept = self.audio.contains_key(&utterance);
+                Input::UtteranceEnded { utterance, position_ms, interrupted, failed, is_kept }
             }
             StageEvent::Failed { detail } => {
                 tracing::warn!(session = %self.parts.card.id, detail, "the renderer failed");
+                self.broken = self.parts.card.performance();
                 self.parts.card.set_performance(None);
                 Input::RendererFailed
             }

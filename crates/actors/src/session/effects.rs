@@ -12,6 +12,9 @@ use super::messages::Staged;
 use crate::directory::Finality;
 use crate::event::SessionEventKind;
 
+/// Later ones had other owners before.
+const FIRST_EPOCH: u32 = 1;
+
 impl SessionActor {
     pub(super) fn perform(&mut self, effect: Effect, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
         match effect {
@@ -33,19 +36,58 @@ impl SessionActor {
     }
 
     fn direct(&mut self, order: StageOrder, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
+        if matches!(order, StageOrder::Open | StageOrder::Close) {
+            // What the one before was to do is over with it.
+            self.orders.clear();
+        }
         if order == StageOrder::Open {
             return self.open(inputs, ctx);
         }
-        let Some(performance) = self.parts.card.performance() else { return };
-        let result = match &order {
+        if order == StageOrder::DropSpeech {
+            self.audio.clear();
+        }
+        let is_first = self.orders.is_empty();
+        self.put_in_line(order);
+        if is_first {
+            self.give_orders(ctx);
+        }
+    }
+
+    /// Behind those that the stage had no room for: orders are never dropped, and never overtake each other.
+    fn put_in_line(&mut self, order: StageOrder) {
+        let turns = |order: &StageOrder| matches!(order, StageOrder::Pause | StageOrder::Resume);
+        match self.orders.back_mut() {
+            // The last one counts. So the line stays short, whoever pauses and resumes meanwhile.
+            Some(last) if turns(last) && turns(&order) => *last = order,
+            Some(last) if *last == order => {}
+            _ => self.orders.push_back(order),
+        }
+    }
+
+    fn give_orders(&mut self, ctx: &mut Context<Self>) {
+        while let Some(order) = self.orders.front().cloned() {
+            match self.give(&order) {
+                Ok(()) => {}
+                Err(StageError::Busy { .. }) => {
+                    // When some of those that wait are done.
+                    ctx.run_later(STAGE_BUSY_PAUSE, |actor, ctx| actor.give_orders(ctx));
+                    return;
+                }
+                // It broke: that comes as an event of its own.
+                Err(error) => tracing::debug!(session = %self.parts.card.id, %error, "an order found no performance"),
+            }
+            self.orders.pop_front();
+        }
+    }
+
+    fn give(&mut self, order: &StageOrder) -> Result<(), StageError> {
+        let Some(performance) = self.parts.card.performance() else { return Ok(()) };
+        match order {
             StageOrder::Open => Ok(()),
             StageOrder::Pause => performance.pause(),
             StageOrder::Resume => performance.resume(),
-            StageOrder::DropSpeech => {
-                self.audio.clear();
-                // Whatever it answers, the utterances' ends are told by the stage.
-                performance.interrupt().map(drop)
-            }
+            // Whatever it answers, the utterances' ends are told by the stage.
+            StageOrder::DropSpeech => performance.interrupt().map(drop),
             StageOrder::SpeakAgain(utterances) => {
                 // In one order, which is given again as a whole where it finds no room.
                 performance.go_on(utterances.iter().filter_map(|id| self.audio.get(id).cloned()).collect())
@@ -55,18 +97,6 @@ impl SessionActor {
                 self.parts.card.set_performance(None);
                 Ok(())
             }
-        };
-        match result {
-            Ok(()) => {}
-            // Orders are never dropped: this one is given again when some of those that wait are done.
-            Err(StageError::Busy { .. }) => {
-                ctx.run_later(STAGE_BUSY_PAUSE, move |actor, ctx| {
-                    let mut inputs = Vec::new();
-                    actor.direct(order, &mut inputs, ctx);
-                });
-            }
-            // It broke: that comes as an event of its own.
-            Err(error) => tracing::debug!(session = %self.parts.card.id, %error, "an order found no performance"),
         }
     }
 
@@ -91,13 +121,15 @@ impl SessionActor {
         // What it needs was prepared before the session was admitted, so this does not block.
         let gate = Arc::clone(&self.parts.gate);
         let (stage, spec, sink) = (&self.parts.stage, self.parts.spec.clone(), Arc::new(sink));
-        // The one that broke, if there was one: viewers see one session, whose clock and generations go on.
-        let opened = match self.parts.card.performance() {
-            Some(former) => stage.open_after(&former, spec, gate, sink),
+        let opened = match &self.broken {
+            Some(broken) => stage.open_after(broken, spec, gate, sink),
             None => stage.open(spec, gate, sink),
         };
         match opened {
-            Ok(performance) => self.parts.card.set_performance(Some(performance)),
+            Ok(performance) => {
+                self.broken = None;
+                self.parts.card.set_performance(Some(performance));
+            }
             Err(error) => {
                 tracing::warn!(session = %self.parts.card.id, %error, "the renderer could not be opened");
                 inputs.push(Input::RendererFailed);
@@ -140,6 +172,9 @@ impl SessionActor {
             News::Ended(reason) => {
                 self.parts.seat.leave();
                 self.parts.keeper.session_over(self.parts.card.id);
+                if self.parts.epoch > FIRST_EPOCH {
+                    self.parts.keeper.clear_up(self.parts.card.account, self.parts.card.id);
+                }
                 SessionEventKind::Ended { reason }
             }
         };

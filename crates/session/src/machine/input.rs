@@ -37,6 +37,8 @@ pub enum Input {
         interrupted: bool,
         /// What broke, if something did.
         failed: Option<String>,
+        /// Whether its audio is still there, for another renderer to speak. Live speech goes as it comes.
+        is_kept: bool,
     },
     /// The first outlet was attached (`true`), or the last one detached (`false`).
     Watched(bool),

@@ -173,7 +173,12 @@ impl SessionMachine {
                 self.speech.begin(utterance);
                 effects.tell(News::UtteranceStarted(utterance));
             }
-            Input::UtteranceEnded { utterance, position_ms, interrupted, failed } => {
+            Input::UtteranceEnded { utterance, failed: Some(_), is_kept: true, .. }
+                if self.speech.is_queued(utterance) =>
+            {
+                // The renderer breaks, and had not come to this one: it is spoken once there is another.
+            }
+            Input::UtteranceEnded { utterance, position_ms, interrupted, failed, is_kept: _ } => {
                 self.utterance_ended(utterance, position_ms, interrupted, failed, effects);
             }
             Input::Watched(watched) => {
@@ -274,11 +279,13 @@ impl SessionMachine {
     }
 
     fn slot_taken(&mut self, effects: &mut Effects) {
-        if self.slot != Slot::Waiting {
+        match self.slot {
+            Slot::Waiting => self.slot = Slot::Taken,
             // Nobody wants it any more.
-            return effects.push(Effect::FreeSlot);
+            Slot::None => return effects.push(Effect::FreeSlot),
+            // Said twice.
+            Slot::Taken => return,
         }
-        self.slot = Slot::Taken;
         if self.stage_waits {
             effects.meter(MeterOrder::Want);
         }
@@ -310,12 +317,16 @@ impl SessionMachine {
         effects.meter(MeterOrder::Speak);
         if self.state == State::Idle {
             self.state = State::Running;
-            if self.rules.slots == SlotPolicy::OnDemand && self.slot == Slot::None {
-                // It found its last slice still open. Speech that has begun waits for its slot like any other, and is
-                // dropped if there is none.
-                self.slot = Slot::Waiting;
-                effects.push(Effect::TakeSlot);
-            }
+            // It found its last slice still open.
+            self.catch_up_on_slot(effects);
+        }
+    }
+
+    /// Speech that has begun without a slot waits for one like any other, and is dropped if there is none.
+    fn catch_up_on_slot(&mut self, effects: &mut Effects) {
+        if self.rules.slots == SlotPolicy::OnDemand && self.slot == Slot::None {
+            self.slot = Slot::Waiting;
+            effects.push(Effect::TakeSlot);
         }
     }
 
@@ -347,10 +358,6 @@ impl SessionMachine {
         failed: Option<String>,
         effects: &mut Effects,
     ) {
-        if failed.is_some() && self.speech.is_queued(utterance) {
-            // The renderer breaks, and had not come to this one: it is spoken once there is another.
-            return;
-        }
         self.speech.end(utterance);
         let was_denied = self.denied.iter().position(|denied| *denied == utterance);
         let news = match was_denied.map(|at| self.denied.swap_remove(at)) {
@@ -368,6 +375,7 @@ impl SessionMachine {
             State::Idle => {
                 if self.stage_waits {
                     self.state = State::Running;
+                    self.catch_up_on_slot(effects);
                 }
             }
             State::Paused { reasons, .. } => {
@@ -376,6 +384,9 @@ impl SessionMachine {
                     effects.stage(StageOrder::Resume);
                     let speaks = self.stage_waits || self.stage_speaks;
                     self.state = if speaks { State::Running } else { State::Idle };
+                    if speaks {
+                        self.catch_up_on_slot(effects);
+                    }
                 }
             }
             State::Starting { .. } | State::Running | State::Ended { .. } => {}

@@ -224,7 +224,7 @@ fn speech_keeps_a_session_from_going_idle() {
 #[test]
 fn a_renderer_that_fails_is_opened_again_with_what_it_had_not_come_to() {
     let mut stand = Stand::running();
-    for number in 1..=3 {
+    for number in 1..=4 {
         stand.feed(Input::Appended(utterance(number)));
     }
     stand.feed(Input::UtteranceStarted(utterance(1)));
@@ -233,10 +233,13 @@ fn a_renderer_that_fails_is_opened_again_with_what_it_had_not_come_to() {
         position_ms: 40,
         interrupted: false,
         failed: Some("it broke".to_owned()),
+        is_kept: number != 4,
     };
     let told = stand.feed(broke(1));
     assert!(matches!(&told[..], [Effect::Tell(News::UtteranceEnded { failed: Some(_), .. })]));
     assert_eq!((stand.feed(broke(2)), stand.feed(broke(3))), (vec![], vec![]), "they are not lost");
+    let told = stand.feed(broke(4));
+    assert!(matches!(&told[..], [Effect::Tell(News::UtteranceEnded { .. })]), "live speech is not there any more");
     let effects = stand.feed(Input::RendererFailed);
     assert!(effects.contains(&Effect::Tell(News::Restarting(1))));
     assert_eq!(stand.public(), SessionState::Starting);
@@ -271,7 +274,13 @@ fn with_slots_on_demand_speech_waits_for_one_and_fails_without() {
 
     stand.feed(Input::WantsToSpeak);
     assert!(has(&stand.feed(Input::SlotDenied), StageOrder::DropSpeech));
-    let ended = Input::UtteranceEnded { utterance: utterance(1), position_ms: 0, interrupted: true, failed: None };
+    let ended = Input::UtteranceEnded {
+        utterance: utterance(1),
+        position_ms: 0,
+        interrupted: true,
+        failed: None,
+        is_kept: true,
+    };
     let told = stand.feed(ended);
     let failed = Some("capacity".to_owned());
     let news = News::UtteranceEnded { utterance: utterance(1), position_ms: 0, interrupted: false, failed };
@@ -332,6 +341,7 @@ fn input() -> impl Strategy<Value = Input> {
             position_ms: 0,
             interrupted,
             failed: failed.then(|| "it broke".to_owned()),
+            is_kept: !interrupted,
         }),
         any::<bool>().prop_map(Input::Watched),
         Just(Input::SlotTaken),
@@ -358,10 +368,15 @@ proptest! {
     ) {
         let slots = if on_demand { SlotPolicy::OnDemand } else { SlotPolicy::Reserved };
         let mut stand = Stand::starting(slots);
-        let (mut paused, mut slot, mut ended) = (false, false, false);
+        // The wish for a slot, or the slot; and whether the wish was not answered yet.
+        let (mut slot, mut waits) = (false, false);
+        let (mut paused, mut ended) = (false, false);
         let mut told = (SessionState::Starting, std::collections::BTreeSet::new());
         for (input, ms) in inputs {
             stand.now = stand.now.plus(Duration::from_millis(ms));
+            if waits && matches!(input, Input::SlotTaken | Input::SlotDenied) {
+                (slot, waits) = (input == Input::SlotTaken, false);
+            }
             let effects = stand.feed(input.clone());
             if ended {
                 prop_assert!(effects.is_empty(), "{input:?} moved an ended session: {effects:?}");
@@ -384,9 +399,9 @@ proptest! {
                     }
                     Effect::TakeSlot => {
                         prop_assert!(on_demand && !slot, "a second slot");
-                        slot = true;
+                        (slot, waits) = (true, true);
                     }
-                    Effect::FreeSlot => slot = false,
+                    Effect::FreeSlot => (slot, waits) = (false, false),
                     Effect::Meter(MeterOrder::End(_)) => orders += 1,
                     Effect::Tell(News::State { state, pause_reasons }) => told = (*state, pause_reasons.clone()),
                     Effect::Tell(News::Ended(_)) => {
@@ -396,12 +411,12 @@ proptest! {
                     Effect::Stage(_) | Effect::Meter(_) | Effect::Tell(_) => {}
                 }
             }
-            if input == Input::SlotDenied {
-                slot = slot && effects.contains(&Effect::TakeSlot);
-            }
             let state = stand.machine.state();
             if let State::Paused { reasons, .. } = state {
                 prop_assert!(!reasons.is_empty());
+            }
+            if on_demand && state.public() == SessionState::Running {
+                prop_assert!(slot, "it speaks without a slot after {:?}", input);
             }
             if !ended {
                 prop_assert_eq!(&told, &(state.public(), state.pause_reasons()), "followers know the state");

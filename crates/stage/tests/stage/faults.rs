@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::house::{Show, null_stage, spec, speech};
 
 #[test]
-fn a_panic_ends_its_own_performance_alone() {
+fn a_panic_ends_its_own_performance_alone_and_another_goes_on_after_it() {
     let stage = Stage::start(StageOptions {
         workers: 1,
         renderer: footlight_stage::RendererKind::Null,
@@ -32,13 +32,21 @@ fn a_panic_ends_its_own_performance_alone() {
     broken.speak(utterance, SpeakMode::Append).expect("there is room");
     let id = neighbour.speak(&speech("hello.wav"));
 
-    while outlet.blocking_next().is_some() {}
+    let mut last = None;
+    while let Some(unit) = outlet.blocking_next() {
+        last = last.max(Some(unit.pts_us()));
+    }
     let told: Vec<_> = told.iter().collect();
     assert!(
         matches!(told.last(), Some(StageEvent::Failed { detail }) if detail.contains("a bug that the test brought along")),
         "{told:?}"
     );
     assert!(matches!(broken.pause(), Err(StageError::Closed)));
+    let (gate, sink) = (Arc::new(SliceGate::new(0)), Arc::new(|_| {}));
+    let next = stage.open_after(&broken, spec(25), gate, sink).expect("the spec is possible");
+    let unit = next.attach(Default::default()).expect("it is open").blocking_next().expect("it idles");
+    assert!(unit.generation() > 0, "what the broken one was saying is over");
+    assert!(Some(unit.pts_us()) > last, "the clock goes on: {:?} after {last:?}", unit.pts_us());
     neighbour.wait_for_end_of(id);
     assert_eq!(stage.stats().failures, 1);
     stage.shutdown();
