@@ -1,6 +1,6 @@
 //! Session records on their way to the store, off the actors.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ struct Shared {
 #[derive(Default)]
 struct Pending {
     records: HashMap<SessionId, Waiting>,
-    in_flight: usize,
+    /// Those that are being written, but for the forgotten ones.
+    in_flight: HashSet<SessionId>,
 }
 
 struct Waiting {
@@ -78,18 +79,23 @@ impl DirectoryWriter {
 
     /// Writes nothing more of a session that belongs to another node now, and forgets it.
     pub(crate) fn forget(&self, session: SessionId) {
-        self.shared.pending.lock().records.remove(&session);
+        {
+            let mut pending = self.shared.pending.lock();
+            pending.records.remove(&session);
+            // A write that is under way may fail: it is not tried again.
+            pending.in_flight.remove(&session);
+        }
         self.shared.cards.remove(session);
     }
 
-    /// Waits until everything is written, but no longer than `deadline`.
-    pub(crate) async fn flush(&self, deadline: Duration) {
+    /// Waits until everything is written, but no longer than `deadline`. Answers whether it was.
+    pub(crate) async fn flush(&self, deadline: Duration) -> bool {
         let written = async {
             loop {
                 let notified = self.shared.written.notified();
                 {
                     let pending = self.shared.pending.lock();
-                    if pending.records.is_empty() && pending.in_flight == 0 {
+                    if pending.records.is_empty() && pending.in_flight.is_empty() {
                         return;
                     }
                 }
@@ -97,7 +103,7 @@ impl DirectoryWriter {
             }
         };
         // Whatever is left is recovered at the next start.
-        let _ = tokio::time::timeout(deadline, written).await;
+        tokio::time::timeout(deadline, written).await.is_ok()
     }
 }
 
@@ -125,7 +131,7 @@ impl Shared {
         let mut pending = self.pending.lock();
         let ids: Vec<SessionId> = pending.records.keys().take(AT_ONCE).copied().collect();
         let batch: Vec<Waiting> = ids.iter().filter_map(|id| pending.records.remove(id)).collect();
-        pending.in_flight = batch.len();
+        pending.in_flight = batch.iter().map(|waiting| waiting.record.id).collect();
         batch
     }
 
@@ -133,7 +139,7 @@ impl Shared {
     fn take_in(&self, batch: Vec<Waiting>, results: Vec<Result<SessionPut, StoreError>>, metrics: &Metrics) -> bool {
         let mut failed = false;
         let mut pending = self.pending.lock();
-        pending.in_flight = 0;
+        let in_flight = std::mem::take(&mut pending.in_flight);
         for (waiting, result) in batch.into_iter().zip(results) {
             match result {
                 Ok(put) => {
@@ -152,8 +158,10 @@ impl Shared {
                         tracing::warn!(%error, "a session record could not be written; it is tried again");
                     }
                     failed = true;
-                    // One that came meanwhile is newer.
-                    pending.records.entry(waiting.record.id).or_insert(waiting);
+                    if in_flight.contains(&waiting.record.id) {
+                        // One that came meanwhile is newer.
+                        pending.records.entry(waiting.record.id).or_insert(waiting);
+                    }
                 }
             }
         }

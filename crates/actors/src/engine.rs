@@ -11,6 +11,8 @@ use footlight_session::{Moment, SessionState};
 pub(crate) struct Engine {
     state: SessionState,
     since: Moment,
+    /// When it was last heard here, or looked for elsewhere.
+    heard: Moment,
     /// What this side holds it back for: somebody's wish, a revoked secret.
     held: BTreeSet<PauseReason>,
     /// Why the account gave it nothing when it last asked.
@@ -39,7 +41,8 @@ impl Engine {
     /// An engine that has just begun, or is found again after a restart with what holds it back.
     pub(crate) fn new(now: Moment, reasons: &BTreeSet<PauseReason>) -> Self {
         let held = reasons.iter().copied().filter(is_ours).collect();
-        let mut engine = Self { state: SessionState::Idle, since: now, held, refused: None, told_last: None };
+        let mut engine =
+            Self { state: SessionState::Idle, since: now, heard: now, held, refused: None, told_last: None };
         engine.refused = reasons.iter().copied().find(|reason| !is_ours(reason));
         engine.move_to(now, SessionState::Idle);
         engine
@@ -74,6 +77,7 @@ impl Engine {
 
     /// Takes what the account answered its report.
     pub(crate) fn answered(&mut self, now: Moment, answer: &SliceAnswer) -> Told {
+        self.heard = now;
         let before = (self.state, self.pause_reasons());
         let (state, refused) = match answer.verdict {
             Verdict::Granted | Verdict::Final => (SessionState::Running, None),
@@ -89,6 +93,15 @@ impl Engine {
             has_moved: before != (self.state, self.pause_reasons()),
             last_slice: is_news.then(|| answer.slice_end - answer.settled_units),
         }
+    }
+
+    /// Whether nothing was heard of it for `patience`: it may report to another node. Said once for each such time.
+    pub(crate) fn is_missed(&mut self, now: Moment, patience: Duration) -> bool {
+        let is_missed = now.since(self.heard) >= patience;
+        if is_missed {
+            self.heard = now;
+        }
+        is_missed
     }
 
     /// Why it is to be ended now, if it is.

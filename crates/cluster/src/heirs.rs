@@ -33,6 +33,8 @@ const AT_ONCE: usize = 16;
 const OFFER_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long room is looked for, before a session is ended.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
+/// The least of that for each of them, wherever it stands in the line.
+const OFFERED_FOR_MIN: Duration = Duration::from_secs(5);
 /// How often the same node is asked what became of a session.
 const ASK_AGAIN_MAX: u32 = 3;
 
@@ -231,6 +233,8 @@ impl Inner {
     /// Finds a node for one session. Answers whether nothing is left to do about it.
     async fn hand_out(&self, mut heirloom: Heirloom, lease_ended: Instant, until: Instant) -> bool {
         let session = heirloom.record.id;
+        // Those at the end of a long line are not given up for being full just once.
+        let until = until.max(Instant::now() + OFFERED_FOR_MIN);
         let failovers = |result: &str| self.metrics.failovers.with_label_values(&[result]).inc();
         loop {
             match self.offer(&mut heirloom).await {

@@ -84,8 +84,9 @@ impl Inner {
                         sessions,
                         "the node's lease had ended and others took over; its sessions are dropped"
                     );
-                    self.parts.host.disown_all().await;
                 }
+                // Engines' sessions as well, which nobody hosts: other nodes may have them in hand.
+                self.parts.host.disown_all().await;
                 if answer == Renewed::Gone && self.parts.host.hosted().is_empty() {
                     self.begins.store(true, Ordering::Release);
                     self.renew_soon.notify_one();

@@ -30,6 +30,10 @@ pub(super) fn start(node: &Arc<Inner>) {
     tokio::spawn(look_for_revoked_secrets(Arc::downgrade(node)));
     tokio::spawn(super::engines::watch(Arc::downgrade(node)));
     tokio::spawn(time_the_meter(Arc::downgrade(node)));
+    let options = &node.parts.options;
+    if let Some(kept) = options.journal_kept {
+        tokio::spawn(super::trimming::trim_journals(Arc::downgrade(node), kept, options.trim_every));
+    }
     for arbiter in node.arbiters.of_sessions() {
         arbiter.spawn(feel_pulse(Arc::downgrade(node)));
     }
@@ -43,6 +47,7 @@ async fn watch_store(node: Weak<Inner>) {
     let mut up_since = Instant::now();
     let mut swept_at = Instant::now();
     let mut round: Option<(Instant, Timestamp)> = None;
+    let mut untold = Untold::new();
     loop {
         sleep(PING_EVERY).await;
         let Some(node) = node.upgrade() else { return };
@@ -79,7 +84,7 @@ async fn watch_store(node: Weak<Inner>) {
         if is_up && may_act && up_since.elapsed() >= quarantine && swept_at.elapsed() >= node.parts.options.sweep_every
         {
             swept_at = Instant::now();
-            if let Err(error) = sweep(&node).await {
+            if let Err(error) = sweep(&node, &mut untold).await {
                 node.metrics.store_failed(&error);
                 tracing::warn!(%error, "overdue sessions could not be swept; it is tried again");
             }
@@ -93,9 +98,13 @@ fn has_stepped(lived: Duration, before: Timestamp, now: Timestamp) -> bool {
     lived > CLOCK_STEP_MIN || passed > lived + CLOCK_STEP_MIN
 }
 
+/// Sessions that were swept and whose users have not been told.
+type Untold = BTreeMap<AccountId, Vec<SessionId>>;
+
 /// Ends overdue sessions of engines that are gone, settled at what they last reported, and gives back what overdue jobs
-/// hold.
-async fn sweep(node: &Inner) -> Result<(), StoreError> {
+/// hold. Whoever could not be told is told before more are ended, so `untold` is never longer than one sweep.
+async fn sweep(node: &Inner, untold: &mut Untold) -> Result<(), StoreError> {
+    tell_of_swept(node, untold).await?;
     let overdue = node.parts.store.list_overdue((node.parts.clock)(), SWEEP_AT_ONCE).await?;
     let mut by_account: BTreeMap<AccountId, Vec<(SessionId, Units)>> = BTreeMap::new();
     for (account, session) in overdue {
@@ -115,25 +124,38 @@ async fn sweep(node: &Inner) -> Result<(), StoreError> {
     let outcomes = node.parts.desk.submit_many(commands).await;
     let mut failed = None;
     for (account, outcome) in accounts.into_iter().zip(outcomes) {
-        // One account that cannot be swept must not keep the others from being told about.
-        let told = match outcome {
+        match outcome {
             Ok(Outcome::Swept { ended }) => {
                 node.metrics.swept.inc_by(ended.len() as u64);
-                tell_of_swept(node, account, ended).await
+                if !ended.is_empty() {
+                    untold.entry(account).or_default().extend(ended);
+                }
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error),
-        };
-        failed = failed.or(told.err());
+            Ok(_) => {}
+            // One account that cannot be swept must not keep the others from being told about.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed = failed.or(tell_of_swept(node, untold).await.err());
+    failed.map_or(Ok(()), Err)
+}
+
+/// Tells all that can be told. Those whom only the store's absence kept from it stay in `untold`.
+async fn tell_of_swept(node: &Inner, untold: &mut Untold) -> Result<(), StoreError> {
+    let mut failed = None;
+    for (account, ended) in std::mem::take(untold) {
+        if let Err(error) = write_down_swept(node, account, ended.clone()).await {
+            if error.is_transport() {
+                untold.insert(account, ended);
+            }
+            failed = failed.or(Some(error));
+        }
     }
     failed.map_or(Ok(()), Err)
 }
 
 /// Writes down for their users that these sessions are over: the node that would have is gone.
-async fn tell_of_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) -> Result<(), StoreError> {
-    if ended.is_empty() {
-        return Ok(());
-    }
+async fn write_down_swept(node: &Inner, account: AccountId, ended: Vec<SessionId>) -> Result<(), StoreError> {
     let touched = Touched { sessions: ended, ..Touched::default() };
     let Some(books) = node.parts.desk.inspect(account, touched).await? else { return Ok(()) };
     for (session, tab) in books.tabs {

@@ -14,11 +14,22 @@ use crate::session::{Do, Ping, SessionActor};
 
 /// How often a drain looks whether speech has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long sessions that were admitted already may take to begin.
+const ARRIVALS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// Takes no new sessions; those that are here go on. [`Node::undrain`] takes it back.
+    /// Takes no new sessions; those that are here go on. [`Node::undrain`] takes it back. Returns once those that were on their
+    /// way in are here or were given up, so that whoever empties the node then finds them, or after some seconds.
     pub async fn close(&self) {
         self.inner.supervisor.set_draining(true).await;
+        let arrived = async {
+            while self.capacity().sessions.reserved > 0 {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(ARRIVALS_WITHIN, arrived).await.is_err() {
+            tracing::warn!("some sessions are still being created or taken over");
+        }
     }
 
     /// Takes no new sessions and lets speech end, until all have fallen silent or `deadline` has passed. Sessions that are
@@ -54,13 +65,14 @@ impl Node {
     }
 
     /// Ends every session as `node_lost`, settles and writes down what there is, and stops. Bounded by `deadline`: what is
-    /// not settled by then is in the progress record, and is settled at the next start.
-    pub async fn shutdown(&self, deadline: Duration) {
+    /// not settled by then is in the progress record, and is settled at the next start, or by an heir. Answers whether all was.
+    pub async fn shutdown(&self, deadline: Duration) -> bool {
         let until = Instant::now() + deadline;
         let left = || until.saturating_duration_since(Instant::now());
         self.close().await;
         self.tell_all(|| Input::End(EndReason::NodeLost)).await;
-        if !self.inner.meter.settled(left()).await {
+        let is_settled = self.inner.meter.settled(left()).await;
+        if !is_settled {
             tracing::warn!("some sessions could not be settled in time; they are settled at the next start");
         }
         // The meter tells a session that it is settled just before it says so here: the session writes its last record then.
@@ -68,10 +80,12 @@ impl Node {
         if tokio::time::timeout(left(), heard).await.is_err() {
             tracing::warn!("some sessions' last records could not be written in time; they are at the next start");
         }
-        self.inner.directory.flush(left()).await;
+        let is_written = self.inner.directory.flush(left()).await;
         self.inner.keeper.settled(left()).await;
         self.inner.meter.stop().await;
+        self.inner.supervisor.stop();
         self.inner.arbiters.stop();
+        is_settled && is_written
     }
 
     async fn tell_all(&self, input: impl Fn() -> Input) {

@@ -10,7 +10,7 @@ use footlight_ledger::{
     AccountId, Ask, Command, EndReason, Outcome, PauseReason, Refusal, SecretId, SessionId, SliceAnswer, Tab, TabState,
     Touched, Units, Verdict,
 };
-use footlight_session::{SessionRecord, SessionState};
+use footlight_session::{Inherited, SessionRecord, SessionState};
 use parking_lot::Mutex;
 use tokio::time::sleep;
 
@@ -230,6 +230,21 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Ends a session whose time is over. One that another node has in hand by now, and hears the reports of, is that one's.
+    async fn look_after(&self, card: &Arc<SessionCard>, reason: Option<EndReason>) -> Result<(), NodeError> {
+        let record = self.inner.parts.store.get_session(card.id).await?;
+        if record.is_some_and(|record| record.boot != self.inner.boot) {
+            self.forget_engine(card, Inherited::Moved);
+            return Ok(());
+        }
+        match reason {
+            Some(reason) => self.cut_engine(card, reason).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Inner {
     /// Takes a session in hand whose engine is elsewhere.
     pub(super) fn adopt_engine(&self, record: SessionRecord) -> Arc<SessionCard> {
@@ -241,15 +256,26 @@ impl Inner {
         self.take_engine(record, false)
     }
 
+    /// A session that no node has in hand, since that which had it is gone: taken in hand if its engine is elsewhere.
+    pub(super) fn in_hand(&self, record: SessionRecord) -> Option<Arc<SessionCard>> {
+        record.product.is_remote().then(|| self.adopt_engine(record))
+    }
+
     fn take_engine(&self, mut record: SessionRecord, is_new: bool) -> Arc<SessionCard> {
+        let was_here = record.boot == self.boot;
         record.node.clone_from(&self.parts.options.name);
         record.boot = self.boot;
         let engine = Engine::new(self.clock.now(), &record.pause_reasons);
         record.state = engine.state();
         let metrics = Arc::clone(&self.metrics);
-        self.cards.get_or_insert(record.id, is_new, || {
+        let card = self.cards.get_or_insert(record.id, is_new, || {
             SessionCard::new(record, Counter::Reports(Mutex::new(engine)), metrics)
-        })
+        });
+        if !was_here {
+            // Whoever had it in hand sees by this that it has not any more.
+            self.directory.put(card.record(), Finality::MoreFollows);
+        }
+        card
     }
 
     /// Holds an engine back from its next report on.
@@ -298,6 +324,7 @@ pub(super) async fn watch(node: Weak<Inner>) {
         }
         let now = inner.clock.now();
         let wall = (inner.parts.clock)();
+        let missed_after = Duration::from_millis(u64::try_from(2 * inner.parts.terms.heartbeat_ms).unwrap_or(u64::MAX));
         let node = Node { inner };
         for card in node.inner.cards.all() {
             let Some(engine) = card.engine() else { continue };
@@ -312,11 +339,13 @@ pub(super) async fn watch(node: Weak<Inner>) {
             let lives_until = record.created_at.plus_ms(i64::from(record.max_duration_s) * 1000);
             let reason =
                 if wall >= lives_until { Some(EndReason::MaxDuration) } else { engine.lock().overstayed(now, &limits) };
-            if let Some(reason) = reason
-                && let Err(error) = node.cut_engine(&card, reason).await
-            {
+            let is_missed = engine.lock().is_missed(now, missed_after);
+            if reason.is_none() && !is_missed {
+                continue;
+            }
+            if let Err(error) = node.look_after(&card, reason).await {
                 // The next look tries again.
-                tracing::warn!(session = %card.id, %error, "an engine's session could not be ended");
+                tracing::warn!(session = %card.id, %error, "an engine's session could not be looked after");
             }
         }
     }

@@ -42,9 +42,8 @@ impl Node {
     /// Starts it. Answers once its performance is open, so that whoever gets the session can speak to it and watch it at
     /// once.
     pub(super) async fn launch(&self, launch: Launch) -> Result<(), NodeError> {
-        let Launch { record, spec, mut seat, max_duration, former } = launch;
+        let Launch { record, spec, seat, max_duration, former } = launch;
         let inner = &self.inner;
-        seat.begin();
         let gate = Arc::new(SliceGate::new(record.units));
         let counter = Counter::Gate(Arc::clone(&gate));
         let card = Arc::new(SessionCard::new(record.clone(), counter, Arc::clone(&inner.metrics)));
@@ -85,7 +84,6 @@ impl Node {
             held,
         };
         let addr = SessionActor::start_in_arbiter(&inner.arbiters.next(), |_| SessionActor::new(parts));
-        card.set_addr(Some(addr.clone()));
         let died = |_| NodeError::Internal { detail: "the session's actor did not start".to_owned() };
         addr.send(Ping).await.map_err(died)?;
         if inner.supervisor.is_draining() {

@@ -12,6 +12,7 @@ mod moving;
 mod opening;
 mod recovery;
 mod sessions;
+mod trimming;
 
 use std::collections::HashSet;
 use std::path::PathBuf;

@@ -147,7 +147,7 @@ impl Node {
         }
     }
 
-    fn forget_engine(&self, card: &SessionCard, why: Inherited) {
+    pub(super) fn forget_engine(&self, card: &SessionCard, why: Inherited) {
         if card.end_reason().is_none() {
             card.depart(self.now(), why);
             self.inner.directory.forget(card.id);

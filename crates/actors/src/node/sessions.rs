@@ -144,9 +144,15 @@ impl Node {
     /// # Errors
     /// [`NodeError::NotFound`]; [`NodeError::Moving`] while it is on its way to a node, or being created; what the store said.
     pub async fn stop(&self, who: Caller, id: SessionId) -> Result<SessionRecord, NodeError> {
-        let Some(card) = self.visible(who, id) else {
-            let record = self.session(who, id).await?;
-            return if record.end_reason.is_some() { Ok(record) } else { Err(NodeError::Moving) };
+        let card = match self.visible(who, id) {
+            Some(card) => card,
+            None => {
+                let record = self.session(who, id).await?;
+                if record.end_reason.is_some() {
+                    return Ok(record);
+                }
+                self.inner.in_hand(record).ok_or(NodeError::Moving)?
+            }
         };
         if card.engine().is_some() && card.end_reason().is_none() {
             self.cut_engine(&card, EndReason::Stopped).await?;
@@ -312,7 +318,16 @@ impl Node {
                 None => return Ok(card),
                 Some(reason) => Some(reason),
             },
-            None => self.session(who, id).await?.end_reason,
+            None => {
+                let record = self.session(who, id).await?;
+                let end_reason = record.end_reason;
+                if end_reason.is_none()
+                    && let Some(card) = self.inner.in_hand(record)
+                {
+                    return Ok(card);
+                }
+                end_reason
+            }
         };
         Err(match end_reason {
             Some(reason) => NodeError::Ended { reason },

@@ -34,6 +34,8 @@ pub(crate) use shelf::discard;
 
 /// Uploads written or read at once: each takes the memory of its samples a second time, 96 kB a second of speech.
 const MOVED_AT_ONCE: usize = 8;
+/// How long what a session kept may take to be removed before what is left of it is looked for.
+const REMOVED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Keeps speech, where nodes share a store. Clones are the same one.
 #[derive(Clone)]
@@ -139,6 +141,19 @@ impl SpeechKeeper {
         for id in self.known(session) {
             self.over(session, id);
         }
+    }
+
+    /// Removes what former owners of a session that is over left half written, once what this one kept is removed.
+    pub(crate) fn clear_up(&self, account: AccountId, session: SessionId) {
+        let Some(shared) = self.shared.clone() else { return };
+        let keeper = self.clone();
+        let runtime = shared.runtime.clone();
+        runtime.spawn(async move {
+            keeper.flush(session, REMOVED_WITHIN).await;
+            if let Err(error) = shelf::discard(&*shared.store, account, session).await {
+                tracing::debug!(%session, %error, "speech of former owners stays");
+            }
+        });
     }
 
     /// The session is another node's, and so is what it has to say.

@@ -189,5 +189,12 @@ pub(crate) async fn discard(store: &dyn Store, account: AccountId, session: Sess
         remove(store, account, session, utterance.id, Expected::Any).await?;
         remove_samples(store, account, session, utterance.id).await?;
     }
+    // Who was lost between the two has left samples that no record names.
+    let samples = format!("{SPEECH_BLOBS}{}", prefix(session));
+    for blob in store.list_blobs(Owner::Account(account)).await? {
+        if blob.id.starts_with(&samples) {
+            store.delete_blob(Owner::Account(account), &blob.id).await?;
+        }
+    }
     Ok(())
 }

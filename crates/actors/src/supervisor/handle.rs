@@ -24,6 +24,7 @@ pub(super) struct Board {
     pub(super) for_others: Mutex<NodeRoom>,
     pub(super) full: AtomicBool,
     pub(super) draining: AtomicBool,
+    stopped: AtomicBool,
 }
 
 /// The supervisor from outside. Clones are the same one.
@@ -49,6 +50,7 @@ impl SupervisorHandle {
             for_others: Mutex::new(rooms.for_others()),
             full: AtomicBool::new(rooms.is_full()),
             draining: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         });
         let supervisor = Supervisor { rooms, slot_wait, directory, clock, wall, metrics, board: Arc::clone(&board) };
         supervisor.publish();
@@ -84,6 +86,15 @@ impl SupervisorHandle {
     pub(crate) async fn set_draining(&self, draining: bool) {
         // It has stopped only when the node has.
         let _ = self.addr.send(SetDraining(draining)).await;
+    }
+
+    /// The node stops: from now on it is no failure that a session's actor is dropped.
+    pub(crate) fn stop(&self) {
+        self.board.stopped.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.board.stopped.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

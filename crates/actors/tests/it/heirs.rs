@@ -7,6 +7,7 @@ use footlight_actors::{Announcer, Caller, CreateSession, EventStream, Node, Node
 use footlight_ledger::{AccountId, EndReason, Microcredits, PauseReason, Units};
 use footlight_session::{Heirloom, Inherited, SessionChange, SessionRecord, SessionState, UtteranceId};
 use footlight_stage::{OutletOptions, SpeakMode};
+use footlight_store::blobs::SPEECH_BLOBS;
 use footlight_store::{
     BlobStore as _, Owner, RecordRange, RecordStore as _, SessionDirectory as _, Store, recover_from_store,
 };
@@ -133,6 +134,9 @@ async fn a_session_of_a_lost_node_goes_on_in_the_middle_of_its_speech() {
     assert_seen(watcher.leave().await, spoken);
     assert_eq!(stand.store_record(&session).await.node, "b");
 
+    // It was lost while it wrote another upload: there are samples that no record names.
+    let torn = format!("{SPEECH_BLOBS}{}.{}", session.id, UtteranceId(uuid::Uuid::now_v7()));
+    stand.store.put_blob(Owner::Account(account), &torn, vec![0; 100]).await.expect("it is written");
     heir.stop(inherited.who, inherited.id).await.expect("it stops");
     let books = stand.assert_settled(account).await;
     assert_eq!(books.totals.spent, record.pricing.cost(7 * FPS));

@@ -1,5 +1,6 @@
 //! A node from its callers' side: sessions that speak, pay, wait, end and come back.
 
+mod engines;
 mod harness;
 mod heirs;
 mod life;

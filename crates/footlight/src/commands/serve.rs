@@ -91,8 +91,8 @@ async fn leave(node: &Node, cluster: &Cluster, deadline: Duration) {
         tracing::warn!(sessions = left, "these could not be moved in time; heirs take them over");
         node.disown_all().await;
     }
-    node.shutdown(SETTLE_WITHIN).await;
-    cluster.leave(left == 0).await;
+    let is_settled = node.shutdown(SETTLE_WITHIN).await;
+    cluster.leave(left == 0 && is_settled).await;
 }
 
 /// Runs a future on an actix system over a multi-threaded runtime: stores and desks use all of it, actors their arbiters.
@@ -175,7 +175,7 @@ impl Running {
         }
         println!("  store      {}", settings.store);
         println!("  encoder    assembly: {}", footlight_media::encoder_assembly());
-        if self.admin_token.is_empty() {
+        if self.admin_token.is_empty() && settings.admin_tokens.is_empty() {
             println!("  The admin API is closed: set FOOTLIGHT_ADMIN_TOKEN to open accounts.");
         }
     }
