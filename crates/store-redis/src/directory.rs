@@ -13,7 +13,7 @@ use crate::keys::{self, AccountKeys};
 use crate::link::Link;
 use crate::lists::{bound, command};
 use crate::reply;
-use crate::script::{BEGIN_REQUEST, FINISH_REQUEST, PUT_SESSION, REPLACE};
+use crate::script::{BEGIN_REQUEST, FINISH_REQUEST, PUT_SESSION, RENEW_REQUEST, REPLACE};
 
 /// A claim that was never finished lapses after this long: its worker crashed.
 const CLAIM_MS: i64 = 60_000;
@@ -288,6 +288,12 @@ pub(crate) async fn begin_request(link: &Link, scope: &str, body: &[u8; 32]) -> 
         [Value::Int(3)] => Ok(Remembered::Mismatch),
         other => Err(StoreError::Corrupt { place: place.to_owned(), detail: format!("redis replied {other:?}") }),
     }
+}
+
+pub(crate) async fn renew_request(link: &Link, scope: &str) -> Result<(), StoreError> {
+    let mut call = RENEW_REQUEST.call(&[keys::request(scope)]);
+    call.arg(CLAIM_MS);
+    RENEW_REQUEST.run(link, call, Stage::Writing).await.map(drop)
 }
 
 pub(crate) async fn finish_request(link: &Link, scope: &str, answer: Option<(u16, Vec<u8>)>) -> Result<(), StoreError> {

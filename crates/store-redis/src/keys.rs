@@ -26,7 +26,7 @@
 //! | `fl:session:{ses_…}` | string: epoch, owner, record | 30 days from its end | `put_session.lua` |
 //! | `fl:{sessions}` | sorted set, score 0: session ids | trimmed | the owning node |
 //! | `fl:node:{<name>}:live` | set: ids of sessions that have not ended | - | the owning node, its heirs |
-//! | `fl:request:{<digest>}` | hash `body`, `claim`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `finish_request.lua` |
+//! | `fl:request:{<digest>}` | hash `body`, `claim`, `status`, `answer` | 1 min, then 24 h | `begin_request.lua`, `renew_request.lua`, `finish_request.lua` |
 //! | `fl:progress:{boo_…}` | hash: block -> bytes | 7 days | the node of that boot |
 //! | `fl:{ping}` | string: written to learn whether the server takes writes | 1 s | each node |
 //! | `fl:{nodes}:leases` | sorted set: boot by when its lease ends | - | `renew_node.lua`, `bury_node.lua` |

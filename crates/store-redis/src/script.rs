@@ -25,6 +25,7 @@ script!(COMMIT, "commit.lua");
 script!(LOAD, "load.lua");
 script!(TRIM, "trim.lua");
 script!(BEGIN_REQUEST, "begin_request.lua");
+script!(RENEW_REQUEST, "renew_request.lua");
 script!(FINISH_REQUEST, "finish_request.lua");
 script!(WRITE_RECORDS, "write_records.lua");
 script!(HINT_DUE, "hint_due.lua");

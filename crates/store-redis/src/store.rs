@@ -371,6 +371,10 @@ impl IdempotencyStore for RedisStore {
         directory::begin_request(&self.usage, scope, body).await
     }
 
+    async fn renew_request(&self, scope: &str, _now: Timestamp) -> Result<(), StoreError> {
+        directory::renew_request(&self.usage, scope).await
+    }
+
     async fn finish_request(
         &self,
         scope: &str,

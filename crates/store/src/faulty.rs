@@ -277,6 +277,10 @@ impl IdempotencyStore for FaultyStore {
         self.inner.begin_request(scope, body, now).await
     }
 
+    async fn renew_request(&self, scope: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.renew_request(scope, now).await
+    }
+
     async fn finish_request(
         &self,
         scope: &str,

@@ -241,6 +241,8 @@ pub enum Remembered {
 pub trait IdempotencyStore: Send + Sync + 'static {
     /// Claims a key. A claim that was never finished lapses after a minute (its worker crashed).
     async fn begin_request(&self, scope: &str, body: &[u8; 32], now: Timestamp) -> Result<Remembered, StoreError>;
+    /// The work on a claimed key goes on: the claim lasts another minute. Does nothing once it is finished, given up or lapsed.
+    async fn renew_request(&self, scope: &str, now: Timestamp) -> Result<(), StoreError>;
     /// Remembers the answer (`None`: forget the claim, the work did not happen).
     async fn finish_request(
         &self,

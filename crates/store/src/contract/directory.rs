@@ -169,7 +169,12 @@ pub async fn an_idempotency_key_is_answered_once(store: Arc<dyn Store>) {
     assert_eq!(begin(1).await, Remembered::Fresh);
     assert_eq!(begin(1).await, Remembered::InProgress);
     assert_eq!(begin(2).await, Remembered::Mismatch);
+    // Its work takes long.
+    store.renew_request(&scope, now().plus_ms(50_000)).await.expect("works");
+    let later = store.begin_request(&scope, &[1; 32], now().plus_ms(100_000)).await.expect("works");
+    assert_eq!(later, Remembered::InProgress);
     store.finish_request(&scope, Some((201, b"{}".to_vec())), now()).await.expect("works");
+    store.renew_request(&scope, now()).await.expect("works");
     assert_eq!(begin(1).await, Remembered::Done(201, b"{}".to_vec()));
     assert_eq!(begin(2).await, Remembered::Mismatch);
 }

@@ -133,6 +133,13 @@ pub(super) fn begin_request(
     }
 }
 
+pub(super) fn renew_request(connection: &Connection, scope: &str, now: Timestamp) -> Result<(), Failure> {
+    connection
+        .prepare_cached("UPDATE requests SET expires_at = ?2 WHERE scope = ?1 AND status IS NULL AND expires_at > ?3")?
+        .execute(params![scope, now.plus_ms(CLAIM_MS).0, now.0])?;
+    Ok(())
+}
+
 pub(super) fn finish_request(
     connection: &Connection,
     scope: &str,

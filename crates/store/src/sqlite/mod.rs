@@ -287,6 +287,11 @@ impl IdempotencyStore for SqliteStore {
         self.writer.call(move |connection| directory::begin_request(connection, &scope, &body, now)).await
     }
 
+    async fn renew_request(&self, scope: &str, now: Timestamp) -> Result<(), StoreError> {
+        let scope = scope.to_owned();
+        self.writer.call(move |connection| directory::renew_request(connection, &scope, now)).await
+    }
+
     async fn finish_request(
         &self,
         scope: &str,
