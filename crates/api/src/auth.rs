@@ -13,7 +13,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{self, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _};
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, ResponseError as _, web};
 use footlight_actors::Caller;
 use footlight_cluster::Pass;
 use footlight_ledger::{AccountId, SecretId, SessionId, Surface, Timestamp};
@@ -41,6 +41,8 @@ pub(crate) const API_SECRET: &str = "api-secret";
 const LOGGED_PATH_MAX: usize = 500;
 /// Secrets remembered at most. Beyond it all are forgotten at once, which costs one look-up each.
 const CACHED_MAX: usize = 100_000;
+/// How often at most the secret behind an open connection is looked at again.
+const LOOK_AGAIN_MIN: Duration = Duration::from_secs(1);
 
 /// The query value and the WebSocket subprotocol by which browsers, which cannot set headers there, send a token.
 const TOKEN_QUERY: &str = "token";
@@ -167,6 +169,22 @@ impl SecretBook {
             known.clear();
         }
         known.insert(hash, Known { found, looked_up: Instant::now() });
+    }
+}
+
+/// Returns once the secret behind a connection that stays open was revoked; never for operators.
+pub(crate) async fn until_revoked(state: web::Data<ApiState>, who: Caller) {
+    let Caller::Account { account, secret: Some(secret) } = who else { return std::future::pending().await };
+    if state.options.unmetered.is_some() {
+        // Nobody showed a secret.
+        return std::future::pending().await;
+    }
+    loop {
+        tokio::time::sleep(state.secrets.fresh_for.max(LOOK_AGAIN_MIN)).await;
+        // Whether it is good while the store is away the calls decide; here nothing ends for that.
+        if let Ok(true) = state.secrets.is_revoked(&**state.node.store(), account, secret, state.node.now()).await {
+            return;
+        }
     }
 }
 
@@ -447,7 +465,13 @@ impl FromRequest for ViewerCaller {
 fn check_origin(request: &HttpRequest, origin: Option<&str>) -> Result<(), Problem> {
     let Some(origin) = origin else { return Ok(()) };
     let sent = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
-    if sent == Some(origin) { Ok(()) } else { Err(not_enough("the token is for pages of another origin")) }
+    // Of a page of our own origin a browser does not say so where it only reads; a page of another cannot hide it.
+    let is_same_origin = sent.is_none() && !request.headers().contains_key(header::UPGRADE);
+    if is_same_origin || sent == Some(origin) {
+        Ok(())
+    } else {
+        Err(not_enough("the token is for pages of another origin"))
+    }
 }
 
 fn credential(request: &HttpRequest) -> Result<Credential, Problem> {

@@ -4,6 +4,7 @@
 //! that failed is forgotten, so that the same key may try again.
 
 use std::future::Future;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
@@ -23,6 +24,8 @@ pub(crate) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: &str = "idempotent-replayed";
 /// The longest key, as long as the name of a money operation.
 const KEY_LEN_MAX: usize = 255;
+/// How often the claim of a key is renewed while its work goes on: three times as often as it would lapse.
+const RENEW_EVERY: Duration = Duration::from_secs(20);
 
 /// The answer of work that succeeded, or of another node.
 pub(crate) struct Answer {
@@ -159,7 +162,18 @@ where
     }
     let node = state.node.clone();
     let work = async move {
-        let done = work.await;
+        let renewed = async {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                if let Err(error) = store.renew_request(&scope, node.now()).await {
+                    tracing::debug!(%error, "the claim of an idempotency key could not be renewed; it is tried again");
+                }
+            }
+        };
+        let done = tokio::select! {
+            done = work => done,
+            () = renewed => unreachable!("it is renewed until the work is done"),
+        };
         let remembered = done.as_ref().ok().and_then(Answer::memory);
         // The work is done either way: losing the memory of it must not turn it into an error.
         if let Err(error) = store.finish_request(&scope, remembered, node.now()).await {

@@ -1,4 +1,4 @@
-//! What an operator may set about the HTTP surface.
+//! How the HTTP surface is set up.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,9 +11,8 @@ use crate::forwarded::Network;
 use crate::operator::OperatorToken;
 use crate::token::TokenKey;
 
-/// Limits of the API. Every key has a default.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// Limits of the API. `footlight` sets some of them from its settings; the others are these defaults.
+#[derive(Debug, Clone)]
 pub struct ApiOptions {
     /// The largest audio upload, in bytes. Higher takes longer speech in one call and as much memory per upload.
     pub max_upload_bytes: u64,
@@ -50,15 +49,12 @@ pub struct ApiOptions {
     /// How long a browser's token opens a session's stream and events, in seconds. What is open stays open.
     pub client_token_s: u64,
     /// What tokens are signed with: the same on all nodes of a store. By default one that is gone with the process.
-    #[serde(skip, default = "TokenKey::generate")]
     pub token_key: TokenKey,
     /// Takes every call without a secret, as this account. For development alone.
-    #[serde(skip)]
     pub unmetered: Option<AccountId>,
     /// What opens `/admin/v1`. Without it that part of the admin listener answers 403.
     pub admin_token: Option<AdminToken>,
     /// Further operators' tokens, each with its roles. `admin_token` has all roles.
-    #[serde(skip)]
     pub operators: Vec<OperatorToken>,
     /// What an account may ask of this node in a minute, in units; 0 is without limit. Most calls cost 1, those that make work 5, and heartbeats nothing.
     pub account_units_per_minute: u32,
@@ -67,13 +63,10 @@ pub struct ApiOptions {
     /// The reverse proxies whose `x-forwarded-for` says who called.
     pub trusted_proxies: Vec<Network>,
     /// The plans that accounts can be opened on. Part of the price list, not of this section of the settings.
-    #[serde(skip)]
     pub plans: Vec<PlanOffer>,
     /// The limits of accounts that are opened without any of their own.
-    #[serde(skip)]
     pub account_limits: Limits,
     /// Payments. A section of its own in the settings.
-    #[serde(skip)]
     pub payments: PaymentOptions,
 }
 
@@ -239,8 +232,7 @@ impl ApiOptions {
 }
 
 /// The operator's token. It prints as dots.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken(String);
 
 impl AdminToken {

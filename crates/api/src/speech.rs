@@ -48,7 +48,7 @@ pub(crate) async fn ear(rate: u32, channels: u16) -> Result<Ear, Problem> {
     Ok(ear.map_err(EarError::from)?)
 }
 
-/// Reads `audio/pcm;rate=16000;channels=1` (also `audio/l16`, `audio/x-raw`). `None` if the type is none of these.
+/// Reads `audio/pcm;rate=16000;channels=1` (also `audio/x-pcm`, `audio/x-raw`, `audio/raw`). `None` if the type is none of these.
 ///
 /// # Errors
 /// A problem that says which parameter is wrong.

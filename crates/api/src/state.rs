@@ -24,6 +24,10 @@ use crate::upload_memory::{self, UploadMemory};
 
 /// Summaries of usage that are made at once: the store is for those who speak.
 const SUMMARIES_MAX: usize = 4;
+/// Lists that are searched at once: each may read ten thousand records.
+const SEARCHES_MAX: usize = 32;
+/// Those of one account.
+const SEARCHES_PER_ACCOUNT: usize = 2;
 
 /// What the routes ask.
 pub struct ApiParts {
@@ -59,6 +63,8 @@ pub struct ApiState {
     pub(crate) uploads: Turns,
     /// Journals that are read from end to end.
     pub(crate) summaries: Turns,
+    /// Lists that look through many records for a few.
+    pub(crate) searches: Turns,
     /// Room for what strangers say is an event of a payment provider.
     pub(crate) large_events: Semaphore,
     /// What uploads are gathered in, in bytes.
@@ -82,6 +88,7 @@ impl ApiState {
             seats: Seats::default(),
             uploads: Turns::new("uploads", options.max_uploads_per_account),
             summaries: Turns::new("summaries of usage", 1).in_all(SUMMARIES_MAX),
+            searches: Turns::new("searches of lists", SEARCHES_PER_ACCOUNT).in_all(SEARCHES_MAX),
             large_events: Semaphore::new(LARGE_EVENTS_MAX),
             upload_memory: upload_memory::room(options.max_upload_memory_bytes, options.max_upload_bytes),
             decoders: decoders::turns(options.decoders),

@@ -15,7 +15,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) struct ReadinessJson {
     /// Yes or no.
     pub ready: bool,
-    /// Why not: `draining`, `store_unreachable`, `at_capacity`.
+    /// Why not: `draining`, `store_unreachable`, `lease_over`, `at_capacity`.
     #[schema(value_type = Vec<String>)]
     pub reasons: Vec<footlight_actors::UnreadyReason>,
 }

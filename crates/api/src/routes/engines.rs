@@ -145,16 +145,14 @@ pub(crate) async fn create_client_token(
     if let Some(reason) = record.end_reason {
         return Err(footlight_actors::NodeError::Ended { reason }.into());
     }
-    let origin = body.value.origin;
-    if let Some(origin) = &origin {
-        check_origin(origin)?;
-    }
+    let origin = body.value.origin.as_deref().map(read_origin).transpose()?;
     let usage = Usage::Viewer { session: session.0, origin };
     let token = issue(&state, caller, usage, state.options.client_token_s);
     Ok(HttpResponse::build(StatusCode::CREATED).json(token))
 }
 
-fn check_origin(origin: &str) -> Result<(), Problem> {
+/// An origin as browsers send it (RFC 6454): in small letters, and without the port that its scheme has anyway.
+fn read_origin(origin: &str) -> Result<String, Problem> {
     let wrong = || Problem::field("/origin", "must be a scheme and a host, as in `https://example.org:8443`");
     let uri: Uri = origin.parse().map_err(|_| wrong())?;
     let is_web = uri.scheme_str().is_some_and(|scheme| matches!(scheme, "http" | "https"));
@@ -162,7 +160,12 @@ fn check_origin(origin: &str) -> Result<(), Problem> {
         && uri.path() == "/"
         && uri.query().is_none()
         && !origin.ends_with('/');
-    if origin.len() <= ORIGIN_LEN_MAX && is_web && is_bare { Ok(()) } else { Err(wrong()) }
+    if origin.len() > ORIGIN_LEN_MAX || !is_web || !is_bare {
+        return Err(wrong());
+    }
+    let origin = origin.to_ascii_lowercase();
+    let usual_port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    Ok(origin.strip_suffix(usual_port).unwrap_or(&origin).to_owned())
 }
 
 /// A token for the engine of this caller.

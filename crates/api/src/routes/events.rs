@@ -4,9 +4,9 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use footlight_actors::EventStream;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 
-use crate::auth::ViewerCaller;
+use crate::auth::{self, ViewerCaller};
 use crate::body::SessionPath;
 use crate::json::EventJson;
 use crate::problem::{Problem, ProblemSchema};
@@ -32,9 +32,11 @@ pub(crate) async fn follow(
     session: SessionPath,
 ) -> Result<HttpResponse, Problem> {
     // In this order: a stranger must not learn from a lack of seats that there is such a session.
-    let events = state.node.events(caller.for_session(session.0)?, session.0).await?;
+    let who = caller.for_session(session.0)?;
+    let events = state.node.events(who, session.0).await?;
     let seat = state.seats.take(session.0.0, caller.follower(), state.options.max_streams_per_session)?;
     let keep_alive = state.options.keep_alive();
+    let revoked = auth::until_revoked(state.clone(), who);
     let lines = stream::unfold((events, seat), move |(mut events, seat): (EventStream, Seat)| async move {
         let line = match tokio::time::timeout(keep_alive, events.next()).await {
             Ok(Some(event)) => line(&event.into()),
@@ -43,10 +45,19 @@ pub(crate) async fn follow(
         };
         Some((Ok::<_, Problem>(line), (events, seat)))
     });
+    let lines = lines.take_until(Box::pin(revoked));
     let mut response = HttpResponse::Ok();
-    if let Some(origin) = caller.origin {
+    match caller.origin {
         // The page that the token is bound to may read what it asked for.
-        response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin)).insert_header((header::VARY, "origin"));
+        Some(origin) => {
+            response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin));
+            response.insert_header((header::VARY, "origin"));
+        }
+        // A token that is bound to none is for pages of any.
+        None if !caller.may_control => {
+            response.insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"));
+        }
+        None => {}
     }
     Ok(response
         .content_type("text/event-stream")

@@ -7,10 +7,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use footlight_jobs::{JobError, Jobs, NewJob};
 use footlight_ledger::{AccountId, JobId};
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use serde_json::value::RawValue;
 
-use crate::auth::Authenticated;
+use crate::auth::{self, Authenticated};
 use crate::body::{JsonBody, QueryOf, path_id};
 use crate::idempotency::{self, Answer};
 use crate::json::{CreateJobJson, JobJson, Page, PageQuery};
@@ -23,6 +23,8 @@ pub(crate) const JSON_LEN_MAX: usize = 32 << 10;
 
 /// How often a job that somebody follows is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often at least, while nothing happens.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(4);
 
 impl From<JobError> for Problem {
     fn from(error: JobError) -> Self {
@@ -131,10 +133,12 @@ pub(crate) async fn follow(
     let seat = state.seats.take(id.0, Follower::Own, state.options.max_streams_per_session)?;
     let watch = Watch { jobs: state.jobs.clone(), account: caller.account, job: id, told: None, is_over: false };
     let keep_alive = state.options.keep_alive();
+    let revoked = auth::until_revoked(state.clone(), caller.into());
     let lines = stream::unfold((watch, seat), move |(mut watch, seat)| async move {
         let line = watch.next(keep_alive).await?;
         Some((Ok::<_, Problem>(line), (watch, seat)))
     });
+    let lines = lines.take_until(Box::pin(revoked));
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -156,6 +160,7 @@ impl Watch {
     /// The next line for the client, at the latest after `keep_alive`; `None` at the end.
     async fn next(&mut self, keep_alive: Duration) -> Option<Bytes> {
         let deadline = tokio::time::Instant::now() + keep_alive;
+        let mut pause = LOOK_EVERY;
         while !self.is_over {
             // A store that is away is asked again; a job that is gone is over.
             let found = self.jobs.get(self.account, self.job).await;
@@ -165,6 +170,9 @@ impl Watch {
             if let Ok(job) = found {
                 self.is_over = job.finished_at.is_some();
                 let text = serde_json::to_string(&JobJson::of(job)).expect("jobs are strings and numbers");
+                // Inputs and results are as they were sent: between their values there may be line breaks, which would end
+                // the event. Within strings JSON has none.
+                let text = text.replace(['\n', '\r'], " ");
                 if self.told.as_ref() != Some(&text) {
                     let line = format!("event: job\ndata: {text}\n\n").into();
                     self.told = Some(text);
@@ -174,7 +182,9 @@ impl Watch {
             if tokio::time::Instant::now() >= deadline {
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(pause).await;
+            // Where nothing happens it is looked at more seldom.
+            pause = (pause * 2).min(LOOK_EVERY_MAX);
         }
         None
     }

@@ -94,6 +94,7 @@ pub(crate) async fn journal_page(
     query: &JournalQuery,
 ) -> Result<web::Json<Page<EntryJson>>, Problem> {
     let (limit, kinds) = (page::limit(query.limit)?, query.kinds()?);
+    let _turn = state.searches.take(account).await?;
     let mut from: u64 = match page::cursor(query.cursor.as_deref())? {
         Some(number) => number,
         None => scan::first_from(state, account, query.from).await?,

@@ -128,6 +128,10 @@ pub(crate) async fn list(
     query: QueryOf<SessionsQuery>,
 ) -> Result<web::Json<Page<SessionJson>>, Problem> {
     let (before, limit, filter) = query.0.parts()?;
+    let _turn = match filter.state {
+        Some(_) => Some(state.searches.take(caller.account).await?),
+        None => None,
+    };
     let mut found = state.node.list_sessions(caller.into(), before, limit, filter).await?;
     cluster::freshen(&state, &mut found.records).await;
     let next_cursor = found.next.map(|next| next.to_string());

@@ -14,8 +14,10 @@ use crate::json::{Instant, Page, UsageJson, page};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
-/// Sessions whose usage is still open that one page shows at most.
-const OPEN_MAX: usize = 1_000;
+/// Sessions read at once in search of those that are not over.
+const OPEN_PAGE: usize = 1_000;
+/// How many of these pages are read at most: 20 000 sessions that are over may be newer than one that is not.
+const OPEN_PAGES_MAX: usize = 20;
 
 /// Which usage.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -68,6 +70,7 @@ pub(crate) async fn list(
     query: QueryOf<UsageQuery>,
 ) -> Result<web::Json<Page<UsageJson>>, Problem> {
     let query = query.0;
+    let _turn = state.searches.take(caller.account).await?;
     let limit = page::limit(query.limit)?;
     let mut from: u64 = match page::cursor(query.cursor.as_deref())? {
         Some(number) => number,
@@ -114,12 +117,29 @@ pub(super) struct OpenUsage {
     pub journal_end: u64,
 }
 
+/// Sessions that are not over, as many as the account has; those that a thousand newer ones lie before are found as well.
+async fn open_sessions(state: &ApiState, caller: Authenticated) -> Result<Vec<SessionId>, Problem> {
+    let books = state.node.desk().inspect(caller.account, Touched::default()).await?;
+    let count = books.map_or(0, |books| books.account.open_sessions) as usize;
+    let (mut open, mut before) = (Vec::new(), None);
+    for _ in 0..OPEN_PAGES_MAX {
+        if open.len() >= count {
+            break;
+        }
+        let page = state.node.list_sessions(caller.into(), before, OPEN_PAGE, SessionFilter::default()).await?;
+        let alive = page.records.iter().filter(|record| record.state != SessionState::Ended);
+        open.extend(alive.map(|record| record.id));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    Ok(open)
+}
+
 /// Usage since each session's last sealed entry.
 pub(super) async fn open_usage(state: &ApiState, caller: Authenticated) -> Result<OpenUsage, Problem> {
-    let alive = state.node.list_sessions(caller.into(), None, OPEN_MAX, SessionFilter::default()).await?;
-    let sessions =
-        alive.records.into_iter().filter(|record| record.state != SessionState::Ended).map(|record| record.id);
-    let touched = Touched { sessions: sessions.collect(), ..Touched::default() };
+    let touched = Touched { sessions: open_sessions(state, caller).await?, ..Touched::default() };
     let Some(books) = state.node.desk().inspect(caller.account, touched).await? else {
         return Ok(OpenUsage { rows: Vec::new(), journal_end: 0 });
     };

@@ -172,7 +172,8 @@ pub(crate) async fn open(
         heard_at,
         ping_every: state.options.ping_interval(),
     };
-    actix_web::rt::spawn(serve(seat, socket, messages, inbound, outbound).in_current_span());
+    let revoked = auth::until_revoked(state.clone(), who);
+    actix_web::rt::spawn(serve(seat, socket, messages, inbound, outbound, revoked).in_current_span());
     Ok(response)
 }
 
@@ -198,8 +199,10 @@ async fn serve(
     messages: actix_ws::AggregatedMessageStream,
     inbound: Inbound,
     outbound: Outbound,
+    revoked: impl Future<Output = ()>,
 ) {
     let reason = tokio::select! {
+        () = revoked => Some(close(CloseCode::Policy, "the secret that opened this was revoked")),
         reason = inbound.run(messages) => reason,
         reason = outbound.run(socket.clone()) => reason,
     };

@@ -100,13 +100,15 @@ async fn what_runs_on_a_revoked_secret_pauses() {
     let (id, other) = made(&served, &customer, "", json!({})).await;
     let session = served.create(&other, json!({})).await;
     let unharmed = served.create(&customer, json!({})).await;
-    let _viewer = crate::stream::connect(&served, &other, &session, "").await;
+    let mut viewer = crate::stream::connect(&served, &other, &session, "").await;
     speak(&served, &other, &session, 60.0).await;
     served.wait_for(&customer, &session, |session| session["frames"].as_u64() > Some(0)).await;
     let path = format!("/admin/v1/accounts/{}/secrets/{id}", customer.id);
     served.operate(Method::DELETE, &path, json!({})).await;
     let paused = served.wait_for(&customer, &session, |session| session["state"] == "paused").await;
     assert_eq!(paused["pause_reasons"], json!(["key_revoked"]), "{paused}");
+    let closed = tokio::time::timeout(std::time::Duration::from_secs(15), viewer.closed()).await;
+    assert_eq!(closed.expect("it is closed"), Some(1008), "what it opened does not stay open");
     let unharmed = served.call(&customer, Method::GET, &format!("/v1/sessions/{unharmed}")).await.json();
     assert_eq!(unharmed["pause_reasons"], json!([]), "{unharmed}");
 }

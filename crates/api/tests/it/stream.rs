@@ -75,6 +75,17 @@ impl Viewer {
         }
     }
 
+    /// Reads on until it is closed, and answers with which code.
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
+        loop {
+            match self.0.next().await? {
+                Ok(Message::Close(frame)) => return frame.map(|frame| frame.code.into()),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     pub(crate) async fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.expect("the connection is open");
     }

@@ -247,6 +247,18 @@ async fn a_browser_watches_with_its_token_from_its_origin_alone() {
     let followed = events.header("origin", "https://example.org").send().await.expect("an answer");
     assert_eq!(followed.status(), StatusCode::OK);
     assert_eq!(followed.headers()["access-control-allow-origin"], "https://example.org");
+    let follow = async |token: &str, origin: Option<&str>| {
+        let request = served.http.get(format!("{}/v1/sessions/{session}/events?token={token}", served.public));
+        let request = origin.into_iter().fold(request, |request, origin| request.header("origin", origin));
+        request.send().await.expect("an answer")
+    };
+    assert_eq!(follow(&token, None).await.status(), StatusCode::OK, "a page of the API's own origin says none");
+    assert_eq!(follow(&token, Some("https://example.com")).await.status(), StatusCode::FORBIDDEN);
+    let token = client_token(&served, &customer, &session, json!({"origin": "HTTPS://Example.org:443"})).await;
+    assert_eq!(follow(&token, Some("https://example.org")).await.status(), StatusCode::OK, "browsers say it like this");
+    let token = client_token(&served, &customer, &session, json!({})).await;
+    let followed = follow(&token, Some("https://example.com")).await;
+    assert_eq!(followed.headers()["access-control-allow-origin"], "*", "it is bound to no origin");
     let elsewhere = with(&served, &token, Method::DELETE, &format!("/v1/sessions/{session}"));
     answer(elsewhere.header("origin", "https://example.org")).await.problem(403, "token_not_enough");
     for origin in
