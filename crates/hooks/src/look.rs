@@ -86,7 +86,12 @@ pub(crate) fn look(
     if is_exhausted(account) && !std::mem::replace(&mut watch.exhausted, true) {
         news.push(News::CreditsExhausted { standing });
     }
-    watch.see_top_up(alerts, request, standing, now, &mut news);
+    if account.status == AccountStatus::Closed {
+        // What is paid for it could not be credited any more.
+        watch.asked = None;
+    } else {
+        watch.see_top_up(alerts, request, standing, now, &mut news);
+    }
     let soon = if account.open_sessions > 0 { LOOK_AGAIN_MS } else { LOOK_AGAIN_IDLE_MS };
     // A closed account's periods end and nothing follows.
     let rolls_at = account.period.filter(|_| account.status != AccountStatus::Closed).map(|period| period.ends_at);
@@ -409,6 +414,17 @@ mod tests {
         stand.grant(10);
         stand.spend(10);
         assert_eq!(stand.words(), ["topped up 10", "exhausted"]);
+    }
+
+    #[test]
+    fn a_closed_account_asks_for_no_money() {
+        let rule = AutoTopUp { below: credits(100), amount: credits(500), cool_down_s: 60 };
+        let mut stand = Stand::new(Vec::new(), Some(rule));
+        stand.apply(&Command::SetStatus { status: AccountStatus::Closed });
+        for _ in 0..3 {
+            stand.pass(61_000);
+            assert!(!stand.words().iter().any(|word| word.starts_with("wants")));
+        }
     }
 
     #[test]
