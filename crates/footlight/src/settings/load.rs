@@ -75,7 +75,7 @@ impl Provider for Variable {
 /// Whether a variable is somebody else's: the command line's clients', the tests', or one of those that Kubernetes makes
 /// for every service, here for one whose name begins with `footlight`.
 fn is_for_others(key: &str) -> bool {
-    if matches!(key, "api_secret" | "url" | "admin_url" | "slow_tests" | "bless") {
+    if matches!(key, "api_secret" | "url" | "admin_url" | "migrate_from" | "migrate_to" | "slow_tests" | "bless") {
         return true;
     }
     // The service's own variables have nothing before these words, those of `footlight-admin` have its name there.
@@ -179,6 +179,8 @@ mod tests {
     fn variables_of_others_are_no_settings() {
         for name in [
             "FOOTLIGHT_API_SECRET",
+            "FOOTLIGHT_MIGRATE_FROM",
+            "FOOTLIGHT_MIGRATE_TO",
             "FOOTLIGHT_SLOW_TESTS",
             "FOOTLIGHT_BLESS",
             "FOOTLIGHT_SERVICE_HOST",
