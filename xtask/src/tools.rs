@@ -10,7 +10,7 @@ struct Tool {
     why: &'static str,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 9] = [
     Tool { program: "cc", package: "gcc", why: "SQLite is C" },
     Tool { program: "c++", package: "g++", why: "the H.264 encoder is C++" },
     Tool { program: "nasm", package: "nasm", why: "the H.264 encoder is three times slower without its assembly" },
@@ -18,6 +18,7 @@ const TOOLS: [Tool; 8] = [
     Tool { program: "openssl", package: "openssl", why: "certificates are made for a Redis that speaks TLS" },
     Tool { program: "ffmpeg", package: "ffmpeg", why: "streams and files are checked by a decoder we did not write" },
     Tool { program: "promtool", package: "prometheus", why: "the metrics page is checked by Prometheus' own tool" },
+    Tool { program: "python3", package: "python3-venv", why: "the Python client and peers in Python are tested" },
     Tool { program: "faketime", package: "faketime", why: "the clocks of nodes are set while sessions speak" },
 ];
 
