@@ -234,7 +234,7 @@ impl Inner {
     async fn hand_out(&self, mut heirloom: Heirloom, lease_ended: Instant, until: Instant) -> bool {
         let session = heirloom.record.id;
         // Those at the end of a long line are not given up for being full just once.
-        let until = until.max(Instant::now() + OFFERED_FOR_MIN);
+        let until = until.max((Instant::now() + OFFERED_FOR_MIN).min(until + GIVE_UP_AFTER));
         let failovers = |result: &str| self.metrics.failovers.with_label_values(&[result]).inc();
         loop {
             match self.offer(&mut heirloom).await {

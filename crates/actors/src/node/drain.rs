@@ -18,12 +18,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const ARRIVALS_WITHIN: Duration = Duration::from_secs(5);
 
 impl Node {
-    /// Takes no new sessions; those that are here go on. [`Node::undrain`] takes it back. Returns once those that were on their
-    /// way in are here or were given up, so that whoever empties the node then finds them, or after some seconds.
+    /// Takes no new sessions; those that are here go on. [`Node::undrain`] takes it back.
     pub async fn close(&self) {
         self.inner.supervisor.set_draining(true).await;
+    }
+
+    /// Returns once the sessions that were on their way in when the node was closed are here or were given up, so that whoever empties
+    /// it then finds them; or after some seconds, or when it is open again.
+    pub async fn arrivals(&self) {
         let arrived = async {
-            while self.capacity().sessions.reserved > 0 {
+            while self.inner.supervisor.is_draining() && self.capacity().sessions.reserved > 0 {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
@@ -37,6 +41,10 @@ impl Node {
     pub async fn drain(&self, deadline: Duration) -> DrainReport {
         let until = Instant::now() + deadline;
         self.close().await;
+        self.arrivals().await;
+        if !self.inner.supervisor.is_draining() {
+            return self.drained();
+        }
         self.tell_all(|| Input::Hold(PauseReason::NodeDraining)).await;
         loop {
             let report = self.drained();
@@ -70,6 +78,7 @@ impl Node {
         let until = Instant::now() + deadline;
         let left = || until.saturating_duration_since(Instant::now());
         self.close().await;
+        self.arrivals().await;
         self.tell_all(|| Input::End(EndReason::NodeLost)).await;
         let is_settled = self.inner.meter.settled(left()).await;
         if !is_settled {

@@ -229,6 +229,8 @@ impl Drain {
         let Self { node, members, deadline } = self;
         let Some(members) = members else { return node.drain(deadline).await };
         node.close().await;
+        node.arrivals().await;
+        // Nothing moves any more where it was opened again meanwhile.
         members.migrate_all(Instant::now() + deadline).await;
         node.drained()
     }

@@ -86,6 +86,7 @@ async fn drain(assembly: &Assembly, deadline: Duration) {
 /// of this node.
 async fn leave(node: &Node, cluster: &Cluster, deadline: Duration) {
     node.close().await;
+    node.arrivals().await;
     let left = cluster.migrate_all(Instant::now() + deadline).await;
     if left > 0 {
         tracing::warn!(sessions = left, "these could not be moved in time; heirs take them over");
