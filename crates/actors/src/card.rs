@@ -225,6 +225,11 @@ impl SessionCard {
         self.tell(at, SessionEventKind::Moved { why });
     }
 
+    /// It is another node's, and was told so.
+    pub(crate) fn has_departed(&self) -> bool {
+        self.board.lock().has_departed
+    }
+
     /// It is on its way to another node, and takes nothing; or it stays after all.
     pub(crate) fn set_leaving(&self, is_leaving: bool) {
         self.is_leaving.store(is_leaving, Ordering::Release);

@@ -85,6 +85,7 @@ impl DirectoryWriter {
             // A write that is under way may fail: it is not tried again.
             pending.in_flight.remove(&session);
         }
+        self.shared.written.notify_waiters();
         self.shared.cards.remove(session);
     }
 

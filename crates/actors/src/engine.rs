@@ -19,6 +19,8 @@ pub(crate) struct Engine {
     refused: Option<PauseReason>,
     /// Where its last slice ends, once it was told so.
     told_last: Option<Units>,
+    /// Its last report that is known here.
+    last_number: u64,
 }
 
 /// What an engine's report comes to, for those who follow the session.
@@ -41,8 +43,15 @@ impl Engine {
     /// An engine that has just begun, or is found again after a restart with what holds it back.
     pub(crate) fn new(now: Moment, reasons: &BTreeSet<PauseReason>) -> Self {
         let held = reasons.iter().copied().filter(is_ours).collect();
-        let mut engine =
-            Self { state: SessionState::Idle, since: now, heard: now, held, refused: None, told_last: None };
+        let mut engine = Self {
+            state: SessionState::Idle,
+            since: now,
+            heard: now,
+            held,
+            refused: None,
+            told_last: None,
+            last_number: 0,
+        };
         engine.refused = reasons.iter().copied().find(|reason| !is_ours(reason));
         engine.move_to(now, SessionState::Idle);
         engine
@@ -76,8 +85,9 @@ impl Engine {
     }
 
     /// Takes what the account answered its report.
-    pub(crate) fn answered(&mut self, now: Moment, answer: &SliceAnswer) -> Told {
+    pub(crate) fn answered(&mut self, now: Moment, number: u64, answer: &SliceAnswer) -> Told {
         self.heard = now;
+        self.last_number = self.last_number.max(number);
         let before = (self.state, self.pause_reasons());
         let (state, refused) = match answer.verdict {
             Verdict::Granted | Verdict::Final => (SessionState::Running, None),
@@ -102,6 +112,15 @@ impl Engine {
             self.heard = now;
         }
         is_missed
+    }
+
+    /// Takes note of the account's last report. Answers whether it is one that this node did not hear.
+    pub(crate) fn has_reported(&mut self, now: Moment, last_number: u64) -> bool {
+        let is_news = last_number > self.last_number;
+        if is_news {
+            (self.last_number, self.since) = (last_number, now);
+        }
+        is_news
     }
 
     /// Why it is to be ended now, if it is.
@@ -154,25 +173,25 @@ mod tests {
         let mut engine = Engine::new(Moment(0), &BTreeSet::new());
         assert_eq!(engine.state(), SessionState::Idle);
         assert_eq!(
-            engine.answered(Moment(1), &answer(Verdict::Granted, 100)),
+            engine.answered(Moment(1), 1, &answer(Verdict::Granted, 100)),
             Told { has_moved: true, last_slice: None }
         );
-        let told = engine.answered(Moment(2), &answer(Verdict::Final, 120));
+        let told = engine.answered(Moment(2), 2, &answer(Verdict::Final, 120));
         assert_eq!(told, Told { has_moved: false, last_slice: Some(120) });
-        assert_eq!(engine.answered(Moment(3), &answer(Verdict::Final, 120)), Told::default());
-        assert!(engine.answered(Moment(4), &answer(Verdict::Refused(PauseReason::CreditsExhausted), 120)).has_moved);
+        assert_eq!(engine.answered(Moment(3), 3, &answer(Verdict::Final, 120)), Told::default());
+        assert!(engine.answered(Moment(4), 4, &answer(Verdict::Refused(PauseReason::CreditsExhausted), 120)).has_moved);
         assert_eq!(engine.pause_reasons(), BTreeSet::from([PauseReason::CreditsExhausted]));
-        assert!(engine.answered(Moment(5), &answer(Verdict::Granted, 300)).has_moved);
+        assert!(engine.answered(Moment(5), 5, &answer(Verdict::Granted, 300)).has_moved);
         assert_eq!((engine.state(), engine.pause_reasons()), (SessionState::Running, BTreeSet::new()));
     }
 
     #[test]
     fn what_a_person_holds_back_no_slice_sets_free() {
         let mut engine = Engine::new(Moment(0), &BTreeSet::new());
-        engine.answered(Moment(1), &answer(Verdict::Granted, 100));
+        engine.answered(Moment(1), 1, &answer(Verdict::Granted, 100));
         assert!(engine.hold(Moment(2), PauseReason::ByRequest));
         assert!(!engine.hold(Moment(3), PauseReason::ByRequest));
-        engine.answered(Moment(4), &answer(Verdict::Granted, 100));
+        engine.answered(Moment(4), 4, &answer(Verdict::Granted, 100));
         assert_eq!((engine.state(), engine.is_held()), (SessionState::Paused, true));
         assert!(engine.lift(Moment(5), PauseReason::ByRequest));
         assert_eq!(engine.state(), SessionState::Idle);
@@ -183,7 +202,7 @@ mod tests {
         let before = BTreeSet::from([PauseReason::ByRequest, PauseReason::CreditsExhausted]);
         let mut engine = Engine::new(Moment(0), &before);
         assert_eq!((engine.state(), engine.pause_reasons()), (SessionState::Paused, before));
-        engine.answered(Moment(1), &answer(Verdict::Settled, 0));
+        engine.answered(Moment(1), 1, &answer(Verdict::Settled, 0));
         assert_eq!(engine.pause_reasons(), BTreeSet::from([PauseReason::ByRequest]));
     }
 
@@ -192,9 +211,23 @@ mod tests {
         let mut engine = Engine::new(Moment(0), &BTreeSet::new());
         assert_eq!(engine.overstayed(Moment(9_999), &LIMITS), None);
         assert_eq!(engine.overstayed(Moment(10_000), &LIMITS), Some(EndReason::IdleTimeout));
-        engine.answered(Moment(10_000), &answer(Verdict::Granted, 100));
+        engine.answered(Moment(10_000), 2, &answer(Verdict::Granted, 100));
         assert_eq!(engine.overstayed(Moment(90_000), &LIMITS), None);
         engine.hold(Moment(90_000), PauseReason::KeyRevoked);
         assert_eq!(engine.overstayed(Moment(110_000), &LIMITS), Some(EndReason::PausedTimeout));
+    }
+
+    #[test]
+    fn a_report_that_was_heard_elsewhere_begins_its_time_anew() {
+        let limits = EngineLimits { idle_timeout: Duration::from_secs(10), paused_timeout: Duration::from_secs(10) };
+        let later = |seconds| Moment::default().plus(Duration::from_secs(seconds));
+        let mut engine = Engine::new(Moment::default(), &BTreeSet::new());
+        assert_eq!(engine.overstayed(later(10), &limits), Some(EndReason::IdleTimeout));
+        assert!(engine.has_reported(later(10), 7), "it is heard at another node");
+        assert_eq!(engine.overstayed(later(19), &limits), None);
+        assert!(!engine.has_reported(later(20), 7), "and was not since");
+        assert_eq!(engine.overstayed(later(20), &limits), Some(EndReason::IdleTimeout));
+        assert!(engine.is_missed(later(20), limits.idle_timeout));
+        assert!(!engine.is_missed(later(29), limits.idle_timeout), "said once each time");
     }
 }

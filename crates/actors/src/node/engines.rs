@@ -24,6 +24,8 @@ use crate::{Caller, NodeError};
 
 /// How often engines are looked at for having idled, paused or lived too long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long after its record a session has begun in the books at the latest.
+const BEGINS_WITHIN_MS: i64 = 60_000;
 /// When a refused engine should try again, in seconds.
 const FULL_RETRY_S: u32 = 5;
 
@@ -101,7 +103,7 @@ impl Node {
         }
         let (told, pause_reasons) = {
             let mut engine = engine.lock();
-            let told = engine.answered(self.inner.clock.now(), &slice);
+            let told = engine.answered(self.inner.clock.now(), report.number, &slice);
             (told, engine.pause_reasons())
         };
         if told.has_moved {
@@ -234,14 +236,47 @@ impl Node {
     /// Ends a session whose time is over. One that another node has in hand by now, and hears the reports of, is that one's.
     async fn look_after(&self, card: &Arc<SessionCard>, reason: Option<EndReason>) -> Result<(), NodeError> {
         let record = self.inner.parts.store.get_session(card.id).await?;
-        if record.is_some_and(|record| record.boot != self.inner.boot) {
-            self.forget_engine(card, Inherited::Moved);
+        match record {
+            Some(record) if record.boot != self.inner.boot => {
+                tracing::debug!(session = %card.id, node = record.node, "another node has an engine's session in hand");
+                self.forget_engine(card, Inherited::Moved);
+                return Ok(());
+            }
+            Some(SessionRecord { end_reason: Some(reason), ended_at, units, credits_used, .. }) => {
+                // Another node's sweep has ended it, and said so.
+                card.set_reported(units, credits_used);
+                card.hush();
+                card.tell(ended_at.unwrap_or(self.now()), SessionEventKind::Ended { reason });
+                self.inner.cards.remove(card.id);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Some(reason) = reason else { return Ok(()) };
+        if reason != EndReason::MaxDuration
+            && let Some(engine) = card.engine()
+            && let Some(tab) = self.tab(card.account, card.id).await?
+            && engine.lock().has_reported(self.inner.clock.now(), tab.last_number)
+        {
+            // Elsewhere, without that this node heard of it: its time begins anew.
             return Ok(());
         }
-        match reason {
-            Some(reason) => self.cut_engine(card, reason).await,
-            None => Ok(()),
+        self.cut_engine(card, reason).await
+    }
+
+    /// A session that no node has in hand, since that which had it is gone: taken in hand if its engine is elsewhere.
+    ///
+    /// # Errors
+    /// [`NodeError::Moving`] for one that is being created, or is made by a node; what the store said.
+    pub(super) async fn in_hand(&self, record: SessionRecord) -> Result<Arc<SessionCard>, NodeError> {
+        if !record.product.is_remote() {
+            return Err(NodeError::Moving);
         }
+        let begins_until = record.created_at.plus_ms(BEGINS_WITHIN_MS);
+        if self.now() < begins_until && self.tab(record.account, record.id).await?.is_none() {
+            return Err(NodeError::Moving);
+        }
+        Ok(self.inner.adopt_engine(record))
     }
 }
 
@@ -254,11 +289,6 @@ impl Inner {
     /// As [`Inner::adopt_engine`], for one whose beginning was told by another node.
     pub(super) fn adopt_engine_of(&self, record: SessionRecord) -> Arc<SessionCard> {
         self.take_engine(record, false)
-    }
-
-    /// A session that no node has in hand, since that which had it is gone: taken in hand if its engine is elsewhere.
-    pub(super) fn in_hand(&self, record: SessionRecord) -> Option<Arc<SessionCard>> {
-        record.product.is_remote().then(|| self.adopt_engine(record))
     }
 
     fn take_engine(&self, mut record: SessionRecord, is_new: bool) -> Arc<SessionCard> {
@@ -300,7 +330,7 @@ impl Inner {
             let engine = engine.lock();
             (engine.state(), engine.pause_reasons())
         };
-        if card.end_reason().is_some() {
+        if card.end_reason().is_some() || card.has_departed() {
             return;
         }
         card.tell((self.parts.clock)(), SessionEventKind::StateChanged { state, pause_reasons });
@@ -309,8 +339,14 @@ impl Inner {
 
     /// Says that a session is over whose engine is elsewhere.
     pub(super) fn end_engine(&self, card: &SessionCard, reason: EndReason) {
-        card.tell((self.parts.clock)(), SessionEventKind::Ended { reason });
-        self.directory.put(card.record(), Finality::Last);
+        let now = (self.parts.clock)();
+        card.tell(now, SessionEventKind::Ended { reason });
+        let mut record = card.record();
+        if record.end_reason.is_none() {
+            // Its card was dropped meanwhile; it is over all the same.
+            record.end(now, reason);
+        }
+        self.directory.put(record, Finality::Last);
     }
 }
 

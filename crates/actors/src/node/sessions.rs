@@ -151,13 +151,16 @@ impl Node {
                 if record.end_reason.is_some() {
                     return Ok(record);
                 }
-                self.inner.in_hand(record).ok_or(NodeError::Moving)?
+                self.in_hand(record).await?
             }
         };
         if card.engine().is_some() && card.end_reason().is_none() {
             self.cut_engine(&card, EndReason::Stopped).await?;
         }
-        let Some(addr) = card.addr() else { return Ok(card.record()) };
+        let Some(addr) = card.addr() else {
+            let is_starting = card.engine().is_none() && card.end_reason().is_none();
+            return if is_starting { Err(NodeError::Moving) } else { Ok(card.record()) };
+        };
         if self.is_withheld(&card) && card.end_reason().is_none() {
             return Err(NodeError::Moving);
         }
@@ -320,13 +323,10 @@ impl Node {
             },
             None => {
                 let record = self.session(who, id).await?;
-                let end_reason = record.end_reason;
-                if end_reason.is_none()
-                    && let Some(card) = self.inner.in_hand(record)
-                {
-                    return Ok(card);
+                if record.end_reason.is_none() && record.product.is_remote() {
+                    return self.in_hand(record).await;
                 }
-                end_reason
+                record.end_reason
             }
         };
         Err(match end_reason {
@@ -345,7 +345,8 @@ impl Node {
     {
         let ended = || match card.end_reason() {
             Some(reason) => NodeError::Ended { reason },
-            None => NodeError::Internal { detail: "the session's actor is gone".to_owned() },
+            // It is not there yet, or died this moment.
+            None => NodeError::Moving,
         };
         let addr = card.addr().ok_or_else(ended)?;
         addr.send(message).await.map_err(|_| ended())

@@ -149,6 +149,10 @@ impl SessionActor {
             return self.depart(Inherited::NodeLost, ctx);
         }
         self.parts.directory.put(self.parts.card.record(), Finality::Last);
+        if self.parts.epoch > FIRST_EPOCH {
+            // Only now: until its account says so, it may be another's yet.
+            self.parts.keeper.clear_up(self.parts.card.account, self.parts.card.id);
+        }
         self.leave(ctx);
     }
 
@@ -530,6 +534,8 @@ impl Handler<Disown> for SessionActor {
     }
 }
 
+/// Later ones had other owners before.
+const FIRST_EPOCH: u32 = 1;
 /// How soon a deadline is looked at again that came while another node may have had the session.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the last report of a session waits that is another node's.

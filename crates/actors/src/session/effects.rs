@@ -12,9 +12,6 @@ use super::messages::Staged;
 use crate::directory::Finality;
 use crate::event::SessionEventKind;
 
-/// Later ones had other owners before.
-const FIRST_EPOCH: u32 = 1;
-
 impl SessionActor {
     pub(super) fn perform(&mut self, effect: Effect, inputs: &mut Vec<Input>, ctx: &mut Context<Self>) {
         match effect {
@@ -172,9 +169,6 @@ impl SessionActor {
             News::Ended(reason) => {
                 self.parts.seat.leave();
                 self.parts.keeper.session_over(self.parts.card.id);
-                if self.parts.epoch > FIRST_EPOCH {
-                    self.parts.keeper.clear_up(self.parts.card.account, self.parts.card.id);
-                }
                 SessionEventKind::Ended { reason }
             }
         };
