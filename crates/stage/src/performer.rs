@@ -86,11 +86,14 @@ impl Performer {
         library: &Library,
     ) -> Self {
         let mut ports = Ports::default();
+        let mut begins_us = shared.media_time_us.load(Acquire);
         if shared.is_sequel {
             ports.mark_discontinuity();
+            // Of the frame that the one before broke in, something may have been handed out.
+            begins_us += 1_000_000 / u64::from(spec.fps);
         }
         Self {
-            clock: FrameClock::new(shared.origin, spec.fps, shared.media_time_us.load(Acquire)),
+            clock: FrameClock::new(shared.origin, spec.fps, begins_us),
             speech: SpeechQueue::new(Arc::clone(&shared), spec.samples_per_frame()),
             scene: Scene::new(stand),
             soundtrack: Soundtrack::new(library.sound, library.silence.clone()),
