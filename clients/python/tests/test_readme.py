@@ -16,6 +16,7 @@ from conftest import BINARY, PACKAGE, REPOSITORY, SLOW, Node
 README = (PACKAGE / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+TOKEN = "choose-a-long-one"
 NAMES = re.findall(r"This is `(\w+\.py)`:", README)
 
 
@@ -33,6 +34,8 @@ def test_a_new_user_gets_there_in_a_fresh_environment(node: Node, tmp_path: Path
     for name, code in zip(NAMES, PYTHON, strict=False):
         (place / name).write_text(code)
     setup, quickstart, engine, *_ = SHELL
+    assert TOKEN in setup, "whoever follows it knows which token is meant"
+    setup = setup.replace(TOKEN, node.admin_token)
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "footlight").symlink_to(BINARY)

@@ -10,7 +10,7 @@ use footlight_ledger::AccountId;
 use footlight_session::SessionId;
 use futures_util::StreamExt as _;
 use futures_util::future::{LocalBoxFuture, Ready, ready};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use sha2::{Digest as _, Sha256};
 
 use crate::problem::{Code, Problem};
@@ -101,6 +101,10 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
                 return Err(Problem::new(Code::InvalidBody, "there is no body, and it would replace what is there"));
             }
             let text: &[u8] = if is_blank { b"{}" } else { &body };
+            if is_list(text) {
+                let detail = "must be an object, not a list";
+                return Err(Problem::new(Code::InvalidField, format!("the body {detail}")).at("", detail));
+            }
             let mut json = serde_json::Deserializer::from_slice(text);
             let value = serde_path_to_error::deserialize(&mut json).map_err(|error| body_fault(&error))?;
             json.end().map_err(|error| {
@@ -109,6 +113,11 @@ impl<T: DeserializeOwned> FromRequest for JsonBody<T> {
             Ok(Self { value, digest })
         })
     }
+}
+
+/// Whether a body is a list: serde would take its values for a structure's members, in their order.
+fn is_list(text: &[u8]) -> bool {
+    text.trim_ascii_start().starts_with(b"[") && serde_json::from_slice::<IgnoredAny>(text).is_ok()
 }
 
 /// Syntax is the whole body's fault; a value of the wrong kind is told with its place.

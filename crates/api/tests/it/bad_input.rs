@@ -101,6 +101,9 @@ async fn orders_that_cannot_be_filled_say_which_field() {
     for text in ["{", "[1,", "{\"fps\":25} {}", "nonsense", "\u{0}"] {
         answer(served.request(&customer, Method::POST, "/v1/sessions").body(text)).await.problem(400, "invalid_body");
     }
+    for list in ["[]", " [\"essence_cloud\"]"] {
+        answer(served.request(&customer, Method::POST, "/v1/sessions").body(list)).await.problem(422, "invalid_field");
+    }
     let large = format!("{{\"avatar\":\"{}\"}}", "x".repeat(70_000));
     answer(served.request(&customer, Method::POST, "/v1/sessions").body(large)).await.problem(413, "body_too_large");
     let plain = answer(served.request(&customer, Method::POST, "/v1/sessions")).await;
